@@ -1,0 +1,17 @@
+//! Credentials of the lsv live-video platform: pure functions that mint and verify them.
+//!
+//! Nothing here reads a clock, a file or a socket: `now` is an argument, secrets are [`Secret`] values, and every
+//! comparison of something secret takes the same time whether it fails at the first byte or at the last.
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | [`push`] | the credential that lets an encoder publish: `<exp>-<signature>` |
+//! | [`Secret`] | a key or token that is wiped from memory and never printed |
+
+mod secret;
+
+#[doc(hidden)]
+pub mod fuzzing;
+pub mod push;
+
+pub use secret::{EmptySecret, Secret};
