@@ -1,0 +1,88 @@
+//! The rules of publishing and playing: who holds a credential that the channel's record and the platform's secret
+//! bear out may publish; a channel that exists may be played.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use lsv_auth::push::{self, PushError};
+
+use crate::channel::{Moment, Signer};
+use crate::path::Rendition;
+use crate::ports::{self, Access, AccessRequest, Authorizer, ChannelStore, Denied, Grant, Reason};
+
+/// Decides by the channel's record. Where the store cannot be asked, nobody is let in.
+#[derive(Clone, Debug)]
+pub struct ChannelAuthorizer {
+    store: Arc<dyn ChannelStore>,
+    signer: Signer,
+}
+
+impl ChannelAuthorizer {
+    /// Decides by the records in `store` and credentials that `signer` can verify.
+    pub fn new(store: Arc<dyn ChannelStore>, signer: Signer) -> Self {
+        Self { store, signer }
+    }
+}
+
+#[async_trait]
+impl Authorizer for ChannelAuthorizer {
+    async fn authorize(&self, request: AccessRequest<'_>) -> Result<Grant, Denied> {
+        let id = &request.path.channel;
+        let channel = self.store.get(id).await.map_err(denied_by_store)?.channel;
+        if request.access == Access::Play {
+            return Ok(Grant::new(channel, None));
+        }
+        if request.path.rendition != Rendition::Source {
+            return Err(Denied::new(
+                Reason::NotPublishable,
+                "renditions are made by the platform; publish to the channel itself",
+            ));
+        }
+        let expiry = push::credential_in(request.query)
+            .and_then(|credential| self.signer.verify(id, credential, request.now))
+            .map_err(denied_by_credential)?;
+        if channel.key.is_revoked(expiry) {
+            return Err(Denied::new(
+                Reason::Revoked,
+                "the credential was taken back; ask for the new push key",
+            ));
+        }
+        if !channel.admits(expiry) {
+            return Err(Denied::new(
+                Reason::Expired,
+                "the credential reaches beyond the channel's outdate; ask for the new push key",
+            ));
+        }
+        Ok(Grant::new(channel, Some(Moment::from_unix(expiry.unix()))))
+    }
+}
+
+fn denied_by_store(error: ports::Error) -> Denied {
+    match error {
+        ports::Error::NotFound(_) => {
+            Denied::new(Reason::UnknownChannel, "there is no such channel")
+        }
+        error => {
+            tracing::error!(%error, "the channel store cannot be asked, so access is refused");
+            Denied::new(
+                Reason::Unavailable,
+                "the platform cannot check access at the moment; try again",
+            )
+        }
+    }
+}
+
+fn denied_by_credential(error: PushError) -> Denied {
+    let reason = match error {
+        PushError::Missing => Reason::Missing,
+        PushError::NotAllowed(_) => Reason::NotAllowed,
+        PushError::Expired => Reason::Expired,
+        PushError::Mismatch => Reason::Mismatch,
+        _ => Reason::Malformed,
+    };
+    Denied::new(reason, error)
+}
+
+#[cfg(test)]
+#[cfg(all(feature = "embedded", feature = "conformance"))]
+mod tests;

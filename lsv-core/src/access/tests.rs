@@ -1,0 +1,182 @@
+use std::net::{IpAddr, Ipv4Addr};
+
+use lsv_auth::Secret;
+use lsv_auth::push::{Algorithm, Expiry};
+
+use super::*;
+use crate::channel::Channel;
+use crate::embedded::Channels;
+use crate::path::{ChannelId, StreamPath};
+use crate::ports::Precondition;
+
+const NOW: Moment = Moment::from_unix(1_700_000_000);
+
+fn signer() -> Signer {
+    Signer::new(Secret::new("secret").unwrap(), [Algorithm::HmacSha256])
+}
+
+fn id(text: &str) -> ChannelId {
+    ChannelId::parse(text).unwrap()
+}
+
+struct Door {
+    _directory: tempfile::TempDir,
+    store: Arc<Channels>,
+    authorizer: ChannelAuthorizer,
+}
+
+impl Door {
+    async fn with(channel: &Channel) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Arc::new(Channels::open(directory.path().join("channels.redb")).unwrap());
+        store.put(channel, Precondition::Any).await.unwrap();
+        let authorizer =
+            ChannelAuthorizer::new(Arc::clone(&store) as Arc<dyn ChannelStore>, signer());
+        Self {
+            _directory: directory,
+            store,
+            authorizer,
+        }
+    }
+
+    async fn knock(
+        &self,
+        access: Access,
+        path: &StreamPath,
+        query: Option<&str>,
+    ) -> Result<Grant, Reason> {
+        let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let request = AccessRequest {
+            access,
+            path,
+            query,
+            peer,
+            now: NOW,
+        };
+        self.authorizer
+            .authorize(request)
+            .await
+            .map_err(|denied| denied.reason)
+    }
+
+    async fn publish(&self, query: Option<&str>) -> Result<Grant, Reason> {
+        self.knock(Access::Publish, &StreamPath::source(id("cam")), query)
+            .await
+    }
+}
+
+fn query(channel: &str, exp: u64) -> String {
+    format!(
+        "sign={}",
+        signer().sign(&id(channel), Expiry::from_unix(exp))
+    )
+}
+
+#[tokio::test]
+async fn the_holder_of_the_key_publishes() {
+    let channel = Channel::new(id("cam"), NOW);
+    let door = Door::with(&channel).await;
+    let grant = door
+        .publish(Some(&query("cam", channel.key.expiry().unix())))
+        .await
+        .unwrap();
+    assert_eq!(grant.channel.as_ref(), &channel);
+    assert_eq!(grant.expires, Some(channel.settings.outdate));
+    let own = query("cam", NOW.unix() + 60);
+    assert!(
+        door.publish(Some(&own)).await.is_ok(),
+        "keys minted by an operator's script work"
+    );
+}
+
+#[tokio::test]
+async fn everybody_else_is_refused() {
+    let channel = Channel::new(id("cam"), NOW);
+    let door = Door::with(&channel).await;
+    let outdate = channel.settings.outdate.unix();
+    let good = query("cam", outdate);
+    for (query, reason) in [
+        (None, Reason::Missing),
+        (Some(String::new()), Reason::Missing),
+        (Some("sign=garbage".to_owned()), Reason::Malformed),
+        (Some(format!("{good}&{good}")), Reason::Malformed),
+        (Some(query("other", outdate)), Reason::Mismatch),
+        (Some(query("cam", NOW.unix() - 1)), Reason::Expired),
+        (Some(query("cam", outdate + 1)), Reason::Expired),
+        (
+            Some(format!("sign={outdate}-{}", "a".repeat(32))),
+            Reason::NotAllowed,
+        ),
+    ] {
+        assert_eq!(
+            door.publish(query.as_deref()).await.unwrap_err(),
+            reason,
+            "{query:?}"
+        );
+    }
+    let unknown = StreamPath::source(id("nobody"));
+    for access in [Access::Publish, Access::Play] {
+        assert_eq!(
+            door.knock(access, &unknown, Some(&good)).await.unwrap_err(),
+            Reason::UnknownChannel
+        );
+    }
+    let rendition = StreamPath {
+        channel: id("cam"),
+        rendition: Rendition::P720,
+    };
+    assert_eq!(
+        door.knock(Access::Publish, &rendition, Some(&good))
+            .await
+            .unwrap_err(),
+        Reason::NotPublishable
+    );
+}
+
+#[tokio::test]
+async fn anybody_plays_what_exists() {
+    let door = Door::with(&Channel::new(id("cam"), NOW)).await;
+    let path = StreamPath::source(id("cam"));
+    assert!(
+        door.knock(Access::Play, &path, None)
+            .await
+            .unwrap()
+            .expires
+            .is_none()
+    );
+}
+
+#[tokio::test]
+async fn a_key_that_was_taken_back_is_refused() {
+    let mut channel = Channel::new(id("cam"), NOW);
+    let door = Door::with(&channel).await;
+    let old = query("cam", channel.key.expiry().unix());
+    channel.rotate_key(NOW).unwrap();
+    door.store.put(&channel, Precondition::Any).await.unwrap();
+    assert_eq!(door.publish(Some(&old)).await.unwrap_err(), Reason::Revoked);
+    assert!(
+        door.publish(Some(&query("cam", channel.key.expiry().unix())))
+            .await
+            .is_ok()
+    );
+}
+
+#[tokio::test]
+async fn a_store_out_of_reach_refuses() {
+    let authorizer = ChannelAuthorizer::new(ports::conformance::unreachable_store(), signer());
+    let path = StreamPath::source(id("cam"));
+    let query = query("cam", NOW.unix() + 60);
+    let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    for access in [Access::Publish, Access::Play] {
+        let request = AccessRequest {
+            access,
+            path: &path,
+            query: Some(&query),
+            peer,
+            now: NOW,
+        };
+        let denied = authorizer.authorize(request).await.unwrap_err();
+        assert_eq!(denied.reason, Reason::Unavailable);
+        assert!(!format!("{denied:?} {request:?}").contains(&query));
+    }
+}

@@ -1,0 +1,161 @@
+//! The platform's REST API as an axum router: channels, addresses, live sessions, recordings, events.
+//!
+//! ```text
+//! request ─> [bearer token] ─> handler ─> ChannelStore | ObjectStore | LiveSessions | Events
+//!                  └─ refused ─────┴─────> application/problem+json
+//! ```
+//!
+//! Health, metrics and the API's description are open; everything else wants the token. Every refusal is a
+//! [`Problem`] document with a stable `type`.
+
+#![allow(
+    unused_qualifications,
+    reason = "the code that `utoipa::path` makes qualifies the types of parameters"
+)]
+
+mod body;
+mod channels;
+mod live;
+mod openapi;
+mod platform;
+mod problem;
+mod recordings;
+mod token;
+mod urls;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware;
+use axum::routing::{delete, get, post};
+use lsv_auth::Secret;
+use tokio::sync::watch;
+
+use crate::channel::{Invalid, Moment, Settings, Signer};
+use crate::events::{Events, Happening};
+use crate::ports::{ChannelStore, LiveSessions, ObjectStore};
+
+pub use openapi::description;
+pub use problem::{Kind, Problem};
+
+/// What the API works on.
+pub struct Api {
+    /// Where the channel records are.
+    pub channels: Arc<dyn ChannelStore>,
+    /// Where the recordings are.
+    pub objects: Arc<dyn ObjectStore>,
+    /// What is live.
+    pub live: Arc<dyn LiveSessions>,
+    /// Where it is told, and heard, what happens.
+    pub events: Events,
+    /// What push keys are signed with.
+    pub signer: Signer,
+    /// What a client must show. There is no API without one.
+    pub token: Secret,
+    /// Whether channels may fetch from and push to loopback, private and link-local addresses.
+    pub allow_private_targets: bool,
+    /// The real addresses of the platform's listeners.
+    pub listeners: Listeners,
+    /// Whether the node takes new work; turns false when it shuts down, which also ends event streams.
+    pub ready: watch::Receiver<bool>,
+    /// The metrics as Prometheus text.
+    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// The wall clock.
+    pub clock: fn() -> Moment,
+}
+
+impl Api {
+    fn now(&self) -> Moment {
+        (self.clock)()
+    }
+
+    /// Refuses targets that the operator does not allow; those that were there before may stay.
+    fn check_targets(&self, settings: &Settings, before: Option<&Settings>) -> Result<(), Invalid> {
+        match self.allow_private_targets {
+            true => Ok(()),
+            false => settings.refuse_private_targets(before),
+        }
+    }
+
+    fn tell(&self, happened: Happening) {
+        self.events.publish(self.now(), happened);
+    }
+}
+
+impl fmt::Debug for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Api")
+            .field("channels", &self.channels)
+            .field("objects", &self.objects)
+            .field("listeners", &self.listeners)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where the platform listens, for the addresses that the API gives out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listeners {
+    /// HTTP.
+    pub http: SocketAddr,
+    /// RTMP.
+    pub rtmp: SocketAddr,
+    /// RTMP over TLS, where there is a certificate.
+    pub rtmps: Option<SocketAddr>,
+}
+
+/// The API as a router, complete with problem documents for unknown paths and wrong methods.
+///
+/// To serve it beside other routes, merge it into a router that has no fallback of its own.
+pub fn router(api: Api) -> Router {
+    let api = Arc::new(api);
+    open_routes()
+        .merge(protected_routes(&api))
+        .fallback(problem::not_found)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .with_state(api)
+}
+
+fn open_routes() -> Router<Arc<Api>> {
+    Router::new()
+        .route("/healthz", get(platform::healthz))
+        .route("/readyz", get(platform::readyz))
+        .route("/metrics", get(platform::metrics))
+        .route("/openapi.json", get(platform::openapi))
+}
+
+fn protected_routes(api: &Arc<Api>) -> Router<Arc<Api>> {
+    let channels = Router::new()
+        .route("/", post(channels::create).get(channels::list))
+        .route("/online", get(live::online))
+        .route(
+            "/{id}",
+            get(channels::read)
+                .put(channels::change)
+                .patch(channels::change)
+                .delete(channels::remove),
+        )
+        .route("/{id}/urls", get(urls::urls))
+        .route("/{id}/key", post(channels::rotate_key))
+        .route("/{id}/session", get(live::session).delete(live::disconnect))
+        .route("/{id}/recordings", get(recordings::list))
+        .route("/{id}/recordings/{*name}", delete(recordings::remove))
+        .fallback(problem::not_found);
+    Router::new()
+        .nest("/videostream", channels)
+        .route(
+            "/streamdns",
+            get(platform::stream_dns).put(platform::put_stream_dns),
+        )
+        .route("/events", get(platform::events))
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(api),
+            token::require,
+        ))
+}
+
+#[cfg(test)]
+#[cfg(all(feature = "embedded", feature = "conformance"))]
+mod tests;

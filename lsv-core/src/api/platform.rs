@@ -1,0 +1,185 @@
+//! What belongs to no channel: domain names, events, health, metrics, description.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::Json as JsonAnswer;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures::Stream;
+use serde::Serialize;
+use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::watch;
+use utoipa::ToSchema;
+
+use super::body::Json;
+use super::problem::{Answer, ProblemDocument};
+use super::{Api, Kind, Problem};
+use crate::channel::{Authority, Fields};
+use crate::events::Event;
+use crate::ports::StreamDns;
+
+/// Reads the domain names that addresses are made with.
+#[utoipa::path(
+    get, path = "/streamdns", tag = "platform",
+    responses((status = 200, description = "Domain names", body = DomainNames)),
+)]
+pub(super) async fn stream_dns(State(api): State<Arc<Api>>) -> Answer<JsonAnswer<DomainNames>> {
+    Ok(JsonAnswer(api.channels.stream_dns().await?.into()))
+}
+
+/// Sets the domain names that addresses are made with. What is left out stays; an empty text takes a name away.
+#[utoipa::path(
+    put, path = "/streamdns", tag = "platform", request_body = DomainNames,
+    responses(
+        (status = 200, description = "Domain names", body = DomainNames),
+        (status = 422, description = "A field is unknown or is no host", body = ProblemDocument),
+    ),
+)]
+pub(super) async fn put_stream_dns(
+    State(api): State<Arc<Api>>,
+    Json(fields): Json<Fields>,
+) -> Answer<JsonAnswer<DomainNames>> {
+    let mut dns = api.channels.stream_dns().await?;
+    for (name, value) in fields.iter() {
+        let target = match name {
+            "push" => &mut dns.push,
+            "pull" => &mut dns.pull,
+            _ => {
+                let detail = "the domain names are `push` and `pull`";
+                return Err(Problem::new(Kind::UnknownField, detail));
+            }
+        };
+        *target = match value.as_str() {
+            Some("") => None,
+            text => Some(
+                text.and_then(Authority::parse)
+                    .ok_or_else(|| no_host(name))?,
+            ),
+        };
+    }
+    api.channels.put_stream_dns(&dns).await?;
+    Ok(JsonAnswer(dns.into()))
+}
+
+/// Tells what happens, as it happens (server-sent events). A client that is too slow is told how much it lost.
+#[utoipa::path(
+    get, path = "/events", tag = "platform",
+    responses((
+        status = 200, content_type = "text/event-stream", body = String,
+        description = "`event:` published, unpublished, rejected, recording-written, task-started, task-stopped, \
+            task-failed, motion, channel-created, channel-changed, channel-deleted or lost; `data:` JSON",
+    )),
+)]
+pub(super) async fn events(
+    State(api): State<Arc<Api>>,
+) -> Sse<impl Stream<Item = Result<SseEvent, Infallible>>> {
+    let listener = Listener {
+        events: api.events.subscribe(),
+        ready: api.ready.clone(),
+    };
+    let stream = futures::stream::unfold(listener, |mut listener| async {
+        let event = listener.next().await?;
+        Some((Ok(event), listener))
+    });
+    Sse::new(stream).keep_alive(KeepAlive::default())
+}
+
+/// Tells whether the process is alive.
+#[utoipa::path(
+    get, path = "/healthz", tag = "platform", security(()),
+    responses((status = 200, description = "It is alive", body = Health)),
+)]
+pub(super) async fn healthz() -> JsonAnswer<Health> {
+    JsonAnswer(Health { status: "ok" })
+}
+
+/// Tells whether the process takes new work.
+#[utoipa::path(
+    get, path = "/readyz", tag = "platform", security(()),
+    responses(
+        (status = 200, description = "It does", body = Health),
+        (status = 503, description = "It shuts down, or its store is out of reach", body = ProblemDocument),
+    ),
+)]
+pub(super) async fn readyz(State(api): State<Arc<Api>>) -> Answer<JsonAnswer<Health>> {
+    if !*api.ready.borrow() {
+        let detail = "the process does not take new work";
+        return Err(Problem::new(Kind::Unavailable, detail));
+    }
+    api.channels.stream_dns().await?;
+    Ok(JsonAnswer(Health { status: "ready" }))
+}
+
+/// Shows the metrics.
+#[utoipa::path(
+    get, path = "/metrics", tag = "platform", security(()),
+    responses((status = 200, description = "Prometheus text", content_type = "text/plain", body = String)),
+)]
+pub(super) async fn metrics(State(api): State<Arc<Api>>) -> Response {
+    let kind = "text/plain; version=0.0.4; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], (api.metrics)()).into_response()
+}
+
+/// Describes the API.
+pub(super) async fn openapi() -> Response {
+    JsonAnswer(super::openapi::description()).into_response()
+}
+
+/// The domain names that addresses are made with.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct DomainNames {
+    /// Host, with a port if it is not the platform's own, where encoders push to; empty for the API's own host.
+    push: String,
+    /// Host, with a port if it is not the platform's own, where viewers play from; empty for the API's own host.
+    pull: String,
+}
+
+impl From<StreamDns> for DomainNames {
+    fn from(dns: StreamDns) -> Self {
+        let text = |name: Option<Authority>| name.map(String::from).unwrap_or_default();
+        Self {
+            push: text(dns.push),
+            pull: text(dns.pull),
+        }
+    }
+}
+
+/// How the process is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Health {
+    /// One word.
+    status: &'static str,
+}
+
+struct Listener {
+    events: broadcast::Receiver<Arc<Event>>,
+    ready: watch::Receiver<bool>,
+}
+
+impl Listener {
+    /// The next event; none when the process shuts down.
+    async fn next(&mut self) -> Option<SseEvent> {
+        tokio::select! {
+            biased;
+            event = self.events.recv() => match event {
+                Ok(event) => SseEvent::default()
+                    .event(event.happened.name())
+                    .json_data(event.as_ref())
+                    .ok(),
+                Err(RecvError::Lagged(lost)) => Some(SseEvent::default().event("lost").data(lost.to_string())),
+                Err(RecvError::Closed) => None,
+            },
+            _ = self.ready.wait_for(|ready| !ready) => None,
+        }
+    }
+}
+
+fn no_host(field: &str) -> Problem {
+    let detail = format!(
+        "`{field}` accepts a host name or address, with or without a port, or an empty text"
+    );
+    Problem::new(Kind::InvalidValue, detail).of_field(field)
+}

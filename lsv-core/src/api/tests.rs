@@ -1,0 +1,213 @@
+//! Every call of the API and every refusal, over a store in a temporary directory.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use futures::StreamExt;
+use http_body_util::BodyExt;
+use lsv_auth::push::Algorithm;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use super::*;
+use crate::channel::Channel;
+use crate::embedded::{Channels, Objects};
+use crate::path::ChannelId;
+use crate::ports::{ObjectName, SessionInfo, VideoInfo};
+
+mod calls;
+mod refusals;
+
+const TOKEN: &str = "the-token";
+const SECRET: &str = "nodemedia2017privatekey";
+const NOW: Moment = Moment::from_unix(1_700_000_000);
+
+/// What the API asks of live sessions, written down.
+#[derive(Debug, Default)]
+struct Live {
+    sessions: Mutex<BTreeMap<ChannelId, SessionInfo>>,
+    applied: Mutex<Vec<Arc<Channel>>>,
+}
+
+impl LiveSessions for Live {
+    fn list(&self) -> Vec<SessionInfo> {
+        self.sessions.lock().unwrap().values().cloned().collect()
+    }
+
+    fn find(&self, channel: &ChannelId) -> Option<SessionInfo> {
+        self.sessions.lock().unwrap().get(channel).cloned()
+    }
+
+    fn disconnect(&self, channel: &ChannelId) -> bool {
+        self.sessions.lock().unwrap().remove(channel).is_some()
+    }
+
+    fn apply(&self, channel: &Arc<Channel>) {
+        self.applied.lock().unwrap().push(Arc::clone(channel));
+    }
+}
+
+struct Platform {
+    _directory: tempfile::TempDir,
+    router: Router,
+    live: Arc<Live>,
+    objects: Arc<Objects>,
+    events: Events,
+    ready: watch::Sender<bool>,
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+struct Answered {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Answered {
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    fn header(&self, name: impl header::AsHeaderName) -> &str {
+        self.headers.get(name).unwrap().to_str().unwrap()
+    }
+
+    /// Checks that this is a problem document of that kind, and gives it.
+    fn problem(&self, kind: Kind) -> Value {
+        assert_eq!(
+            self.status,
+            kind.status(),
+            "{}",
+            String::from_utf8_lossy(&self.body)
+        );
+        assert_eq!(
+            self.header(header::CONTENT_TYPE),
+            "application/problem+json"
+        );
+        let problem = self.json();
+        assert_eq!(problem["type"], json!(kind.uri()));
+        assert_eq!(problem["status"], json!(kind.status().as_u16()));
+        assert!(problem["title"].is_string() && problem["detail"].is_string());
+        problem
+    }
+}
+
+impl Platform {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let channels = Channels::open(directory.path().join("channels.redb")).unwrap();
+        Self::over(directory, Arc::new(channels))
+    }
+
+    fn over(directory: tempfile::TempDir, channels: Arc<dyn ChannelStore>) -> Self {
+        Self::with(directory, channels, false)
+    }
+
+    fn with(
+        directory: tempfile::TempDir,
+        channels: Arc<dyn ChannelStore>,
+        allow_private_targets: bool,
+    ) -> Self {
+        let objects = Arc::new(Objects::open(directory.path().join("objects")).unwrap());
+        let live = Arc::new(Live::default());
+        let events = Events::new();
+        let (ready, is_ready) = watch::channel(true);
+        let router = router(Api {
+            channels,
+            objects: Arc::clone(&objects) as Arc<dyn ObjectStore>,
+            live: Arc::clone(&live) as Arc<dyn LiveSessions>,
+            events: events.clone(),
+            signer: Signer::new(Secret::new(SECRET).unwrap(), [Algorithm::HmacSha256]),
+            token: Secret::new(TOKEN).unwrap(),
+            allow_private_targets,
+            listeners: Listeners {
+                http: "0.0.0.0:8080".parse().unwrap(),
+                rtmp: "0.0.0.0:1935".parse().unwrap(),
+                rtmps: None,
+            },
+            ready: is_ready,
+            metrics: Arc::new(|| "lsv_up 1\n".to_owned()),
+            clock: || NOW,
+        });
+        Self {
+            _directory: directory,
+            router,
+            live,
+            objects,
+            events,
+            ready,
+        }
+    }
+
+    fn request(method: Method, path: &str) -> axum::http::request::Builder {
+        Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::AUTHORIZATION, format!("Bearer {TOKEN}"))
+            .header(header::HOST, "example.com:8080")
+    }
+
+    async fn send(&self, request: Request<Body>) -> Answered {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes().to_vec();
+        Answered {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+        }
+    }
+
+    async fn call(&self, method: Method, path: &str) -> Answered {
+        self.send(Self::request(method, path).body(Body::empty()).unwrap())
+            .await
+    }
+
+    async fn get(&self, path: &str) -> Answered {
+        self.call(Method::GET, path).await
+    }
+
+    async fn send_json(&self, method: Method, path: &str, body: Value) -> Answered {
+        let request = Self::request(method, path).header(header::CONTENT_TYPE, "application/json");
+        self.send(request.body(body.to_string().into()).unwrap())
+            .await
+    }
+
+    async fn post(&self, body: Value) -> Answered {
+        self.send_json(Method::POST, "/videostream", body).await
+    }
+
+    /// Makes a channel of that id and gives its record.
+    async fn channel(&self, id: &str) -> Value {
+        let made = self.post(json!({"id": id})).await;
+        assert_eq!(made.status, StatusCode::CREATED);
+        made.json()
+    }
+
+    fn go_live(&self, id: &str) {
+        let channel = ChannelId::parse(id).unwrap();
+        let info = SessionInfo {
+            channel: channel.clone(),
+            since: NOW,
+            peer: "192.0.2.1:50000".to_owned(),
+            node: "node".to_owned(),
+            video: Some(VideoInfo {
+                codec: "avc1.64001f".to_owned(),
+                width: 1280,
+                height: 720,
+                frame_rate: Some(30.0),
+            }),
+            audio: None,
+            bitrate_in: 1_000_000,
+            key_frame_interval: Some(2.0),
+            viewers: BTreeMap::from([("flv".to_owned(), 3)]),
+            bitrate_out: BTreeMap::new(),
+            tasks: Vec::new(),
+        };
+        self.live.sessions.lock().unwrap().insert(channel, info);
+    }
+}

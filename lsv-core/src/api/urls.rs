@@ -1,0 +1,237 @@
+//! The addresses to push a channel to and to play it from.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{FromRequestParts, State};
+use axum::http::header;
+use axum::http::request::Parts;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::body::Id;
+use super::problem::{Answer, ProblemDocument};
+use super::{Api, Kind, Problem};
+use crate::channel::{Authority, Channel, Moment};
+use crate::path::APP;
+use crate::ports::StreamDns;
+
+/// Makes the addresses of a channel.
+#[utoipa::path(
+    get, path = "/videostream/{id}/urls", tag = "channels", params(("id" = String, Path)),
+    responses(
+        (status = 200, description = "Addresses; the push address holds the push key", body = Urls),
+        (status = 400, description = "The header `Host` is no host", body = ProblemDocument),
+        (status = 404, description = "There is no such channel", body = ProblemDocument),
+    ),
+)]
+pub(super) async fn urls(
+    State(api): State<Arc<Api>>,
+    Id(id): Id,
+    RequestHost(host): RequestHost,
+) -> Answer<Json<Urls>> {
+    let channel = api.channels.get(&id).await?.channel;
+    let dns = api.channels.stream_dns().await?;
+    Ok(Json(Urls::of(&api, &channel, host.as_ref(), &dns)))
+}
+
+/// The addresses of a channel.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Urls {
+    /// Where to push over RTMP.
+    push: Push,
+    /// Where to push over RTMPS, where the platform listens for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    push_rtmps: Option<Push>,
+    /// Where to play, for the outputs that are on.
+    play: Play,
+}
+
+/// Where to push, in the parts that encoders ask for.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Push {
+    /// The server.
+    server: String,
+    /// The stream key. It holds the push key: keep it secret.
+    stream_key: String,
+    /// Server and stream key as one address.
+    url: String,
+    /// Until when it can be used.
+    #[schema(value_type = String, format = DateTime)]
+    expires: Moment,
+}
+
+/// Where to play. An output that is off has no address.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Play {
+    /// RTMP.
+    rtmp: String,
+    /// RTMPS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rtmps: Option<String>,
+    /// HTTP-FLV.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flv: Option<String>,
+    /// FLV over a WebSocket.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wsflv: Option<String>,
+    /// HLS with MPEG-TS segments.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hls: Option<String>,
+    /// Low-latency HLS with CMAF segments.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cmaf: Option<String>,
+    /// DASH.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dash: Option<String>,
+    /// Pages with a player.
+    pages: Pages,
+    /// Until when the addresses can be used; for ever if there is none.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires: Option<Moment>,
+}
+
+/// Pages with a player.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Pages {
+    /// The player that suits best.
+    best: String,
+    /// The HTTP-FLV player.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flv: Option<String>,
+    /// The HLS player.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hls: Option<String>,
+    /// The DASH player.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dash: Option<String>,
+}
+
+impl Urls {
+    fn of(api: &Api, channel: &Channel, host: Option<&Authority>, dns: &StreamDns) -> Self {
+        let expiry = channel.key.expiry();
+        let listeners = api.listeners;
+        let push_at = |scheme: &str, listener: SocketAddr| {
+            let authority = rtmp_authority(dns.push.as_ref(), host, listener);
+            let server = format!("{scheme}://{authority}/{APP}");
+            let key = api.signer.sign(&channel.id, expiry);
+            let stream_key = format!("{}?{}={key}", channel.id, lsv_auth::push::PARAMETER);
+            Push {
+                url: format!("{server}/{stream_key}"),
+                server,
+                stream_key,
+                expires: Moment::from_unix(expiry.unix()),
+            }
+        };
+        Self {
+            push: push_at("rtmp", listeners.rtmp),
+            push_rtmps: listeners.rtmps.map(|listener| push_at("rtmps", listener)),
+            play: Play::of(api, channel, host, dns),
+        }
+    }
+}
+
+impl Play {
+    fn of(api: &Api, channel: &Channel, host: Option<&Authority>, dns: &StreamDns) -> Self {
+        let listeners = api.listeners;
+        let (id, settings) = (&channel.id, &channel.settings);
+        let rtmp_at = |scheme: &str, listener| {
+            let authority = rtmp_authority(dns.pull.as_ref(), host, listener);
+            format!("{scheme}://{authority}/{APP}/{id}")
+        };
+        let (secure, authority) = http_authority(dns.pull.as_ref(), host, listeners.http);
+        let http = if secure { "https" } else { "http" };
+        let ws = if secure { "wss" } else { "ws" };
+        let at = |scheme: &str, file: &str| format!("{scheme}://{authority}/{id}/{file}");
+        let (flv, hls, cmaf) = (settings.is_flv, settings.is_hls, settings.is_cmaf);
+        Self {
+            rtmp: rtmp_at("rtmp", listeners.rtmp),
+            rtmps: listeners.rtmps.map(|listener| rtmp_at("rtmps", listener)),
+            flv: flv.then(|| at(http, "live.flv")),
+            wsflv: flv.then(|| at(ws, "live.flv")),
+            hls: hls.then(|| at(http, "live.m3u8")),
+            cmaf: cmaf.then(|| at(http, "master.m3u8")),
+            dash: cmaf.then(|| at(http, "manifest.mpd")),
+            pages: Pages {
+                best: at(http, ""),
+                flv: flv.then(|| at(http, "flv.html")),
+                hls: (hls || cmaf).then(|| at(http, "hls.html")),
+                dash: cmaf.then(|| at(http, "dash.html")),
+            },
+            expires: None,
+        }
+    }
+}
+
+/// The host that the client reached the API under; `None` where it told none (HTTP/1.0).
+pub(super) struct RequestHost(Option<Authority>);
+
+impl<S: Send + Sync> FromRequestParts<S> for RequestHost {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Answer<Self> {
+        let told = match parts.uri.authority() {
+            Some(authority) => Some(Some(authority.as_str())),
+            None => parts
+                .headers
+                .get(header::HOST)
+                .map(|value| value.to_str().ok()),
+        };
+        let Some(told) = told else {
+            return Ok(Self(None));
+        };
+        told.and_then(Authority::parse)
+            .map(|host| Self(Some(host)))
+            .ok_or_else(|| {
+                let detail =
+                    "the header `Host` accepts a host name or address, with or without a port";
+                Problem::new(Kind::InvalidParameter, detail).of_field("Host")
+            })
+    }
+}
+
+/// Host and port of an RTMP address: of the domain name that the operator set, else of the host that the client
+/// reached the API under. The port is the listener's unless the domain name brings one.
+fn rtmp_authority(
+    set: Option<&Authority>,
+    host: Option<&Authority>,
+    listener: SocketAddr,
+) -> String {
+    let port = set.and_then(Authority::port);
+    let port = port.unwrap_or_else(|| listener.port());
+    match set.or(host) {
+        Some(authority) => format!("{}:{port}", authority.host()),
+        None => SocketAddr::new(reachable(listener), port).to_string(),
+    }
+}
+
+/// Host and port of an HTTP address, and whether it is HTTPS: one with port 443 is. The port is the listener's unless
+/// the domain name that the operator set, or else the host that the client reached the API under, brings one.
+fn http_authority(
+    set: Option<&Authority>,
+    host: Option<&Authority>,
+    listener: SocketAddr,
+) -> (bool, String) {
+    let Some(authority) = set.or(host) else {
+        let reachable = SocketAddr::new(reachable(listener), listener.port());
+        return (false, reachable.to_string());
+    };
+    match (authority.port(), authority.host()) {
+        (Some(443), host) => (true, host.to_owned()),
+        (Some(80), host) => (false, host.to_owned()),
+        (Some(port), host) => (false, format!("{host}:{port}")),
+        (None, host) => (false, format!("{host}:{}", listener.port())),
+    }
+}
+
+/// The listener's own address, or this machine where it listens on all.
+fn reachable(listener: SocketAddr) -> IpAddr {
+    match listener.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => std::net::Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => std::net::Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    }
+}

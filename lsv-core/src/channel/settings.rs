@@ -1,0 +1,166 @@
+//! The table of settings: every field of the channel record, declared once.
+
+use std::time::Duration;
+
+use super::{Codec, Color, Field, Invalid, Kind, LogLevel, Moment, Targets, TaskSize};
+
+/// Makes [`Settings`], its defaults and [`FIELDS`] from one declaration per field:
+/// `name: type = default, "name in JSON", what it accepts;`.
+macro_rules! settings {
+    ($now:ident: $($(#[doc = $about:literal])+ $name:ident: $type:ty = $default:expr, $json:literal, $kind:expr;)+) => {
+        /// What an operator can set for a channel.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct Settings {
+            $($(#[doc = $about])+ pub $name: $type,)+
+        }
+
+        impl Settings {
+            /// The defaults of a channel that is made at `now`.
+            pub fn new($now: Moment) -> Self {
+                Self { $($name: $default,)+ }
+            }
+        }
+
+        /// Every field that an operator can set, in the order in which answers carry them.
+        pub static FIELDS: &[Field] = &[
+            $(Field {
+                name: $json,
+                kind: $kind,
+                about: concat!($($about),+),
+                read: |settings| serde_json::json!(settings.$name),
+                write: |settings, value| {
+                    settings.$name = serde_json::from_value(value)?;
+                    Ok(())
+                },
+            },)+
+        ];
+    };
+}
+
+settings! { now:
+    /// Name of the channel, for people.
+    videoname: String = String::new(), "videoname", Kind::Text { max_chars: 256 };
+    /// Description of the channel, for people.
+    description: String = String::new(), "description", Kind::Text { max_chars: 2_048 };
+    /// The last second at which anyone may start to publish.
+    outdate: Moment = now.whole_seconds().plus(ONE_YEAR), "outdate", Kind::Time;
+
+    /// Live output as HTTP-FLV.
+    is_flv: bool = true, "isFlv", Kind::Flag;
+    /// Live output as HLS with MPEG-TS segments.
+    is_hls: bool = true, "isHls", Kind::Flag;
+    /// Live output as CMAF: low-latency HLS and DASH.
+    is_cmaf: bool = false, "isCMAF", Kind::Flag;
+    /// Length of a live segment, in seconds.
+    hls_time: u32 = 2, "hls_time", Kind::Whole { min: 1, max: 60 };
+    /// Length of a live playlist, in segments.
+    hls_list_size: u32 = 6, "hls_list_size", Kind::Whole { min: 3, max: 100 };
+
+    /// Recording as MP4 files.
+    is_video: bool = false, "isVideo", Kind::Flag;
+    /// Length of a recorded MP4 file, in seconds.
+    video_time: u32 = 60, "video_time", Kind::Whole { min: 5, max: ONE_DAY };
+    /// Snapshots as JPEG.
+    is_image: bool = false, "isImage", Kind::Flag;
+    /// Time between snapshots, in seconds.
+    image_time: u32 = 30, "image_time", Kind::Whole { min: 1, max: ONE_DAY };
+    /// Recording as HLS, for video on demand.
+    is_on_demand: bool = false, "isOnDemand", Kind::Flag;
+    /// Length of a recorded HLS segment, in seconds.
+    ondemand_time: u32 = 60, "ondemand_time", Kind::Whole { min: 1, max: 3_600 };
+    /// Recorded HLS segments that are kept; 0 keeps all.
+    ondemand_list_size: u32 = 0, "ondemand_list_size", Kind::Whole { min: 0, max: 100_000 };
+
+    /// Recording of clips in which something moves.
+    is_motion: bool = false, "isMotion", Kind::Flag;
+    /// Share of the picture that must change, in percent.
+    motion_percent: u32 = 30, "motion_percent", Kind::Whole { min: 0, max: 100 };
+    /// How much a pixel must change to count.
+    motion_diff: u32 = 10, "motion_diff", Kind::Whole { min: 0, max: 255 };
+    /// Seconds that are kept after the last motion.
+    motion_duration: u32 = 5, "motion_duration", Kind::Whole { min: 1, max: 3_600 };
+    /// Length of the longest motion clip, in seconds.
+    motion_timeout: u32 = 60, "motion_timeout", Kind::Whole { min: 1, max: ONE_DAY };
+
+    /// Transcoding into the renditions that are on.
+    is_codec: bool = false, "isCodec", Kind::Flag;
+    /// Video encoder of the renditions.
+    codec: Codec = Codec::X264, "codec", Kind::Word(Codec::WORDS);
+    /// The 360p rendition.
+    ld: bool = false, "ld", Kind::Flag;
+    /// The 480p rendition.
+    sd: bool = false, "sd", Kind::Flag;
+    /// The 720p rendition.
+    hd: bool = false, "hd", Kind::Flag;
+    /// The 1080p rendition.
+    ud: bool = false, "ud", Kind::Flag;
+
+    /// A text in the picture.
+    is_water_mark: bool = false, "isWaterMark", Kind::Flag;
+    /// The text in the picture, drawn as it is written.
+    water_mark_text: String = String::new(), "WaterMarkText", Kind::Text { max_chars: 256 };
+    /// Size of the text, in pixels.
+    water_mark_font_size: u32 = 20, "WaterMarkFontSize", Kind::Whole { min: 4, max: 512 };
+    /// Colour of the text.
+    water_mark_font_color: Color = Color::red(), "WaterMarkFontColor", Kind::Color;
+    /// Distance of text or picture from the top, in pixels.
+    water_mark_top: u32 = 10, "WaterMarkTop", Kind::Whole { min: 0, max: MAX_PIXELS };
+    /// Distance of text or picture from the left, in pixels.
+    water_mark_left: u32 = 10, "WaterMarkLeft", Kind::Whole { min: 0, max: MAX_PIXELS };
+    /// A picture in the picture.
+    is_image_water_mark: bool = false, "isImageWaterMark", Kind::Flag;
+    /// Address of the picture in the picture.
+    image_url: String = String::new(), "ImageURL", Kind::Address(&["http", "https"]);
+    /// Width of the picture in the picture, in pixels.
+    image_width: u32 = 100, "ImageWidth", Kind::Whole { min: 1, max: MAX_PIXELS };
+    /// Height of the picture in the picture, in pixels.
+    image_height: u32 = 50, "ImageHeight", Kind::Whole { min: 1, max: MAX_PIXELS };
+
+    /// Pushing the source on to other servers.
+    is_relay: bool = false, "isRelay", Kind::Flag;
+    /// Where the source is pushed on to.
+    relay_url: Targets = Targets::default(), "relayURL", Kind::Addresses(&["rtmp", "rtmps"]);
+
+    /// Extra tasks that distribute the channel.
+    is_cluster: bool = false, "isCluster", Kind::Flag;
+    /// Number of extra tasks that distribute the channel.
+    cluster_number: u32 = 2, "clusterNumber", Kind::Whole { min: 1, max: 32 };
+    /// Size of the task that takes the channel in.
+    master_size: TaskSize = TaskSize::Large, "masterSize", Kind::Word(TaskSize::WORDS);
+    /// Size of the task that records.
+    record_size: TaskSize = TaskSize::Small, "recordSize", Kind::Word(TaskSize::WORDS);
+    /// Size of the task that transcodes.
+    codec_size: TaskSize = TaskSize::Large, "codecSize", Kind::Word(TaskSize::WORDS);
+    /// Size of an extra task that distributes.
+    slave_size: TaskSize = TaskSize::Micro, "slaveSize", Kind::Word(TaskSize::WORDS);
+    /// RTMPS instead of RTMP between gateway and processor.
+    is_rtmps: bool = false, "isRtmps", Kind::Flag;
+    /// How much the channel's encoder processes log.
+    log_level: LogLevel = LogLevel::Warning, "logLevel", Kind::Word(LogLevel::WORDS);
+}
+
+impl Settings {
+    /// Refuses addresses that are written as this machine or lie in private networks. Those that `before` had may stay.
+    ///
+    /// # Errors
+    /// [`Invalid::PrivateTarget`] names the first field that is refused.
+    pub fn refuse_private_targets(&self, before: Option<&Self>) -> Result<(), Invalid> {
+        let kept =
+            |field: &Field| before.is_some_and(|before| field.read(before) == field.read(self));
+        match FIELDS
+            .iter()
+            .find(|field| field.leads_to_private(self) && !kept(field))
+        {
+            Some(field) => Err(Invalid::PrivateTarget { field: field.name }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// How long a channel can be published to if the operator names no day.
+const ONE_YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// Longest recorded file, longest time between snapshots, in seconds.
+const ONE_DAY: u32 = 86_400;
+/// Largest distance or size of a watermark: twice the width of a 4K picture.
+const MAX_PIXELS: u32 = 7_680;

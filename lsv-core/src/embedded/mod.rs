@@ -1,0 +1,22 @@
+//! The ports of one machine: channels in one redb file, objects in a directory, sessions in memory.
+
+mod channels;
+mod objects;
+mod sessions;
+
+pub use channels::Channels;
+pub use objects::Objects;
+pub use sessions::Sessions;
+
+/// Runs blocking work off the async threads.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> crate::ports::Result<T> + Send + 'static,
+) -> crate::ports::Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| {
+            Err(crate::ports::Error::unavailable(format_args!(
+                "the store's worker ended: {error}"
+            )))
+        })
+}

@@ -1,0 +1,89 @@
+//! Live sessions of one process, in memory.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use crate::path::ChannelId;
+use crate::ports::{Lease, Result, Session, SessionRegistry};
+
+/// A [`SessionRegistry`] that lives as long as the process.
+#[derive(Clone, Debug, Default)]
+pub struct Sessions {
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    announced: u64,
+    live: BTreeMap<ChannelId, (u64, Session)>,
+}
+
+impl Sessions {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // No code that holds the lock can leave the map half changed.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl SessionRegistry for Sessions {
+    async fn announce(&self, session: Session) -> Result<Lease> {
+        let channel = session.channel.clone();
+        let mut inner = self.lock();
+        inner.announced += 1;
+        let number = inner.announced;
+        inner.live.insert(channel.clone(), (number, session));
+        drop(inner);
+        Ok(Lease::new(Withdraw {
+            sessions: self.clone(),
+            channel,
+            number,
+        }))
+    }
+
+    async fn locate(&self, channel: &ChannelId) -> Result<Option<Session>> {
+        Ok(self
+            .lock()
+            .live
+            .get(channel)
+            .map(|(_, session)| session.clone()))
+    }
+
+    async fn list(&self) -> Result<Vec<Session>> {
+        Ok(self
+            .lock()
+            .live
+            .values()
+            .map(|(_, session)| session.clone())
+            .collect())
+    }
+}
+
+struct Withdraw {
+    sessions: Sessions,
+    channel: ChannelId,
+    number: u64,
+}
+
+impl Drop for Withdraw {
+    fn drop(&mut self) {
+        let mut inner = self.sessions.lock();
+        let current = inner.live.get(&self.channel).map(|(number, _)| *number);
+        if current == Some(self.number) {
+            inner.live.remove(&self.channel);
+        }
+    }
+}
+
+#[cfg(test)]
+#[cfg(feature = "conformance")]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn conforms() {
+        crate::ports::conformance::session_registry(&Sessions::default()).await;
+    }
+}

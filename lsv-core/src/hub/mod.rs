@@ -1,0 +1,292 @@
+//! The hub: streams with one publisher on one side and any number of readers on the other.
+//!
+//! ```text
+//! Hub ── StreamPath ─> Stream ─┬─ Feed<MediaFrame>      what the publisher sent, on one timeline
+//!                              └─ derived Feed<Chunk>   the same, packaged once for all viewers of a format
+//! Publisher   the exclusive writer of a stream: dropped it is lost, finished it has ended
+//! Subscriber  a cursor into a feed: starts at a key frame, never stalls the publisher
+//! ```
+//!
+//! The hub does no I/O and reads no clock. A stream whose publisher is lost stays, with all its readers, until
+//! somebody with a clock calls [`Stream::expire`]; [`crate::lifecycle`] does.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use tokio::sync::broadcast;
+
+use crate::path::StreamPath;
+
+mod feed;
+mod package;
+mod publisher;
+mod stats;
+mod stream;
+mod timeline;
+
+pub use feed::{Batch, Delivery, Item, Subscriber};
+pub use package::{Chunk, Package};
+pub use publisher::{Closed, Publisher};
+pub use stats::{Ingest, Protocol, Traffic, Viewer};
+pub use stream::{State, Stream};
+
+/// All streams of a node. Clones share them.
+#[derive(Clone)]
+pub struct Hub {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    streams: RwLock<HashMap<StreamPath, Arc<Stream>>>,
+    events: broadcast::Sender<Event>,
+    limits: Limits,
+}
+
+impl Hub {
+    /// A hub without streams.
+    pub fn new(limits: Limits) -> Self {
+        let (events, _) = broadcast::channel(EVENT_BACKLOG);
+        Self {
+            shared: Arc::new(Shared {
+                streams: RwLock::default(),
+                events,
+                limits,
+            }),
+        }
+    }
+
+    /// Starts publishing `path`, taking over from an older publisher where `offer` says so.
+    ///
+    /// Readers of a stream that was lost and of one that is taken over stay, and go on with what the new publisher sends.
+    pub fn publish(
+        &self,
+        path: &StreamPath,
+        offer: Offer,
+        now: Instant,
+    ) -> Result<Publisher, PublishError> {
+        let (stream, started) = {
+            let mut streams = self
+                .shared
+                .streams
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
+            match streams.get(path) {
+                Some(stream) if stream.state() != State::Ended => (Arc::clone(stream), false),
+                _ if streams.len() >= self.shared.limits.streams => {
+                    return Err(PublishError::Full(self.shared.limits.streams));
+                }
+                _ => {
+                    let stream = Stream::new(path.clone(), self.clone(), offer.settings.clone());
+                    streams.insert(path.clone(), Arc::clone(&stream));
+                    (stream, true)
+                }
+            }
+        };
+        let publisher = stream.take_over(offer, now)?;
+        self.emit(match started {
+            true => Event::Started(stream),
+            false => Event::Resumed(stream),
+        });
+        Ok(publisher)
+    }
+
+    /// The stream at `path`, live or within its reconnect window.
+    pub fn find(&self, path: &StreamPath) -> Option<Arc<Stream>> {
+        let streams = self
+            .shared
+            .streams
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        streams.get(path).cloned()
+    }
+
+    /// All streams, live or within their reconnect window, in no order.
+    pub fn streams(&self) -> Vec<Arc<Stream>> {
+        let streams = self
+            .shared
+            .streams
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        streams.values().cloned().collect()
+    }
+
+    /// What happens to streams from now on. A reader that lags misses events and resynchronises by [`Hub::streams`].
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.shared.events.subscribe()
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.shared.limits
+    }
+
+    pub(crate) fn emit(&self, event: Event) {
+        // Nobody listening is fine.
+        drop(self.shared.events.send(event));
+    }
+
+    fn remove(&self, stream: Arc<Stream>, was_live: bool) {
+        let mut streams = self
+            .shared
+            .streams
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        if streams
+            .get(stream.path())
+            .is_some_and(|known| Arc::ptr_eq(known, &stream))
+        {
+            streams.remove(stream.path());
+        }
+        drop(streams);
+        self.emit(Event::Ended { stream, was_live });
+    }
+}
+
+impl Default for Hub {
+    fn default() -> Self {
+        Self::new(Limits::default())
+    }
+}
+
+/// Something that happened to a stream.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum Event {
+    /// A first publisher came; the stream is new.
+    Started(Arc<Stream>),
+    /// A publisher came to a stream that was there: after a loss, or by taking over.
+    Resumed(Arc<Stream>),
+    /// The publisher was lost without a word; the reconnect window is open.
+    Interrupted(Arc<Stream>),
+    /// The stream is over and has left the hub.
+    Ended {
+        /// The stream.
+        stream: Arc<Stream>,
+        /// It ended with its publisher; else the publisher had been lost before.
+        was_live: bool,
+    },
+}
+
+/// What a publisher brings along.
+#[derive(Debug, Clone)]
+pub struct Offer {
+    /// Where it comes from, for people: an address, or the name of a local source.
+    pub peer: String,
+    /// Whether it takes over from a publisher that is there.
+    pub on_busy: OnBusy,
+    /// The channel's output settings at this moment.
+    pub settings: Settings,
+}
+
+impl Offer {
+    /// An offer with default settings from `peer`, taking over.
+    pub fn new(peer: impl Into<String>) -> Self {
+        Self {
+            peer: peer.into(),
+            on_busy: OnBusy::default(),
+            settings: Settings::default(),
+        }
+    }
+}
+
+/// What happens when a second publisher comes to a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnBusy {
+    /// The newcomer takes over: an encoder that lost its network must not lock itself out.
+    #[default]
+    TakeOver,
+    /// The older one stays.
+    Reject,
+}
+
+/// The output settings of a channel, followed while it is live.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Offer HTTP-FLV.
+    pub flv: bool,
+    /// Offer HLS with MPEG-TS segments.
+    pub hls: bool,
+    /// Offer CMAF: low-latency HLS and DASH.
+    pub cmaf: bool,
+    /// The target duration of a segment.
+    pub segment: Duration,
+    /// Segments in a playlist.
+    pub list_size: usize,
+}
+
+impl Default for Settings {
+    /// The defaults of a channel record.
+    fn default() -> Self {
+        Self {
+            flv: true,
+            hls: true,
+            cmaf: false,
+            segment: Duration::from_secs(2),
+            list_size: 6,
+        }
+    }
+}
+
+/// What bounds a hub.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Streams at once, so that credentials in the wrong hands cannot fill the memory. 10,000.
+    pub streams: usize,
+    /// Bytes that one feed keeps for late joiners and slow readers: over ten seconds at 20 Mbit/s. 32 MiB.
+    pub feed_bytes: usize,
+    /// Time that one feed keeps, rounded up to whole groups of pictures; a reader that lags by more jumps to the
+    /// newest key frame. 6 s.
+    pub feed_span: Duration,
+    /// Take-overs within [`Limits::take_over_window`] before newcomers are refused. 3.
+    pub take_overs: usize,
+    /// See [`Limits::take_overs`]. 10 s.
+    pub take_over_window: Duration,
+    /// A step between neighbouring timestamps longer than this breaks the timeline. 10 s.
+    pub max_gap: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            streams: 10_000,
+            feed_bytes: 32 << 20,
+            feed_span: Duration::from_secs(6),
+            take_overs: 3,
+            take_over_window: Duration::from_secs(10),
+            max_gap: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Why a publisher was not admitted to a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// Somebody publishes already, and the newcomer may not take over.
+    #[error("the channel is being published already")]
+    Busy,
+    /// Publishers keep throwing each other out; probably two encoders have the same key.
+    #[error(
+        "the channel was taken over too often in a short time; are two encoders using the same key?"
+    )]
+    TooManyTakeOvers,
+    /// The node holds as many streams as it may.
+    #[error("this node carries {0} streams already")]
+    Full(usize),
+    /// The stream ended at this very moment; trying again makes a new one.
+    #[error("the stream is just ending; try again")]
+    Ending,
+}
+
+/// Locks that are never held over code that may panic cannot be poisoned in a harmful way.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Events that a listener may lag behind.
+const EVENT_BACKLOG: usize = 1024;
+
+#[cfg(test)]
+mod tests;

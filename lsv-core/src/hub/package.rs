@@ -1,0 +1,121 @@
+//! Packaging: a stream encoded for the wire once, however many viewers read it.
+
+use std::any::Any;
+
+use bytes::{Bytes, BytesMut};
+
+use super::Limits;
+use super::feed::{Feed, Item, Subscriber};
+use crate::media::{MediaFrame, Tracks};
+use crate::time::Timestamp;
+
+/// A wire format that is a plain sequence of bytes, such as FLV or RTMP's chunks.
+pub trait Package: Send + 'static {
+    /// A packager at the start of a stream.
+    fn new() -> Self
+    where
+        Self: Sized;
+
+    /// The headers that a player needs before a frame at `at`: metadata and codec configurations.
+    fn prelude(&mut self, tracks: &Tracks, at: Timestamp) -> Bytes;
+
+    /// Appends `frame` to `out`.
+    fn push(&mut self, frame: &MediaFrame, out: &mut BytesMut);
+}
+
+/// A piece of a packaged stream, ready for the wire.
+#[derive(Debug, Clone)]
+pub struct Chunk {
+    /// The bytes.
+    pub bytes: Bytes,
+    /// Whether a viewer may start here.
+    pub key: bool,
+    /// Where it lies on the timeline.
+    pub at: Timestamp,
+    /// What a viewer that starts here needs first; empty where `key` is not set.
+    pub prelude: Bytes,
+}
+
+impl Item for Chunk {
+    fn size(&self) -> usize {
+        self.bytes.len() + self.prelude.len() + size_of::<Self>()
+    }
+
+    fn is_key(&self) -> bool {
+        self.key
+    }
+
+    fn at(&self) -> Timestamp {
+        self.at
+    }
+}
+
+/// A packager at work on a stream, with the feed that it fills.
+pub(super) trait Derived: Send {
+    fn push(&mut self, frame: &MediaFrame, tracks: &Tracks, tracks_changed: bool);
+    fn end(&self);
+    fn in_use(&self) -> bool;
+    fn as_any(&self) -> &dyn Any;
+}
+
+pub(super) struct Packaged<P> {
+    package: P,
+    feed: Feed<Chunk>,
+}
+
+impl<P: Package> Packaged<P> {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            package: P::new(),
+            feed: Feed::new(limits.feed_bytes, limits.feed_span),
+        }
+    }
+
+    pub(super) fn subscribe(&self) -> Subscriber<Chunk> {
+        self.feed.subscribe()
+    }
+}
+
+impl<P: Package> Derived for Packaged<P> {
+    fn push(&mut self, frame: &MediaFrame, tracks: &Tracks, tracks_changed: bool) {
+        let prelude = match frame.key || tracks_changed {
+            true => self.package.prelude(tracks, frame.dts),
+            false => Bytes::new(),
+        };
+        if tracks_changed && !prelude.is_empty() {
+            // For those who are in the middle of the stream; a viewer who starts at this frame gets it as prelude.
+            self.feed.push(Chunk {
+                bytes: prelude.clone(),
+                key: false,
+                at: frame.dts,
+                prelude: Bytes::new(),
+            });
+        }
+        let mut out = BytesMut::with_capacity(frame.payload.len() + FRAMING_BYTES);
+        self.package.push(frame, &mut out);
+        if !out.is_empty() {
+            self.feed.push(Chunk {
+                bytes: out.freeze(),
+                key: frame.key,
+                at: frame.dts,
+                prelude: if frame.key { prelude } else { Bytes::new() },
+            });
+        }
+    }
+
+    fn end(&self) {
+        self.feed.end();
+    }
+
+    fn in_use(&self) -> bool {
+        self.feed.has_readers()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// Room for what the formats put around a payload, so that a frame is packaged with a single allocation: FLV needs
+/// 20 bytes, RTMP one byte per chunk besides.
+const FRAMING_BYTES: usize = 64;

@@ -1,0 +1,161 @@
+//! What a stream knows about itself: what comes in, who watches, and how much goes out.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::media::{Kind, MediaFrame};
+use crate::time::Timestamp;
+
+/// A way out of the platform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Protocol {
+    /// RTMP and RTMPS.
+    Rtmp,
+    /// HTTP-FLV, as a plain response or a WebSocket.
+    Flv,
+    /// HLS with MPEG-TS segments.
+    Hls,
+    /// CMAF, as low-latency HLS or DASH.
+    Cmaf,
+}
+
+impl Protocol {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Rtmp, Self::Flv, Self::Hls, Self::Cmaf];
+
+    /// The name in metrics and answers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rtmp => "rtmp",
+            Self::Flv => "flv",
+            Self::Hls => "hls",
+            Self::Cmaf => "cmaf",
+        }
+    }
+}
+
+/// What a publisher sends, measured on the stream's own timeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ingest {
+    /// Payload bytes since the stream began.
+    pub bytes: u64,
+    /// Bits a second over the last second or so.
+    pub bit_rate: u64,
+    /// Video frames a second in thousandths, likewise.
+    pub frame_rate_millis: u32,
+    /// Time between the last two video key frames.
+    pub key_frame_interval: Option<Duration>,
+}
+
+/// Measures an [`Ingest`].
+#[derive(Debug, Default)]
+pub(super) struct Meter {
+    ingest: Ingest,
+    window_start: Option<Timestamp>,
+    window_bytes: u64,
+    window_frames: u32,
+    last_key: Option<Timestamp>,
+}
+
+impl Meter {
+    pub(super) fn ingest(&self) -> Ingest {
+        self.ingest
+    }
+
+    pub(super) fn push(&mut self, frame: &MediaFrame) {
+        let start = *self.window_start.get_or_insert(frame.dts);
+        let elapsed = frame.dts.since(start);
+        if elapsed >= WINDOW {
+            let per_second = |n: u64| (u128::from(n) * 1_000_000_000 / elapsed.as_nanos()) as u64;
+            self.ingest.bit_rate = per_second(self.window_bytes * 8);
+            self.ingest.frame_rate_millis = per_second(u64::from(self.window_frames) * 1000) as u32;
+            (self.window_bytes, self.window_frames) = (0, 0);
+            self.window_start = Some(frame.dts);
+        }
+        self.ingest.bytes += frame.payload.len() as u64;
+        self.window_bytes += frame.payload.len() as u64;
+        if frame.kind() == Kind::Video {
+            self.window_frames += 1;
+            if frame.key {
+                let last = self.last_key.replace(frame.dts);
+                self.ingest.key_frame_interval = last.map(|last| frame.dts.since(last));
+            }
+        }
+    }
+}
+
+/// Long enough to hold some frames, short enough to follow an encoder.
+const WINDOW: Duration = Duration::from_secs(1);
+
+/// Viewers and bytes out of a stream, by protocol.
+#[derive(Debug, Default)]
+pub(super) struct Audience {
+    counters: [Counters; Protocol::ALL.len()],
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    viewers: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Audience {
+    fn of(&self, protocol: Protocol) -> Option<&Counters> {
+        self.counters.get(protocol as usize)
+    }
+
+    pub(super) fn traffic(&self) -> BTreeMap<Protocol, Traffic> {
+        let traffic = |protocol: Protocol| {
+            let counters = self.of(protocol)?;
+            let traffic = Traffic {
+                viewers: counters.viewers.load(Ordering::Relaxed),
+                bytes: counters.bytes.load(Ordering::Relaxed),
+            };
+            Some((protocol, traffic))
+        };
+        Protocol::ALL.into_iter().filter_map(traffic).collect()
+    }
+}
+
+/// What went out of a stream by one protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Traffic {
+    /// Viewers at the moment.
+    pub viewers: u64,
+    /// Bytes since the stream began.
+    pub bytes: u64,
+}
+
+/// A viewer of a stream: counted until it is dropped.
+#[derive(Debug)]
+pub struct Viewer {
+    audience: Arc<Audience>,
+    protocol: Protocol,
+}
+
+impl Viewer {
+    pub(super) fn new(audience: Arc<Audience>, protocol: Protocol) -> Self {
+        if let Some(counters) = audience.of(protocol) {
+            counters.viewers.fetch_add(1, Ordering::Relaxed);
+        }
+        Self { audience, protocol }
+    }
+
+    /// Counts bytes that were sent to it.
+    pub fn sent(&self, bytes: usize) {
+        if let Some(counters) = self.audience.of(self.protocol) {
+            counters.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Viewer {
+    fn drop(&mut self) {
+        if let Some(counters) = self.audience.of(self.protocol) {
+            counters.viewers.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,385 @@
+//! A stream: the frames of one rendition of one channel, and all who read them.
+
+use std::any::TypeId;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::sync::watch;
+
+use super::feed::{Feed, Subscriber};
+use super::package::{Chunk, Derived, Package, Packaged};
+use super::publisher::{Closed, Publisher};
+use super::stats::{Audience, Ingest, Meter, Protocol, Traffic, Viewer};
+use super::timeline::Timeline;
+use super::{Event, Hub, Offer, OnBusy, PublishError, Settings, lock};
+use crate::media::{Kind, MediaFrame, Track, Tracks};
+use crate::path::StreamPath;
+use crate::time::Timestamp;
+
+/// A stream in the hub, live or within its reconnect window.
+pub struct Stream {
+    path: StreamPath,
+    hub: Hub,
+    this: Weak<Self>,
+    settings: watch::Sender<Settings>,
+    tracks: watch::Sender<Arc<Tracks>>,
+    audience: Arc<Audience>,
+    frames: Feed<MediaFrame>,
+    inner: Mutex<Inner>,
+}
+
+/// What the lock guards. It is taken once per frame by the publisher, and once per viewer at its start.
+struct Inner {
+    state: State,
+    /// Numbers the publishers of this stream.
+    session: u64,
+    peer: String,
+    since: Option<Instant>,
+    closer: watch::Sender<Option<Closed>>,
+    take_overs: VecDeque<Instant>,
+    timeline: Timeline,
+    meter: Meter,
+    /// The last point where a reader may start, for streams without video.
+    last_key: Option<Timestamp>,
+    /// The first key frame of this publisher has been seen.
+    primed: bool,
+    /// This publisher's tracks until its first frame; the stream shows those of the one before so long, which are
+    /// the right ones for the frames that are there.
+    incoming: Option<Tracks>,
+    /// The tracks changed since the last frame.
+    tracks_changed: bool,
+    derived: HashMap<TypeId, Box<dyn Derived>>,
+}
+
+/// Where a stream stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// A publisher is connected.
+    Live,
+    /// The publisher was lost and may come back.
+    Interrupted,
+    /// Over.
+    Ended,
+}
+
+impl Stream {
+    pub(super) fn new(path: StreamPath, hub: Hub, settings: Settings) -> Arc<Self> {
+        let limits = hub.limits().clone();
+        Arc::new_cyclic(|this| Self {
+            path,
+            hub,
+            this: Weak::clone(this),
+            settings: watch::Sender::new(settings),
+            tracks: watch::Sender::new(Arc::default()),
+            audience: Arc::default(),
+            frames: Feed::new(limits.feed_bytes, limits.feed_span),
+            inner: Mutex::new(Inner {
+                state: State::Interrupted,
+                session: 0,
+                peer: String::new(),
+                since: None,
+                closer: watch::Sender::new(None),
+                take_overs: VecDeque::new(),
+                timeline: Timeline::new(limits.max_gap),
+                meter: Meter::default(),
+                last_key: None,
+                primed: false,
+                incoming: None,
+                tracks_changed: false,
+                derived: HashMap::new(),
+            }),
+        })
+    }
+
+    /// Its name.
+    pub fn path(&self) -> &StreamPath {
+        &self.path
+    }
+
+    /// Where it stands.
+    pub fn state(&self) -> State {
+        lock(&self.inner).state
+    }
+
+    /// Which publisher this is, counted from 1.
+    pub fn session(&self) -> u64 {
+        lock(&self.inner).session
+    }
+
+    /// Where the current publisher, or the last one, comes from.
+    pub fn peer(&self) -> String {
+        lock(&self.inner).peer.clone()
+    }
+
+    /// When the current publisher, or the last one, began.
+    pub fn since(&self) -> Option<Instant> {
+        lock(&self.inner).since
+    }
+
+    /// The tracks known so far, with changes.
+    pub fn watch_tracks(&self) -> watch::Receiver<Arc<Tracks>> {
+        self.tracks.subscribe()
+    }
+
+    /// The tracks known so far.
+    pub fn tracks(&self) -> Arc<Tracks> {
+        Arc::clone(&self.tracks.borrow())
+    }
+
+    /// The output settings, with changes.
+    pub fn settings(&self) -> watch::Receiver<Settings> {
+        self.settings.subscribe()
+    }
+
+    /// Changes the output settings; outputs follow.
+    pub fn set_settings(&self, settings: Settings) {
+        self.settings.send_if_modified(|current| {
+            let changed = *current != settings;
+            *current = settings;
+            changed
+        });
+    }
+
+    /// Reads the frames themselves, from the newest key frame on.
+    pub fn subscribe(&self) -> Subscriber<MediaFrame> {
+        self.frames.subscribe()
+    }
+
+    /// Reads the stream in the format `P`, from the newest key frame on.
+    ///
+    /// The first reader of a format starts its packaging, the last one's leaving ends it.
+    pub fn packaged<P: Package>(&self) -> Subscriber<Chunk> {
+        let mut inner = lock(&self.inner);
+        let state = inner.state;
+        let derived = inner.derived.entry(TypeId::of::<P>()).or_insert_with(|| {
+            let mut packaged = Box::new(Packaged::<P>::new(self.hub.limits()));
+            let tracks = self.tracks();
+            for frame in self.frames.newest_group() {
+                packaged.push(&frame, &tracks, false);
+            }
+            if state == State::Ended {
+                packaged.end();
+            }
+            packaged
+        });
+        match derived.as_any().downcast_ref::<Packaged<P>>() {
+            Some(packaged) => packaged.subscribe(),
+            // The map is keyed by the type itself.
+            None => Packaged::<P>::new(self.hub.limits()).subscribe(),
+        }
+    }
+
+    /// Counts a viewer, until the answer is dropped.
+    pub fn viewer(&self, protocol: Protocol) -> Viewer {
+        Viewer::new(Arc::clone(&self.audience), protocol)
+    }
+
+    /// Viewers and bytes out, by protocol.
+    pub fn traffic(&self) -> BTreeMap<Protocol, Traffic> {
+        self.audience.traffic()
+    }
+
+    /// What comes in.
+    pub fn ingest(&self) -> Ingest {
+        lock(&self.inner).meter.ingest()
+    }
+
+    /// Tells the publisher to go and ends the stream. Says whether there was a publisher.
+    pub fn close(&self, reason: Closed) -> bool {
+        let inner = lock(&self.inner);
+        let live = inner.state == State::Live;
+        if inner.state != State::Ended {
+            inner.closer.send_replace(Some(reason));
+            self.end(inner);
+        }
+        live
+    }
+
+    /// Ends the stream if publisher number `session` was lost and nobody has come since: the reconnect window is over.
+    pub fn expire(&self, session: u64) {
+        let inner = lock(&self.inner);
+        if inner.state == State::Interrupted && inner.session == session {
+            self.end(inner);
+        }
+    }
+
+    pub(super) fn take_over(&self, offer: Offer, now: Instant) -> Result<Publisher, PublishError> {
+        let this = self.this.upgrade().ok_or(PublishError::Ending)?;
+        let limits = self.hub.limits();
+        let mut inner = lock(&self.inner);
+        match inner.state {
+            State::Ended => return Err(PublishError::Ending),
+            State::Live if offer.on_busy == OnBusy::Reject => return Err(PublishError::Busy),
+            State::Live => {
+                while inner.take_overs.front().is_some_and(|then| {
+                    now.saturating_duration_since(*then) >= limits.take_over_window
+                }) {
+                    inner.take_overs.pop_front();
+                }
+                if inner.take_overs.len() >= limits.take_overs {
+                    return Err(PublishError::TooManyTakeOvers);
+                }
+                inner.take_overs.push_back(now);
+                inner.closer.send_replace(Some(Closed::TakenOver));
+            }
+            State::Interrupted => {}
+        }
+        inner.closer = watch::Sender::new(None);
+        inner.state = State::Live;
+        inner.session += 1;
+        inner.peer = offer.peer;
+        inner.since = Some(now);
+        inner.primed = false;
+        inner.timeline.restart();
+        inner.incoming = Some(Tracks::default());
+        let publisher = Publisher::new(this, inner.session, inner.closer.subscribe());
+        drop(inner);
+        self.set_settings(offer.settings);
+        Ok(publisher)
+    }
+
+    /// Takes a frame of publisher number `session`.
+    pub(super) fn push(&self, session: u64, mut frame: MediaFrame) -> Result<(), Closed> {
+        let mut guard = lock(&self.inner);
+        let inner = &mut *guard;
+        if inner.session != session || inner.state != State::Live {
+            return Err(inner.closer.borrow().unwrap_or(Closed::TakenOver));
+        }
+        self.adopt(inner, &mut frame.track);
+        if frame.kind() == Kind::Video {
+            inner.primed |= frame.key;
+            if !inner.primed {
+                // Nobody can decode what precedes a publisher's first key frame.
+                return Ok(());
+            }
+        }
+        self.show_incoming(inner);
+        (frame.dts, frame.epoch) = inner.timeline.place(frame.kind(), frame.dts);
+        self.mark_start(inner, &mut frame);
+        inner.meter.push(&frame);
+        let tracks = self.tracks();
+        let tracks_changed = std::mem::take(&mut inner.tracks_changed);
+        if frame.key {
+            inner.derived.retain(|_, derived| derived.in_use());
+        }
+        for derived in inner.derived.values_mut() {
+            derived.push(&frame, &tracks, tracks_changed);
+        }
+        self.frames.push(frame);
+        Ok(())
+    }
+
+    pub(super) fn announce(&self, session: u64, track: &Arc<Track>) {
+        let mut inner = lock(&self.inner);
+        if inner.session == session {
+            self.adopt(&mut inner, &mut Arc::clone(track));
+        }
+    }
+
+    pub(super) fn set_metadata(&self, session: u64, metadata: Bytes) {
+        let mut inner = lock(&self.inner);
+        if inner.session != session {
+            return;
+        }
+        match &mut inner.incoming {
+            Some(incoming) => incoming.metadata = Some(metadata),
+            None => self
+                .tracks
+                .send_modify(|tracks| Arc::make_mut(tracks).metadata = Some(metadata)),
+        }
+    }
+
+    /// Publisher number `session` is gone: it said so, or was lost.
+    pub(super) fn lose(&self, session: u64, clean: bool) {
+        let mut inner = lock(&self.inner);
+        if inner.session != session || inner.state != State::Live {
+            return;
+        }
+        if clean {
+            self.end(inner);
+            return;
+        }
+        inner.state = State::Interrupted;
+        drop(inner);
+        if let Some(this) = self.this.upgrade() {
+            self.hub.emit(Event::Interrupted(this));
+        }
+    }
+
+    /// Makes `track` the one that readers know, where its configuration is the same; else makes it known to them.
+    fn adopt(&self, inner: &mut Inner, track: &mut Arc<Track>) {
+        if track.kind == Kind::Data {
+            return;
+        }
+        let shown = self.tracks();
+        let mine = inner.incoming.as_ref().unwrap_or(&shown);
+        if mine
+            .get(track.kind)
+            .is_some_and(|known| Arc::ptr_eq(known, track))
+        {
+            return;
+        }
+        let same = |known: &&Arc<Track>| ***known == **track;
+        match mine
+            .get(track.kind)
+            .filter(same)
+            .or_else(|| shown.get(track.kind).filter(same))
+        {
+            Some(known) => *track = Arc::clone(known),
+            None => inner.tracks_changed = true,
+        }
+        match &mut inner.incoming {
+            Some(incoming) => incoming.set(track),
+            None => self
+                .tracks
+                .send_modify(|tracks| Arc::make_mut(tracks).set(track)),
+        }
+    }
+
+    /// At a publisher's first frame, shows its tracks and no longer those of the one before.
+    fn show_incoming(&self, inner: &mut Inner) {
+        let Some(incoming) = inner.incoming.take() else {
+            return;
+        };
+        self.tracks.send_if_modified(|shown| {
+            let changed = **shown != incoming;
+            *shown = Arc::new(incoming);
+            changed
+        });
+    }
+
+    /// Without video, an audio frame about once a second is where a reader may start.
+    fn mark_start(&self, inner: &mut Inner, frame: &mut MediaFrame) {
+        if frame.kind() == Kind::Audio && self.tracks.borrow().video.is_none() {
+            let due = |last: Timestamp| frame.dts.since(last) >= AUDIO_START_INTERVAL;
+            frame.key = inner.last_key.is_none_or(due);
+        }
+        if frame.key {
+            inner.last_key = Some(frame.dts);
+        }
+    }
+
+    fn end(&self, mut inner: MutexGuard<'_, Inner>) {
+        let was_live = std::mem::replace(&mut inner.state, State::Ended) == State::Live;
+        self.frames.end();
+        for derived in inner.derived.values() {
+            derived.end();
+        }
+        drop(inner);
+        if let Some(this) = self.this.upgrade() {
+            self.hub.remove(this, was_live);
+        }
+    }
+}
+
+impl std::fmt::Debug for Stream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stream")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+const AUDIO_START_INTERVAL: Duration = Duration::from_secs(1);

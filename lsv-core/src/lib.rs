@@ -1,0 +1,67 @@
+//! The core of lsv, a platform for live video: what a frame is, how it gets from one publisher to many readers, and who
+//! may do what.
+//!
+//! | module | holds | from |
+//! | --- | --- | --- |
+//! | [`media`], [`codec`], [`time`] | frames, tracks, codec configurations, media time | ISO/IEC 14496-3, -10, -15 |
+//! | [`tag`] | audio and video tag bodies, legacy and Enhanced | FLV 10.1 annex E, E-RTMP v2 |
+//! | [`hub`] | streams, feeds, packaging once for all viewers | |
+//! | [`path`], [`channel`] | names; the channel record, its fields and push keys | |
+//! | [`ports`], [`access`], [`events`] | what a node needs from outside, as traits; who may publish; what happens | |
+//! | `embedded` (feature) | the ports within one process: redb, a directory, memory | |
+//! | `lifecycle` (feature) | reconnect window, announcements, what is live | |
+//! | `api` (feature) | the REST API as an axum router | RFC 9457, OpenAPI 3.1 |
+//! | [`wire`] | the byte toolbox | |
+//!
+//! Nothing but the three features touches a socket, a clock or a file. A stream from one end to the other:
+//!
+//! ```
+//! use std::time::Instant;
+//! use bytes::Bytes;
+//! use lsv_core::hub::{Delivery, Hub, Offer};
+//! use lsv_core::path::{ChannelId, StreamPath};
+//! use lsv_core::tag::Parser;
+//! use lsv_core::time::Timestamp;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let hub = Hub::default();
+//! let path = StreamPath::source(ChannelId::parse("cam")?);
+//! let publisher = hub.publish(&path, Offer::new("an encoder"), Instant::now())?;
+//!
+//! // Tag bodies as RTMP and FLV carry them: the AAC configuration, then a frame.
+//! let mut parser = Parser::default();
+//! parser.audio(&Bytes::from_static(&[0xAF, 0, 0x12, 0x10]), Timestamp::ZERO)?;
+//! let frame = parser.audio(&Bytes::from_static(&[0xAF, 1, 0x21, 0x10, 0x05]), Timestamp::ZERO)?;
+//! publisher.push(frame.ok_or("a frame")?)?;
+//!
+//! let mut reader = hub.find(&path).ok_or("live")?.subscribe();
+//! publisher.finish();
+//! # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+//! # runtime.block_on(async {
+//! while let Some(Delivery::Item(frame)) = reader.next().await {
+//!     assert_eq!(frame.track.codec.rfc6381(), "mp4a.40.2");
+//! }
+//! # });
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod access;
+#[cfg(feature = "api")]
+pub mod api;
+pub mod channel;
+pub mod codec;
+#[cfg(feature = "embedded")]
+pub mod embedded;
+pub mod events;
+#[doc(hidden)]
+pub mod fuzzing;
+pub mod hub;
+#[cfg(feature = "lifecycle")]
+pub mod lifecycle;
+pub mod media;
+pub mod path;
+pub mod ports;
+pub mod tag;
+pub mod time;
+pub mod wire;

@@ -1,0 +1,343 @@
+//! What happens around streams as they come and go: the reconnect window, announcements, events, settings.
+//!
+//! The hub knows no clock and no ports; this is where it meets both.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
+
+use crate::channel::{Channel, Moment};
+use crate::codec::aac;
+use crate::events::{Events, Happening};
+use crate::hub::{self, Event, Hub, State, Stream};
+use crate::media::Codec;
+use crate::path::{ChannelId, Rendition, StreamPath};
+use crate::ports::{
+    AudioInfo, Lease, LiveSessions, Session, SessionInfo, SessionRegistry, VideoInfo,
+};
+
+/// Follows the hub, and shows what is live to the API. Clones share it.
+#[derive(Clone)]
+pub struct Lifecycle {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    hub: Hub,
+    events: Events,
+    registry: Arc<dyn SessionRegistry>,
+    config: Config,
+    reconnect_window: watch::Sender<Duration>,
+    /// Bytes out at the last two samples, by channel.
+    rates: Mutex<HashMap<ChannelId, Rates>>,
+}
+
+/// What a node says of itself, and how patient it is.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The name of this node.
+    pub node: String,
+    /// Where other nodes pull its channels from.
+    pub address: String,
+    /// How long viewers wait for a lost publisher, until [`Lifecycle::set_reconnect_window`].
+    pub reconnect_window: Duration,
+}
+
+#[derive(Default)]
+struct Rates {
+    bytes: BTreeMap<&'static str, u64>,
+    bits_per_second: BTreeMap<&'static str, u64>,
+}
+
+impl Lifecycle {
+    /// A lifecycle around `hub`; [`Lifecycle::run`] makes it work.
+    pub fn new(
+        hub: Hub,
+        events: Events,
+        registry: Arc<dyn SessionRegistry>,
+        config: Config,
+    ) -> Self {
+        let shared = Shared {
+            hub,
+            events,
+            registry,
+            reconnect_window: watch::Sender::new(config.reconnect_window),
+            config,
+            rates: Mutex::default(),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// Makes viewers wait that long for publishers who are lost from now on.
+    pub fn set_reconnect_window(&self, window: Duration) {
+        self.shared.reconnect_window.send_replace(window);
+    }
+
+    /// Follows the hub for ever.
+    pub async fn run(self) {
+        let mut events = self.shared.hub.events();
+        let mut leases = HashMap::new();
+        let mut sample = tokio::time::interval(SAMPLE_INTERVAL);
+        loop {
+            tokio::select! {
+                event = events.recv() => match event {
+                    Ok(event) => self.follow(event, &mut leases).await,
+                    Err(RecvError::Lagged(missed)) => {
+                        tracing::warn!(missed, "the lifecycle lags behind the hub and catches up");
+                        self.catch_up(&mut leases).await;
+                    }
+                    Err(RecvError::Closed) => return,
+                },
+                _ = sample.tick() => self.sample(),
+            }
+        }
+    }
+
+    async fn follow(&self, event: Event, leases: &mut HashMap<StreamPath, Lease>) {
+        match event {
+            Event::Started(stream) | Event::Resumed(stream) => {
+                self.publish_event(&stream, |channel| Happening::Published {
+                    channel,
+                    peer: stream.peer(),
+                });
+                self.announce(&stream, leases).await;
+            }
+            Event::Interrupted(stream) => {
+                self.publish_event(&stream, |channel| Happening::Unpublished { channel });
+                self.expect_back(stream);
+            }
+            Event::Ended { stream, was_live } => {
+                leases.remove(stream.path());
+                if was_live {
+                    self.publish_event(&stream, |channel| Happening::Unpublished { channel });
+                }
+            }
+        }
+    }
+
+    /// After missed events: what matters is what is there now.
+    async fn catch_up(&self, leases: &mut HashMap<StreamPath, Lease>) {
+        let streams = self.shared.hub.streams();
+        leases.retain(|path, _| streams.iter().any(|stream| stream.path() == path));
+        for stream in streams {
+            if !leases.contains_key(stream.path()) {
+                self.announce(&stream, leases).await;
+            }
+            if stream.state() == State::Interrupted {
+                self.expect_back(stream);
+            }
+        }
+    }
+
+    fn publish_event(&self, stream: &Stream, happening: impl FnOnce(ChannelId) -> Happening) {
+        if stream.path().rendition == Rendition::Source {
+            let happened = happening(stream.path().channel.clone());
+            self.shared.events.publish(wall_clock(), happened);
+        }
+    }
+
+    async fn announce(&self, stream: &Stream, leases: &mut HashMap<StreamPath, Lease>) {
+        if stream.path().rendition != Rendition::Source {
+            return;
+        }
+        let session = Session {
+            channel: stream.path().channel.clone(),
+            node: self.shared.config.node.clone(),
+            address: self.shared.config.address.clone(),
+            since: since(stream),
+        };
+        match self.shared.registry.announce(session).await {
+            Ok(lease) => drop(leases.insert(stream.path().clone(), lease)),
+            Err(error) => {
+                tracing::warn!(path = %stream.path(), %error, "the session could not be announced to other nodes");
+            }
+        }
+    }
+
+    /// Opens the reconnect window of a stream whose publisher was lost.
+    fn expect_back(&self, stream: Arc<Stream>) {
+        let session = stream.session();
+        let window = *self.shared.reconnect_window.borrow();
+        tracing::info!(path = %stream.path(), ?window, "the publisher was lost; viewers wait for it");
+        tokio::spawn(async move {
+            tokio::time::sleep(window).await;
+            stream.expire(session);
+        });
+    }
+
+    fn sample(&self) {
+        let mut rates = self
+            .shared
+            .rates
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let streams = self.shared.hub.streams();
+        let live = |id: &ChannelId| streams.iter().any(|stream| stream.path().channel == *id);
+        rates.retain(|channel, _| live(channel));
+        for stream in &streams {
+            let rates = rates.entry(stream.path().channel.clone()).or_default();
+            for (protocol, traffic) in stream.traffic() {
+                let before = rates
+                    .bytes
+                    .insert(protocol.as_str(), traffic.bytes)
+                    .unwrap_or(0);
+                let bits = traffic.bytes.saturating_sub(before).saturating_mul(8);
+                rates
+                    .bits_per_second
+                    .insert(protocol.as_str(), bits / SAMPLE_INTERVAL.as_secs());
+            }
+        }
+        gauge(&streams);
+    }
+
+    fn source(&self, channel: &ChannelId) -> Option<Arc<Stream>> {
+        self.shared.hub.find(&StreamPath::source(channel.clone()))
+    }
+
+    fn describe(&self, stream: &Stream) -> SessionInfo {
+        let tracks = stream.tracks();
+        let ingest = stream.ingest();
+        let video = tracks
+            .video
+            .as_ref()
+            .map(|track| video_info(&track.codec, ingest.frame_rate_millis));
+        let audio = tracks.audio.as_ref().map(|track| audio_info(&track.codec));
+        let viewers = stream.traffic().into_iter();
+        let rates = self
+            .shared
+            .rates
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let bitrate_out = rates
+            .get(&stream.path().channel)
+            .map(|rates| owned_keys(&rates.bits_per_second));
+        SessionInfo {
+            channel: stream.path().channel.clone(),
+            since: since(stream),
+            peer: stream.peer(),
+            node: self.shared.config.node.clone(),
+            video,
+            audio,
+            bitrate_in: ingest.bit_rate,
+            key_frame_interval: ingest
+                .key_frame_interval
+                .map(|interval| interval.as_secs_f64()),
+            viewers: viewers
+                .map(|(protocol, traffic)| (protocol.as_str().to_owned(), traffic.viewers))
+                .collect(),
+            bitrate_out: bitrate_out.unwrap_or_default(),
+            tasks: Vec::new(),
+        }
+    }
+}
+
+impl LiveSessions for Lifecycle {
+    fn list(&self) -> Vec<SessionInfo> {
+        let mut streams = self.shared.hub.streams();
+        streams.retain(|stream| {
+            stream.path().rendition == Rendition::Source && stream.state() == State::Live
+        });
+        streams.sort_by(|a, b| a.path().cmp(b.path()));
+        streams.iter().map(|stream| self.describe(stream)).collect()
+    }
+
+    fn find(&self, channel: &ChannelId) -> Option<SessionInfo> {
+        let stream = self
+            .source(channel)
+            .filter(|stream| stream.state() == State::Live)?;
+        Some(self.describe(&stream))
+    }
+
+    fn disconnect(&self, channel: &ChannelId) -> bool {
+        self.source(channel)
+            .is_some_and(|stream| stream.close(hub::Closed::Kicked))
+    }
+
+    fn apply(&self, channel: &Arc<Channel>) {
+        if let Some(stream) = self.source(&channel.id) {
+            stream.set_settings(hub::Settings::from(&**channel));
+        }
+    }
+}
+
+impl fmt::Debug for Lifecycle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lifecycle")
+            .field("config", &self.shared.config)
+            .finish_non_exhaustive()
+    }
+}
+
+fn video_info(codec: &Codec, frame_rate_millis: u32) -> VideoInfo {
+    let (width, height) = match codec {
+        Codec::Avc(config) => (config.width, config.height),
+        _ => (0, 0),
+    };
+    VideoInfo {
+        codec: codec.rfc6381(),
+        width,
+        height,
+        frame_rate: (frame_rate_millis > 0).then(|| f64::from(frame_rate_millis) / 1000.0),
+    }
+}
+
+fn audio_info(codec: &Codec) -> AudioInfo {
+    let (sample_rate, channels) = match codec {
+        Codec::Aac(config @ aac::Config { sample_rate, .. }) => (*sample_rate, config.channels()),
+        _ => (0, 0),
+    };
+    AudioInfo {
+        codec: codec.rfc6381(),
+        sample_rate,
+        channels: u32::from(channels),
+    }
+}
+
+fn gauge(streams: &[Arc<Stream>]) {
+    let live = streams
+        .iter()
+        .filter(|stream| stream.state() == State::Live)
+        .count();
+    metrics::gauge!("lsv_streams").set(live as f64);
+    for protocol in hub::Protocol::ALL {
+        let traffic = |stream: &Arc<Stream>| stream.traffic().get(&protocol).copied();
+        let viewers: u64 = streams
+            .iter()
+            .filter_map(traffic)
+            .map(|traffic| traffic.viewers)
+            .sum();
+        metrics::gauge!("lsv_viewers", "protocol" => protocol.as_str()).set(viewers as f64);
+    }
+}
+
+fn owned_keys(map: &BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {
+    map.iter()
+        .map(|(key, value)| ((*key).to_owned(), *value))
+        .collect()
+}
+
+/// When the publisher began, on the wall clock.
+fn since(stream: &Stream) -> Moment {
+    let age = stream
+        .since()
+        .map(|since| Instant::now().saturating_duration_since(since));
+    let start = SystemTime::now().checked_sub(age.unwrap_or_default());
+    start.unwrap_or_else(SystemTime::now).into()
+}
+
+fn wall_clock() -> Moment {
+    SystemTime::now().into()
+}
+
+/// How often bytes out are sampled for the rates that the API shows.
+const SAMPLE_INTERVAL: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+#[cfg(feature = "embedded")]
+mod tests;

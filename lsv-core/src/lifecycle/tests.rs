@@ -1,0 +1,157 @@
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::broadcast;
+use tokio::time::timeout;
+
+use super::*;
+use crate::codec::FourCc;
+use crate::embedded::Sessions;
+use crate::hub::{Offer, Protocol, Publisher};
+use crate::media::{Kind, MediaFrame, Track};
+use crate::time::Timestamp;
+
+struct Node {
+    hub: Hub,
+    lifecycle: Lifecycle,
+    registry: Sessions,
+    events: broadcast::Receiver<Arc<crate::events::Event>>,
+    path: StreamPath,
+}
+
+fn node() -> Node {
+    let hub = Hub::default();
+    let events = Events::new();
+    let registry = Sessions::default();
+    let config = Config {
+        node: "one".to_owned(),
+        address: "rtmp://one:1935".to_owned(),
+        reconnect_window: Duration::from_secs(15),
+    };
+    let lifecycle = Lifecycle::new(
+        hub.clone(),
+        events.clone(),
+        Arc::new(registry.clone()),
+        config,
+    );
+    let listener = events.subscribe();
+    tokio::spawn(lifecycle.clone().run());
+    Node {
+        hub,
+        lifecycle,
+        registry,
+        events: listener,
+        path: StreamPath::source(ChannelId::parse("cam").expect("an id")),
+    }
+}
+
+impl Node {
+    async fn publish(&self) -> Publisher {
+        // Lets the lifecycle begin to listen.
+        tokio::task::yield_now().await;
+        let now = tokio::time::Instant::now().into_std();
+        self.hub
+            .publish(&self.path, Offer::new("192.0.2.1:5000"), now)
+            .expect("a free channel")
+    }
+
+    async fn happened(&mut self) -> Happening {
+        let event = timeout(Duration::from_secs(60), self.events.recv()).await;
+        let event = event.expect("an event in time").expect("a bus");
+        event.happened.clone()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_publisher_is_waited_for_and_then_given_up() {
+    let mut node = node();
+    let publisher = node.publish().await;
+    assert!(
+        matches!(node.happened().await, Happening::Published { peer, .. } if peer == "192.0.2.1:5000")
+    );
+    let located = node.registry.locate(&node.path.channel).await.unwrap();
+    assert_eq!(located.map(|session| session.node).as_deref(), Some("one"));
+
+    drop(publisher);
+    assert!(matches!(
+        node.happened().await,
+        Happening::Unpublished { .. }
+    ));
+    tokio::time::sleep(Duration::from_secs(14)).await;
+    assert!(node.hub.find(&node.path).is_some());
+    assert_eq!(node.lifecycle.list(), []);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(node.hub.find(&node.path).is_none());
+    assert_eq!(node.registry.list().await.unwrap(), []);
+    assert!(node.events.is_empty(), "told once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_publisher_that_comes_back_keeps_the_stream() {
+    let node = node();
+    drop(node.publish().await);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let _publisher = node.publish().await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(node.lifecycle.list().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_shows_what_comes_in_and_goes_out() {
+    let node = node();
+    let publisher = node.publish().await;
+    let codec = Codec::Other {
+        fourcc: FourCc::HVC1,
+        config: Bytes::new(),
+    };
+    let track = Arc::new(Track {
+        id: 0,
+        kind: Kind::Video,
+        codec,
+    });
+    for n in 0..51 {
+        let frame = MediaFrame {
+            track: Arc::clone(&track),
+            dts: Timestamp::from_millis(n * 40),
+            composition: Timestamp::ZERO,
+            key: n % 25 == 0,
+            epoch: 0,
+            payload: Bytes::from_static(&[0; 100]),
+        };
+        publisher.push(frame).unwrap();
+    }
+    let viewer = publisher.stream().viewer(Protocol::Flv);
+    tokio::time::sleep(SAMPLE_INTERVAL).await;
+    viewer.sent(1_000);
+    tokio::time::sleep(SAMPLE_INTERVAL).await;
+
+    let session = node.lifecycle.find(&node.path.channel).unwrap();
+    assert_eq!(session.peer, "192.0.2.1:5000");
+    assert_eq!(session.bitrate_in, 20_000);
+    assert_eq!(session.key_frame_interval, Some(1.0));
+    let video = session.video.unwrap();
+    assert_eq!(
+        (video.codec.as_str(), video.frame_rate),
+        ("hvc1", Some(25.0))
+    );
+    assert_eq!(session.viewers["flv"], 1);
+    assert_eq!(session.bitrate_out["flv"], 4_000);
+}
+
+#[tokio::test]
+async fn an_operator_ends_a_session_and_changes_its_outputs() {
+    let node = node();
+    let publisher = node.publish().await;
+    let mut channel = Channel::new(node.path.channel.clone(), Moment::EPOCH);
+    channel.settings.is_flv = false;
+    channel.settings.hls_time = 7;
+    node.lifecycle.apply(&Arc::new(channel));
+    let settings = publisher.stream().settings().borrow().clone();
+    assert_eq!(
+        (settings.flv, settings.segment),
+        (false, Duration::from_secs(7))
+    );
+
+    assert!(node.lifecycle.disconnect(&node.path.channel));
+    assert!(!node.lifecycle.disconnect(&node.path.channel));
+}

@@ -1,0 +1,145 @@
+//! The port that decides who may publish and play.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::channel::{Channel, Moment};
+use crate::path::StreamPath;
+
+/// Decides who may publish and play. Asked once per session, before it begins.
+#[async_trait]
+pub trait Authorizer: fmt::Debug + Send + Sync {
+    /// Lets the peer in, or says why not.
+    ///
+    /// # Errors
+    /// [`Denied`]; also where the decision cannot be made, because a store is out of reach.
+    async fn authorize(&self, request: AccessRequest<'_>) -> Result<Grant, Denied>;
+}
+
+/// What a peer wants.
+#[derive(Clone, Copy)]
+pub struct AccessRequest<'a> {
+    /// To publish or to play.
+    pub access: Access,
+    /// Which stream.
+    pub path: &'a StreamPath,
+    /// The query of its stream key or URL, without the question mark. It holds credentials: never log it.
+    pub query: Option<&'a str>,
+    /// Where it comes from.
+    pub peer: IpAddr,
+    /// The time at which it asks.
+    pub now: Moment,
+}
+
+impl fmt::Debug for AccessRequest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessRequest")
+            .field("access", &self.access)
+            .field("path", &self.path)
+            .field("peer", &self.peer)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What can be wanted of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Access {
+    /// To send it.
+    Publish,
+    /// To receive it.
+    Play,
+}
+
+/// The peer is let in.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Grant {
+    /// The channel as it is set at this moment.
+    pub channel: Arc<Channel>,
+    /// Until when a session may begin with the same credential; `None` if none was needed.
+    pub expires: Option<Moment>,
+}
+
+impl Grant {
+    /// Lets a peer in to `channel`.
+    pub fn new(channel: Arc<Channel>, expires: Option<Moment>) -> Self {
+        Self { channel, expires }
+    }
+}
+
+/// The peer is not let in.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+#[non_exhaustive]
+pub struct Denied {
+    /// The kind of refusal, for metrics, events and protocols.
+    pub reason: Reason,
+    /// What to tell the peer. It holds no credential.
+    pub message: String,
+}
+
+impl Denied {
+    /// A refusal with the words for the peer.
+    pub fn new(reason: Reason, message: impl fmt::Display) -> Self {
+        Self {
+            reason,
+            message: message.to_string(),
+        }
+    }
+}
+
+/// Kinds of refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Reason {
+    /// No credential was given.
+    Missing,
+    /// The credential is not one.
+    Malformed,
+    /// The credential is signed in a way that is not turned on.
+    NotAllowed,
+    /// The credential's time is over, or the channel's.
+    Expired,
+    /// The credential was taken back.
+    Revoked,
+    /// The credential belongs to something else.
+    Mismatch,
+    /// There is no such channel.
+    UnknownChannel,
+    /// That stream is made by the platform; nobody publishes it.
+    NotPublishable,
+    /// Somebody else publishes, and is not to be replaced now.
+    Busy,
+    /// The decision could not be made; try again.
+    Unavailable,
+}
+
+impl Reason {
+    /// The word that events and metrics use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Malformed => "malformed",
+            Self::NotAllowed => "not-allowed",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+            Self::Mismatch => "mismatch",
+            Self::UnknownChannel => "unknown-channel",
+            Self::NotPublishable => "not-publishable",
+            Self::Busy => "busy",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,184 @@
+//! The port that keeps recordings and pictures.
+
+use std::fmt;
+use std::ops::Range;
+use std::str::FromStr;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::{Page, PageRequest, Result};
+use crate::channel::Moment;
+
+/// Keeps objects: named bytes, written whole, read whole or in part.
+#[async_trait]
+pub trait ObjectStore: fmt::Debug + Send + Sync {
+    /// Writes an object, replacing one of the same name. A reader sees the old bytes or the new, never a mixture.
+    ///
+    /// # Errors
+    /// As any call: the store may be out of reach or refuse.
+    async fn put(&self, name: &ObjectName, bytes: Bytes) -> Result<()>;
+
+    /// Writes an object if there is none of that name.
+    ///
+    /// # Errors
+    /// `Conflict` if there is one.
+    async fn put_if_absent(&self, name: &ObjectName, bytes: Bytes) -> Result<()>;
+
+    /// Reads an object, or the bytes of `range`, shortened at its end.
+    ///
+    /// # Errors
+    /// `NotFound` where there is none; `Invalid` if the range is empty or begins at or behind its end.
+    async fn get(&self, name: &ObjectName, range: Option<Range<u64>>) -> Result<Object>;
+
+    /// What is known of an object without reading it.
+    ///
+    /// # Errors
+    /// `NotFound` where there is none.
+    async fn stat(&self, name: &ObjectName) -> Result<ObjectInfo>;
+
+    /// Lists the objects whose names begin with `prefix`, in the order of their names' bytes.
+    ///
+    /// # Errors
+    /// As any call: the store may be out of reach or refuse.
+    async fn list(&self, prefix: &str, page: &PageRequest) -> Result<Page<ObjectInfo>>;
+
+    /// Removes an object.
+    ///
+    /// # Errors
+    /// `NotFound` where there is none.
+    async fn delete(&self, name: &ObjectName) -> Result<()>;
+}
+
+/// Bytes read from an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object {
+    /// The object that they are from.
+    pub info: ObjectInfo,
+    /// Where they begin in it.
+    pub start: u64,
+    /// The bytes.
+    pub bytes: Bytes,
+}
+
+/// What is known of an object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ObjectInfo {
+    /// Its name.
+    pub name: ObjectName,
+    /// Its length, in bytes.
+    pub size: u64,
+    /// When it was written.
+    pub modified: Moment,
+}
+
+/// The name of an object: words of `[A-Za-z0-9._:-]` separated by `/`, none empty and none beginning with a dot.
+///
+/// Such a name is the same as a path of a directory, as a key of S3 and in a URL, and leads out of none of them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ObjectName(String);
+
+impl ObjectName {
+    /// Checks `text` and makes a name of it.
+    ///
+    /// # Errors
+    /// [`InvalidName`] if it is empty, too long, or not made of such words.
+    pub fn parse(text: &str) -> Result<Self, InvalidName> {
+        let well_formed = |word: &str| {
+            (1..=MAX_WORD_BYTES).contains(&word.len())
+                && !word.starts_with('.')
+                && word
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte))
+        };
+        if text.len() > MAX_NAME_BYTES || !text.split('/').all(well_formed) {
+            return Err(InvalidName);
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ObjectName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for ObjectName {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        Self::parse(text)
+    }
+}
+
+impl TryFrom<String> for ObjectName {
+    type Error = InvalidName;
+
+    fn try_from(text: String) -> Result<Self, InvalidName> {
+        Self::parse(&text)
+    }
+}
+
+impl From<ObjectName> for String {
+    fn from(name: ObjectName) -> Self {
+        name.0
+    }
+}
+
+/// A text that cannot name an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "an object's name is made of words of A-Z, a-z, 0-9, '.', '_', ':' and '-', separated by '/'; \
+     no word is empty or begins with a dot"
+)]
+pub struct InvalidName;
+
+/// Longest name: half of what S3 takes, so that a prefix always finds room.
+const MAX_NAME_BYTES: usize = 512;
+/// Longest word of a name: leaves a file system's 255 bytes room for a suffix.
+const MAX_WORD_BYTES: usize = 200;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_lead_nowhere_else() {
+        for text in [
+            "a",
+            "record/cam/mp4/2032/12/09/capture-20321209T101112Z.mp4",
+            "a:b/c.d",
+        ] {
+            assert_eq!(ObjectName::parse(text).unwrap().as_str(), text);
+        }
+        for text in [
+            "",
+            "/",
+            "/a",
+            "a/",
+            "a//b",
+            ".",
+            "..",
+            "a/../b",
+            "a/.hidden",
+            "a\\b",
+            "a b",
+            "a\0",
+            "ä",
+            "a?b",
+            "%2e%2e",
+        ] {
+            assert_eq!(ObjectName::parse(text), Err(InvalidName), "{text:?}");
+        }
+        assert!(ObjectName::parse(&"a/".repeat(300)).is_err());
+        assert!(ObjectName::parse(&"a".repeat(MAX_WORD_BYTES + 1)).is_err());
+    }
+}
