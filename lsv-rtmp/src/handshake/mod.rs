@@ -1,0 +1,178 @@
+//! The handshake: three packets each way that open a connection (RTMP 1.0 §5.2).
+//!
+//! Two forms are spoken. The *simple* one is the standard's. The *digest* one is what Flash Player 9 and later do, and
+//! FFmpeg, librtmp and hardware encoders after them: C1 and S1 hide an HMAC-SHA256 keyed with a well-known constant,
+//! C2 and S2 end with one over the other's digest. It proves nothing about the peer; some clients play H.264 only after
+//! it, so the server answers in the form that the client chose.
+//!
+//! Nothing here draws random numbers: the caller gives 32 bytes that differ per connection.
+
+mod digest;
+
+use bytes::{Buf, BufMut, BytesMut};
+
+use crate::error::{Error, PeerMisbehaved, Unsupported};
+use digest::Packet;
+
+/// The server's half of a handshake.
+#[derive(Debug)]
+pub struct Server {
+    seed: [u8; 32],
+    stage: ServerStage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ServerStage {
+    /// Waits for C0 and C1.
+    Hello,
+    /// Waits for C2.
+    Echo,
+    Done,
+}
+
+impl Server {
+    /// Waits for a client's first byte. `seed` fills what the standard calls random data; it need not be secret.
+    pub fn new(seed: [u8; 32]) -> Self {
+        Self {
+            seed,
+            stage: ServerStage::Hello,
+        }
+    }
+
+    /// Takes what it can from `input`, appends answers to `output`; true once the client's part is complete. Bytes that
+    /// follow the handshake stay in `input`.
+    ///
+    /// # Errors
+    /// [`PeerMisbehaved::NotRtmp`] and [`Unsupported::Version`], both on the very first byte.
+    pub fn next(&mut self, input: &mut BytesMut, output: &mut BytesMut) -> Result<bool, Error> {
+        if self.stage == ServerStage::Hello {
+            if let Some(version) = input.first() {
+                check_version(*version)?;
+            }
+            let Some((_, c1)) = input.split_first_chunk::<1>() else {
+                return Ok(false);
+            };
+            let Some(c1) = c1.first_chunk::<PACKET>() else {
+                return Ok(false);
+            };
+            output.put_u8(VERSION);
+            match digest::find(c1, &digest::CLIENT_KEY) {
+                Some(client) => self.answer_digest(&client, output),
+                None => self.answer_simple(c1, output),
+            }
+            input.advance(1 + PACKET);
+            self.stage = ServerStage::Echo;
+        }
+        // C2 is not compared: some clients fill it with zeros, and it protects nothing.
+        if self.stage == ServerStage::Echo && input.len() >= PACKET {
+            input.advance(PACKET);
+            self.stage = ServerStage::Done;
+        }
+        Ok(self.stage == ServerStage::Done)
+    }
+
+    fn answer_simple(&self, c1: &Packet, output: &mut BytesMut) {
+        output.put_slice(&random_packet(&self.seed, 0, [0; 4]));
+        output.put_slice(c1);
+    }
+
+    fn answer_digest(&self, client: &digest::Found, output: &mut BytesMut) {
+        let mut s1 = random_packet(&self.seed, 0, SERVER_VERSION);
+        digest::imprint(&mut s1, client.scheme, &digest::SERVER_KEY);
+        output.put_slice(&s1);
+        let mut s2 = random_packet(&self.seed, 1, [0; 4]);
+        digest::sign(&mut s2, &client.digest, &digest::SERVER_KEY);
+        output.put_slice(&s2);
+    }
+}
+
+/// The client's half of a handshake, in the simple form, which every server accepts.
+#[derive(Debug)]
+pub struct Client {
+    seed: [u8; 32],
+    stage: ClientStage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ClientStage {
+    /// C0 and C1 are to be sent.
+    Start,
+    /// Waits for S0 and S1.
+    Hello,
+    /// Waits for S2.
+    Echo,
+    Done,
+}
+
+impl Client {
+    /// A client that has sent nothing yet. `seed` fills what the standard calls random data.
+    pub fn new(seed: [u8; 32]) -> Self {
+        Self {
+            seed,
+            stage: ClientStage::Start,
+        }
+    }
+
+    /// Takes what it can from `input`, appends what is to be sent to `output`; true once the server's part is complete.
+    /// The first call, with whatever input, writes C0 and C1.
+    ///
+    /// # Errors
+    /// As [`Server::next`].
+    pub fn next(&mut self, input: &mut BytesMut, output: &mut BytesMut) -> Result<bool, Error> {
+        if self.stage == ClientStage::Start {
+            output.put_u8(VERSION);
+            output.put_slice(&random_packet(&self.seed, 0, [0; 4]));
+            self.stage = ClientStage::Hello;
+        }
+        if self.stage == ClientStage::Hello {
+            if let Some(version) = input.first() {
+                check_version(*version)?;
+            }
+            if input.len() < 1 + PACKET {
+                return Ok(false);
+            }
+            input.advance(1);
+            output.put_slice(&input.split_to(PACKET));
+            self.stage = ClientStage::Echo;
+        }
+        if self.stage == ClientStage::Echo && input.len() >= PACKET {
+            input.advance(PACKET);
+            self.stage = ClientStage::Done;
+        }
+        Ok(self.stage == ClientStage::Done)
+    }
+}
+
+fn check_version(version: u8) -> Result<(), Error> {
+    match version {
+        VERSION => Ok(()),
+        6 | 8 | 9 => Err(Unsupported::Version(version).into()),
+        other => Err(PeerMisbehaved::NotRtmp(other).into()),
+    }
+}
+
+/// Time 0, `version`, and bytes drawn from `seed`; `number` makes packets of one connection differ.
+fn random_packet(seed: &[u8; 32], number: u8, version: [u8; 4]) -> Packet {
+    let mut packet = [0; PACKET];
+    for (block, bytes) in (0_u8..).zip(packet.chunks_mut(32)) {
+        let drawn = digest::hmac(seed, &[&[number, block]]);
+        bytes.copy_from_slice(drawn.get(..bytes.len()).unwrap_or(&drawn));
+    }
+    for (byte, value) in packet.iter_mut().zip([0; 4].into_iter().chain(version)) {
+        *byte = value;
+    }
+    packet
+}
+
+/// The only version of RTMP without encryption (RTMP 1.0 §5.2.2).
+const VERSION: u8 = 3;
+
+/// Length of C1, S1, C2 and S2, in bytes (RTMP 1.0 §5.2.3).
+const PACKET: usize = 1536;
+
+/// What S1 says of the server in the digest form. The first byte must be 3 or more for FFmpeg to check the digest, and
+/// clients take S1 for the simple form where all four are zero.
+const SERVER_VERSION: [u8; 4] = [4, 5, 0, 1];
+
+#[cfg(test)]
+mod tests;

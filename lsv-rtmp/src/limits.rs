@@ -1,0 +1,69 @@
+//! Every bound that a peer can push against, in one place, so that an operator can see what a connection may cost.
+
+use std::time::Duration;
+
+/// What one RTMP connection may make this side hold or wait for.
+///
+/// The defaults suit a public server: an encoder of any make fits, a hostile peer costs little.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Longest message accepted, in bytes; default 8 MiB, at most 16 MiB - 1 (the wire's 24 bits, RTMP 1.0 §5.3.1.2).
+    ///
+    /// A 4K key frame at 100 Mbit/s is some 2 MiB. Stops a peer that announces 16 MiB per message.
+    pub message_bytes: usize,
+    /// Chunk streams that one peer may open; default 64. Encoders use 3 to 6, the wire allows 65,597.
+    ///
+    /// Stops a peer that opens them all: each costs its last header and perhaps half a message.
+    pub chunk_streams: usize,
+    /// Bytes held in half-received messages over all chunk streams together; default 16 MiB.
+    ///
+    /// Stops a peer that starts a long message on every chunk stream and ends none.
+    pub partial_bytes: usize,
+    /// How deep AMF0 objects and arrays may nest; default 32. Real commands nest 2 or 3 deep.
+    pub amf_depth: usize,
+    /// AMF0 values in one message, nested ones included; default 4,096.
+    ///
+    /// A value takes one byte on the wire and some 40 in memory: stops that amplification.
+    pub amf_values: usize,
+    /// Longest AMF0 string or property name in a command, in bytes; default 64 KiB - 1.
+    pub amf_string_bytes: usize,
+    /// Longest application or stream name with its query, in bytes; default 4,096. Signed addresses take some hundreds.
+    pub name_bytes: usize,
+    /// Commands before a publish or play request is accepted; default 64. Encoders send 5 to 8.
+    ///
+    /// Stops a peer that keeps a session busy without ever asking for a stream.
+    pub commands_before_stream: usize,
+    /// Message streams that one peer may hold at once; default 8. Encoders and players create one.
+    pub message_streams: usize,
+    /// Bytes that may wait in the session's output; default 1 MiB.
+    ///
+    /// Stops a peer that asks (pings, commands) and never reads the answers.
+    pub output_bytes: usize,
+    /// From accepting the connection to the end of the handshake; default 5 s.
+    pub handshake_timeout: Duration,
+    /// From the handshake to an accepted publish or play request, and between two of them; default 15 s.
+    pub command_timeout: Duration,
+    /// Longest silence of a publisher, in media messages; default 10 s. Then its channel is free for another.
+    pub publish_idle: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message_bytes: 8 << 20,
+            chunk_streams: 64,
+            partial_bytes: 16 << 20,
+            amf_depth: 32,
+            amf_values: 4096,
+            amf_string_bytes: 0xFFFF,
+            name_bytes: 4096,
+            commands_before_stream: 64,
+            message_streams: 8,
+            output_bytes: 1 << 20,
+            handshake_timeout: Duration::from_secs(5),
+            command_timeout: Duration::from_secs(15),
+            publish_idle: Duration::from_secs(10),
+        }
+    }
+}

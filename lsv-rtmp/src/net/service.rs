@@ -1,0 +1,208 @@
+//! RTMP as a service of the platform: who asks is checked, who may publishes into the hub or plays from it.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use lsv_core::channel::Moment;
+use lsv_core::events::{Events, Happening};
+use lsv_core::hub::{Hub, Offer, OnBusy, PublishError, Publisher, Settings, Stream};
+use lsv_core::path::{APP, ChannelId, Rendition, StreamPath};
+use lsv_core::ports::{Access, AccessRequest, Authorizer, Denied, Grant, Reason};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+
+use super::connection::now;
+use super::request::{End, PlayRequest, PublishRequest, Request};
+use super::{Error, Server};
+use crate::session::{Reject, Target};
+
+/// What RTMP needs of the platform. Clones share it.
+#[derive(Clone)]
+pub struct Service {
+    /// Where streams come together.
+    pub hub: Hub,
+    /// Who may publish and play.
+    pub authorizer: Arc<dyn Authorizer>,
+    /// Where refusals are told.
+    pub events: Events,
+    /// Whether a second publisher takes over, at the moment.
+    pub on_busy: watch::Receiver<OnBusy>,
+}
+
+impl Service {
+    /// Serves what `server` accepts until `shutdown`, then waits for the sessions to end.
+    ///
+    /// It does not end them: that is up to who ends the streams.
+    pub async fn run(self, mut server: Server, shutdown: CancellationToken) {
+        let sessions = TaskTracker::new();
+        loop {
+            tokio::select! {
+                request = server.accept() => match request {
+                    Some(request) => drop(sessions.spawn(self.clone().serve(request))),
+                    None => break,
+                },
+                () = shutdown.cancelled() => break,
+            }
+        }
+        drop(server);
+        sessions.close();
+        sessions.wait().await;
+    }
+
+    async fn serve(self, request: Request) {
+        match request {
+            Request::Publish(request) => {
+                let span = tracing::info_span!("publish", peer = %request.peer(), path = ?request.info().target);
+                self.publish(request).instrument(span).await;
+            }
+            Request::Play(request) => {
+                let span = tracing::info_span!("play", peer = %request.peer(), path = ?request.info().target);
+                self.play(request).instrument(span).await;
+            }
+        }
+    }
+
+    async fn publish(self, request: PublishRequest) {
+        let visit = Visit {
+            access: Access::Publish,
+            target: &request.info().target,
+            peer: request.peer(),
+        };
+        match self.publisher(visit).await {
+            Ok(publisher) => {
+                tracing::info!("publishing");
+                log_end(request.accept(publisher).await);
+            }
+            Err(denied) => {
+                self.note(visit, &denied);
+                request.reject(&rejection(&denied)).await;
+            }
+        }
+    }
+
+    async fn publisher(&self, visit: Visit<'_>) -> Result<Publisher, Denied> {
+        let (path, grant) = self.admit(visit).await?;
+        let mut offer = Offer::new(visit.peer.to_string());
+        offer.on_busy = *self.on_busy.borrow();
+        offer.settings = Settings::from(&*grant.channel);
+        let publisher = self.hub.publish(&path, offer, now()).map_err(busy)?;
+        // Asked again now that whoever deletes the channel would find its stream: nobody slips in between.
+        self.admit(visit).await?;
+        Ok(publisher)
+    }
+
+    async fn play(self, request: PlayRequest) {
+        let visit = Visit {
+            access: Access::Play,
+            target: &request.info().target,
+            peer: request.peer(),
+        };
+        match self.stream(visit).await {
+            Ok(stream) => {
+                tracing::debug!("playing");
+                log_end(request.accept(&stream).await);
+            }
+            Err(denied) => {
+                self.note(visit, &denied);
+                request.reject(&rejection(&denied)).await;
+            }
+        }
+    }
+
+    async fn stream(&self, visit: Visit<'_>) -> Result<Arc<Stream>, Denied> {
+        let (path, _) = self.admit(visit).await?;
+        let offline = || Denied::new(Reason::UnknownChannel, "the channel is not live");
+        self.hub.find(&path).ok_or_else(offline)
+    }
+
+    async fn admit(&self, visit: Visit<'_>) -> Result<(StreamPath, Grant), Denied> {
+        let path = stream_path(visit.target)?;
+        let request = AccessRequest {
+            access: visit.access,
+            path: &path,
+            query: visit.target.query.as_deref(),
+            peer: visit.peer.ip(),
+            now: wall_clock(),
+        };
+        let grant = self.authorizer.authorize(request).await?;
+        Ok((path, grant))
+    }
+
+    /// Tells the log, the metrics and, where the peer named something that can be a channel, the events.
+    fn note(&self, visit: Visit<'_>, denied: &Denied) {
+        tracing::info!(reason = %denied.reason, "refused: {denied}");
+        metrics::counter!("lsv_refused_total", "protocol" => "rtmp", "reason" => denied.reason.as_str()).increment(1);
+        if let Ok(StreamPath { channel, .. }) = stream_path(visit.target) {
+            let happened = Happening::Rejected {
+                channel,
+                access: visit.access,
+                reason: denied.reason,
+                peer: visit.peer.to_string(),
+            };
+            self.events.publish(wall_clock(), happened);
+        }
+    }
+}
+
+/// Who asks for what.
+#[derive(Clone, Copy)]
+struct Visit<'a> {
+    access: Access,
+    target: &'a Target,
+    peer: SocketAddr,
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service").finish_non_exhaustive()
+    }
+}
+
+/// The stream that an address means: `stream/<id>`, or `stream/<id>/720p` for a rendition.
+fn stream_path(target: &Target) -> Result<StreamPath, Denied> {
+    let unknown = |message: &str| Denied::new(Reason::UnknownChannel, message);
+    if target.app != APP {
+        return Err(unknown(
+            "the application is called `stream`: use rtmp://HOST/stream/CHANNEL",
+        ));
+    }
+    let (id, rendition) = match target.name.split_once('/') {
+        None => (target.name.as_str(), Some(Rendition::Source)),
+        Some((id, segment)) => (id, Rendition::from_segment(segment)),
+    };
+    let channel = ChannelId::parse(id).map_err(|error| unknown(&error.to_string()))?;
+    let rendition =
+        rendition.ok_or_else(|| unknown("a rendition is one of 360p, 480p, 720p and 1080p"))?;
+    Ok(StreamPath { channel, rendition })
+}
+
+fn busy(error: PublishError) -> Denied {
+    let reason = match error {
+        PublishError::Busy | PublishError::TooManyTakeOvers => Reason::Busy,
+        _ => Reason::Unavailable,
+    };
+    Denied::new(reason, error)
+}
+
+fn rejection(denied: &Denied) -> Reject {
+    match denied.reason {
+        Reason::UnknownChannel => Reject::not_found(&denied.message),
+        Reason::Busy => Reject::bad_name(&denied.message),
+        _ => Reject::denied(&denied.message),
+    }
+}
+
+fn wall_clock() -> Moment {
+    SystemTime::now().into()
+}
+
+fn log_end(end: Result<End, Error>) {
+    match end {
+        Ok(end) => tracing::info!(?end, "the session is over"),
+        Err(error) => tracing::info!(%error, "the session broke"),
+    }
+}

@@ -1,0 +1,860 @@
+use std::time::Duration;
+
+use super::*;
+use crate::{
+    amf0::Object,
+    chunk::{Decoder, Encoder},
+    error::{Limit, PeerMisbehaved},
+    session::{Client, ClientConfig, ClientEvent, Purpose},
+};
+
+/// A peer that says exactly what a test wants, after the handshake.
+struct Peer {
+    server: Server,
+    input: BytesMut,
+    encoder: Encoder,
+    decoder: Decoder,
+    answers: BytesMut,
+    now: Instant,
+}
+
+impl Peer {
+    fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    fn with(configure: impl FnOnce(&mut ServerConfig)) -> Self {
+        let mut config = ServerConfig::new([0; 32]);
+        configure(&mut config);
+        let now = Instant::now();
+        let mut peer = Self {
+            server: Server::new(config, now),
+            input: BytesMut::new(),
+            encoder: Encoder::new(),
+            decoder: Decoder::new(&Limits::default()),
+            answers: BytesMut::new(),
+            now,
+        };
+        peer.input.extend_from_slice(&[3]);
+        peer.input.extend_from_slice(&[0; 2 * 1536]);
+        assert_eq!(peer.next(), Ok(None));
+        let hello = peer.server.take_output();
+        assert_eq!(hello.len(), 1 + 2 * 1536);
+        peer
+    }
+
+    /// A peer that has sent `connect` and `createStream` and seen the answers.
+    fn connected() -> Self {
+        let mut peer = Self::new();
+        peer.command(0, &connect(Object::new().with("app", "stream")));
+        peer.command(0, &Command::new("createStream", 2.0));
+        assert_eq!(peer.next(), Ok(None));
+        peer.heard();
+        peer
+    }
+
+    fn publishing() -> Self {
+        let mut peer = Self::connected();
+        peer.command(1, &publish("cam"));
+        assert!(matches!(peer.next(), Ok(Some(Event::Publish(_)))));
+        peer.server.accept_publish(peer.now).unwrap();
+        peer.heard();
+        peer
+    }
+
+    fn command(&mut self, stream_id: u32, command: &Command) {
+        self.message(&command.encode(stream_id));
+    }
+
+    fn message(&mut self, message: &Message) {
+        self.encoder.write(message, &mut self.input).unwrap();
+    }
+
+    fn media(&mut self, type_id: MessageType, timestamp: u32, payload: &'static [u8]) {
+        let payload = Bytes::from_static(payload);
+        self.message(&Message {
+            chunk_stream_id: 4,
+            timestamp,
+            type_id,
+            stream_id: 1,
+            payload,
+        });
+    }
+
+    fn next(&mut self) -> Result<Option<Event>, Error> {
+        self.server.next(&mut self.input, self.now)
+    }
+
+    /// What the server has written since the last call, except for Set Chunk Size.
+    fn heard(&mut self) -> Vec<Message> {
+        self.answers.extend_from_slice(&self.server.take_output());
+        let mut messages = Vec::new();
+        while let Some(message) = self.decoder.next(&mut self.answers).unwrap() {
+            messages.push(message);
+        }
+        assert!(self.answers.is_empty(), "half a message was written");
+        messages
+    }
+
+    fn heard_commands(&mut self) -> Vec<(u32, Command)> {
+        let commands = self.heard().into_iter().filter_map(|message| {
+            let command = Command::decode(&message, &Limits::default()).unwrap();
+            command.map(|command| (message.stream_id, command))
+        });
+        commands.collect()
+    }
+
+    /// Code and level of each `onStatus` written since the last call.
+    fn heard_status(&mut self) -> Vec<(String, String)> {
+        let commands = self.heard_commands();
+        let status = commands
+            .iter()
+            .filter(|(_, command)| command.name == "onStatus")
+            .map(|(_, command)| {
+                let text = |name| {
+                    command.arguments[0]
+                        .property(name)
+                        .unwrap()
+                        .as_str()
+                        .unwrap()
+                        .to_owned()
+                };
+                (text("code"), text("level"))
+            });
+        status.collect()
+    }
+}
+
+fn connect(object: Object) -> Command {
+    Command::new("connect", 1.0).object(object)
+}
+
+fn publish(name: &str) -> Command {
+    Command::new("publish", 5.0).argument(name).argument("live")
+}
+
+fn play(name: &str) -> Command {
+    Command::new("play", 4.0).argument(name)
+}
+
+fn status(code: &str, level: &str) -> (String, String) {
+    (code.to_owned(), level.to_owned())
+}
+
+#[test]
+fn connect_is_answered_as_encoders_expect() {
+    let mut peer = Peer::new();
+    peer.command(
+        0,
+        &connect(
+            Object::new()
+                .with("app", "stream")
+                .with("objectEncoding", 3.0),
+        ),
+    );
+    assert_eq!(peer.next(), Ok(None));
+    let heard = peer.heard();
+    let controls: Vec<_> = heard
+        .iter()
+        .filter_map(|message| Control::decode(message).unwrap())
+        .collect();
+    let limit = crate::message::BandwidthLimit::DYNAMIC;
+    assert_eq!(
+        controls,
+        [
+            Control::WindowAcknowledgementSize(5_000_000),
+            Control::SetPeerBandwidth {
+                window: 5_000_000,
+                limit
+            }
+        ]
+    );
+    assert_eq!(peer.decoder.chunk_size(), 60_000);
+    let result = Command::decode(heard.last().unwrap(), &Limits::default())
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (result.name.as_str(), result.transaction_id),
+        ("_result", 1.0)
+    );
+    let information = &result.arguments[0];
+    assert_eq!(
+        information.property("code"),
+        Some(&"NetConnection.Connect.Success".into())
+    );
+    assert_eq!(information.property("objectEncoding"), Some(&3.0.into()));
+    let list = Value::StrictArray(vec!["avc1".into(), "hvc1".into(), "mp4a".into()]);
+    assert_eq!(information.property("fourCcList"), Some(&list));
+    assert_eq!(
+        information.property("audioFourCcInfoMap"),
+        Some(&Object::new().with("mp4a", 4.0).into())
+    );
+}
+
+/// The order that OBS and FFmpeg follow, with the answers that they wait for.
+#[test]
+fn a_publisher_from_connect_to_the_end() {
+    let mut peer = Peer::new();
+    peer.command(
+        0,
+        &connect(
+            Object::new()
+                .with("app", "stream")
+                .with("type", "nonprivate")
+                .with("flashVer", "FMLE/3.0 (compatible; FMSc/1.0)")
+                .with("tcUrl", "rtmp://host/stream")
+                .with(
+                    "fourCcList",
+                    Value::StrictArray(vec!["av01".into(), "hvc1".into()]),
+                )
+                .with(
+                    "videoFourCcInfoMap",
+                    Object::new().with("hvc1", 1.0).with("*", 4.0),
+                )
+                .with("capsEx", 5.0),
+        ),
+    );
+    peer.command(
+        0,
+        &Command::new("releaseStream", 2.0).argument("cam?sign=1-a"),
+    );
+    peer.command(0, &Command::new("FCPublish", 3.0).argument("cam?sign=1-a"));
+    peer.command(0, &Command::new("createStream", 4.0));
+    assert_eq!(peer.next(), Ok(None));
+    let results: Vec<_> = peer
+        .heard_commands()
+        .into_iter()
+        .map(|(_, c)| (c.name, c.transaction_id))
+        .collect();
+    assert_eq!(
+        results,
+        [1.0, 2.0, 3.0, 4.0].map(|id| ("_result".to_owned(), id))
+    );
+
+    peer.command(1, &publish("cam?sign=1-a"));
+    peer.media(MessageType::VIDEO, 40, b"early");
+    let Ok(Some(Event::Publish(request))) = peer.next() else {
+        panic!("no publish request")
+    };
+    assert_eq!(
+        (request.target.app.as_str(), request.target.name.as_str()),
+        ("stream", "cam")
+    );
+    assert_eq!(request.target.query.as_deref(), Some("sign=1-a"));
+    assert_eq!(request.kind, "live");
+    assert_eq!(
+        request.connect.flash_ver.as_deref(),
+        Some("FMLE/3.0 (compatible; FMSc/1.0)")
+    );
+    assert_eq!(request.connect.four_cc_list, ["av01", "hvc1", "*"]);
+    assert_eq!(request.connect.caps_ex, 5);
+    assert!(!format!("{request:?}").contains("1-a"));
+
+    // Nothing is decoded and nothing is said until the decision.
+    let waiting = peer.input.len();
+    assert!(waiting > 0);
+    assert_eq!(peer.next(), Ok(None));
+    assert_eq!(peer.input.len(), waiting);
+    assert_eq!(peer.heard(), []);
+    assert_eq!(peer.server.timeout(), None);
+
+    peer.server.accept_publish(peer.now).unwrap();
+    let commands = peer.heard_commands();
+    assert_eq!(commands[0].1.name, "onFCPublish");
+    assert_eq!(
+        (commands[1].0, commands[1].1.name.as_str()),
+        (1, "onStatus")
+    );
+    assert_eq!(
+        commands[1].1.arguments[0].property("code"),
+        Some(&"NetStream.Publish.Start".into())
+    );
+
+    assert_eq!(
+        peer.next(),
+        Ok(Some(Event::Video {
+            timestamp: 40,
+            payload: Bytes::from_static(b"early")
+        }))
+    );
+    peer.media(
+        MessageType::DATA,
+        0,
+        b"\x02\0\x0d@setDataFrame\x02\0\x0aonMetaData",
+    );
+    peer.media(MessageType::AUDIO, 50, b"");
+    peer.media(MessageType::AUDIO, 60, b"a");
+    let payload = Bytes::from_static(b"\x02\0\x0aonMetaData");
+    assert_eq!(
+        peer.next(),
+        Ok(Some(Event::Data {
+            timestamp: 0,
+            payload
+        }))
+    );
+    assert_eq!(
+        peer.next(),
+        Ok(Some(Event::Audio {
+            timestamp: 60,
+            payload: Bytes::from_static(b"a")
+        }))
+    );
+
+    peer.command(0, &Command::new("FCUnpublish", 6.0).argument("cam"));
+    peer.command(0, &Command::new("deleteStream", 7.0).argument(1.0));
+    peer.media(MessageType::AUDIO, 70, b"late");
+    assert_eq!(peer.next(), Ok(Some(Event::Unpublished)));
+    assert_eq!(peer.next(), Ok(None));
+
+    // And once more on the same connection, on the same message stream.
+    peer.heard();
+    peer.command(0, &Command::new("createStream", 8.0));
+    peer.command(1, &publish("cam"));
+    assert!(matches!(peer.next(), Ok(Some(Event::Publish(_)))));
+    assert_eq!(peer.heard_commands()[0].1.arguments, [Value::Number(1.0)]);
+}
+
+#[test]
+fn a_refused_publisher_never_sees_start() {
+    for (reject, code) in [
+        (Reject::denied("no"), "NetStream.Publish.Denied"),
+        (Reject::bad_name("no"), "NetStream.Publish.BadName"),
+        (Reject::not_found("no"), "NetStream.Publish.BadName"),
+    ] {
+        let mut peer = Peer::new();
+        peer.command(0, &connect(Object::new().with("app", "stream")));
+        peer.command(0, &Command::new("FCPublish", 2.0).argument("cam"));
+        peer.command(1, &publish("cam"));
+        peer.media(MessageType::VIDEO, 0, b"x");
+        assert!(matches!(peer.next(), Ok(Some(Event::Publish(_)))));
+        peer.server.reject_publish(&reject).unwrap();
+        assert!(peer.server.is_closing());
+        assert_eq!(peer.next(), Ok(None));
+        let output = peer.server.take_output();
+        assert!(!output.windows(5).any(|window| window == b"Start"));
+        peer.answers.extend_from_slice(&output);
+        assert_eq!(peer.heard_status(), [status(code, "error")]);
+    }
+}
+
+#[test]
+fn a_player_from_request_to_the_end() {
+    let mut peer = Peer::connected();
+    let buffer = UserControl::SetBufferLength {
+        stream_id: 1,
+        millis: 3000,
+    };
+    peer.command(0, &Command::new("getStreamLength", 3.0).argument("cam"));
+    peer.command(1, &play("cam?token=t"));
+    peer.message(&Control::UserControl(buffer).encode());
+    let Ok(Some(Event::Play(request))) = peer.next() else {
+        panic!("no play request")
+    };
+    assert_eq!(
+        (request.target.name.as_str(), request.stream_id),
+        ("cam", 1)
+    );
+    assert_eq!(peer.heard_commands()[0].1.arguments, [Value::Number(0.0)]);
+    peer.server.accept_play().unwrap();
+    let heard = peer.heard();
+    let begin = Control::UserControl(UserControl::StreamBegin(1));
+    assert_eq!(Control::decode(&heard[0]), Ok(Some(begin)));
+    let last = heard.last().unwrap();
+    assert_eq!(last.type_id, MessageType::DATA);
+    assert!(last.payload.starts_with(b"\x02\0\x11|RtmpSampleAccess"));
+    assert_eq!(peer.server.timeout(), None);
+
+    // Media of a player goes nowhere.
+    peer.media(MessageType::VIDEO, 0, b"x");
+    peer.command(1, &Command::new("pause", 0.0).argument(true).argument(0.0));
+    assert_eq!(peer.next(), Ok(None));
+    assert_eq!(peer.heard(), []);
+
+    peer.server.end_play(peer.now).unwrap();
+    let eof = Control::UserControl(UserControl::StreamEof(1));
+    let heard = peer.heard();
+    assert_eq!(Control::decode(&heard[0]), Ok(Some(eof)));
+    assert_eq!(heard.len(), 3);
+    assert_eq!(peer.next(), Ok(None));
+}
+
+#[test]
+fn a_player_that_closes_its_stream() {
+    for (stream_id, command) in [
+        (1, Command::new("closeStream", 0.0)),
+        (0, Command::new("deleteStream", 0.0).argument(1.0)),
+    ] {
+        let mut peer = Peer::connected();
+        peer.command(1, &play("cam"));
+        assert!(matches!(peer.next(), Ok(Some(Event::Play(_)))));
+        peer.server.accept_play().unwrap();
+        // Streams of another number are none of this one's business.
+        peer.command(2, &Command::new("closeStream", 0.0));
+        peer.command(0, &Command::new("deleteStream", 0.0).argument(2.0));
+        assert_eq!(peer.next(), Ok(None));
+        peer.command(stream_id, &command);
+        assert_eq!(peer.next(), Ok(Some(Event::PlayEnded)));
+    }
+}
+
+#[test]
+fn a_refused_player_is_told_why() {
+    for (reject, code) in [
+        (Reject::denied("no"), "NetStream.Play.Failed"),
+        (Reject::not_found("no"), "NetStream.Play.StreamNotFound"),
+    ] {
+        let mut peer = Peer::connected();
+        peer.command(1, &play("cam"));
+        assert!(matches!(peer.next(), Ok(Some(Event::Play(_)))));
+        peer.server.reject_play(&reject).unwrap();
+        assert!(peer.server.is_closing());
+        assert_eq!(peer.heard_status(), [status(code, "error")]);
+    }
+}
+
+#[test]
+fn a_publisher_can_be_closed_from_this_side() {
+    let mut peer = Peer::publishing();
+    peer.server
+        .close_publish("another encoder took over")
+        .unwrap();
+    assert!(peer.server.is_closing());
+    assert_eq!(peer.heard_status(), [status("NetStream.Failed", "error")]);
+}
+
+#[test]
+fn a_client_that_understands_it_is_asked_to_reconnect() {
+    let mut peer = Peer::connected();
+    assert_eq!(peer.server.request_reconnect("elsewhere"), Ok(false));
+    assert_eq!(peer.heard(), []);
+
+    let mut peer = Peer::new();
+    peer.command(
+        0,
+        &connect(Object::new().with("app", "stream").with("capsEx", 1.0)),
+    );
+    assert_eq!(peer.next(), Ok(None));
+    peer.heard();
+    assert_eq!(peer.server.request_reconnect("elsewhere"), Ok(true));
+    let asked = status("NetConnection.Connect.ReconnectRequest", "status");
+    assert_eq!(peer.heard_status(), [asked]);
+}
+
+#[test]
+fn one_stream_at_a_time() {
+    let mut peer = Peer::publishing();
+    peer.command(2, &publish("other"));
+    peer.command(2, &play("other"));
+    peer.media(MessageType::AUDIO, 5, b"a");
+    assert!(matches!(peer.next(), Ok(Some(Event::Audio { .. }))));
+    assert_eq!(
+        peer.heard_status(),
+        [
+            status("NetStream.Publish.BadName", "error"),
+            status("NetStream.Play.Failed", "error")
+        ]
+    );
+}
+
+#[test]
+fn answers_out_of_order_are_misuse() {
+    let mut peer = Peer::connected();
+    let reject = Reject::denied("");
+    let (server, now) = (&mut peer.server, peer.now);
+    for result in [
+        server.accept_publish(now),
+        server.reject_publish(&reject),
+        server.accept_play(),
+        server.reject_play(&reject),
+        server.end_play(now),
+        server.close_publish(""),
+    ] {
+        let error = result.unwrap_err();
+        assert!(matches!(error, Error::Misuse(_)));
+        assert_eq!(error.blame(), crate::error::Blame::Caller);
+    }
+    assert_eq!(peer.heard(), []);
+}
+
+#[test]
+fn unknown_commands_get_an_empty_result_and_answers_get_none() {
+    let mut peer = Peer::connected();
+    peer.command(0, &Command::new("_checkbw", 9.0));
+    peer.command(0, &Command::new("somethingElse", 10.0).argument("x"));
+    peer.command(0, &Command::new("somethingElse", 0.0));
+    peer.command(0, &Command::new("_result", 11.0));
+    assert_eq!(peer.next(), Ok(None));
+    let heard: Vec<_> = peer
+        .heard_commands()
+        .into_iter()
+        .map(|(_, c)| (c.name, c.transaction_id))
+        .collect();
+    assert_eq!(
+        heard,
+        [("_result".to_owned(), 9.0), ("_result".to_owned(), 10.0)]
+    );
+}
+
+/// Output that is taken late and events that are left waiting change when things happen, not what.
+#[test]
+fn a_careless_driver_gets_the_same_bytes() {
+    let mut careful = Peer::connected();
+    let mut careless = Peer::connected();
+    for peer in [&mut careful, &mut careless] {
+        peer.command(0, &Command::new("_checkbw", 3.0));
+        peer.message(&Control::UserControl(UserControl::PingRequest(7)).encode());
+        peer.command(1, &publish("cam"));
+        peer.media(MessageType::AUDIO, 5, b"a");
+        peer.command(0, &Command::new("_checkbw", 4.0));
+    }
+    assert!(matches!(careful.next(), Ok(Some(Event::Publish(_)))));
+    let mut expected = careful.heard();
+    careful.server.accept_publish(careful.now).unwrap();
+    expected.extend(careful.heard());
+    assert!(matches!(careful.next(), Ok(Some(Event::Audio { .. }))));
+    assert_eq!(careful.next(), Ok(None));
+    expected.extend(careful.heard());
+
+    assert!(matches!(careless.next(), Ok(Some(Event::Publish(_)))));
+    for _ in 0..3 {
+        assert_eq!(careless.next(), Ok(None));
+        assert!(matches!(
+            careless.server.accept_play(),
+            Err(Error::Misuse(_))
+        ));
+    }
+    careless.server.accept_publish(careless.now).unwrap();
+    assert!(matches!(
+        careless.server.accept_publish(careless.now),
+        Err(Error::Misuse(_))
+    ));
+    assert!(matches!(careless.next(), Ok(Some(Event::Audio { .. }))));
+    assert_eq!(careless.next(), Ok(None));
+    assert_eq!(careless.heard(), expected);
+}
+
+#[test]
+fn nothing_is_decoded_after_an_error() {
+    let mut peer = Peer::connected();
+    peer.message(&Control::SetChunkSize(128).encode());
+    peer.media(MessageType::COMMAND, 0, b"\x03");
+    peer.command(1, &publish("cam"));
+    assert!(matches!(peer.next(), Err(Error::InvalidMessage(_))));
+    assert!(peer.server.is_closing());
+    assert_eq!(peer.next(), Ok(None));
+    assert_eq!(peer.server.timeout(), None);
+}
+
+#[test]
+fn commands_out_of_order_end_the_session() {
+    let mut peer = Peer::new();
+    peer.command(0, &Command::new("createStream", 1.0));
+    assert_eq!(peer.next(), Err(PeerMisbehaved::NotConnected.into()));
+    let mut peer = Peer::connected();
+    peer.command(0, &connect(Object::new().with("app", "stream")));
+    assert_eq!(peer.next(), Err(PeerMisbehaved::ConnectedTwice.into()));
+}
+
+#[test]
+fn what_a_peer_may_take_is_bounded() {
+    let mut peer = Peer::connected();
+    for id in 0..100 {
+        peer.command(0, &Command::new("_checkbw", f64::from(id)));
+    }
+    assert_eq!(peer.next(), Err(Limit::CommandsBeforeStream(64).into()));
+
+    let mut peer = Peer::connected();
+    for id in 0..9 {
+        peer.command(0, &Command::new("createStream", f64::from(id)));
+    }
+    assert_eq!(peer.next(), Err(Limit::MessageStreams(8).into()));
+
+    let mut peer = Peer::connected();
+    peer.command(1, &publish(&"x".repeat(5000)));
+    assert_eq!(peer.next(), Err(Limit::NameBytes(4096).into()));
+
+    let mut peer = Peer::new();
+    peer.command(0, &connect(Object::new().with("app", "x".repeat(5000))));
+    assert_eq!(peer.next(), Err(Limit::NameBytes(4096).into()));
+
+    let mut peer = Peer::with(|config| config.limits.output_bytes = 10_000);
+    for value in 0..1000 {
+        peer.message(&Control::UserControl(UserControl::PingRequest(value)).encode());
+    }
+    assert_eq!(peer.next(), Err(Limit::OutputBytes(10_000).into()));
+}
+
+#[test]
+fn pings_and_bandwidth_are_answered() {
+    let mut peer = Peer::connected();
+    let limit = crate::message::BandwidthLimit::HARD;
+    peer.message(&Control::UserControl(UserControl::PingRequest(7)).encode());
+    peer.message(
+        &Control::SetPeerBandwidth {
+            window: 1000,
+            limit,
+        }
+        .encode(),
+    );
+    peer.message(
+        &Control::SetPeerBandwidth {
+            window: 1000,
+            limit,
+        }
+        .encode(),
+    );
+    assert_eq!(peer.next(), Ok(None));
+    let heard: Vec<_> = peer
+        .heard()
+        .iter()
+        .map(|message| Control::decode(message).unwrap().unwrap())
+        .collect();
+    assert_eq!(
+        heard,
+        [
+            Control::UserControl(UserControl::PingResponse(7)),
+            Control::WindowAcknowledgementSize(1000)
+        ]
+    );
+}
+
+/// Vector 14: acknowledged at exactly the window that the peer asked for, with the total.
+#[test]
+fn vector_14_acknowledgements() {
+    let mut peer = Peer::connected();
+    // What the peer sent so far counts too: `connect` and `createStream`, with a chunk header each.
+    let mut before = BytesMut::new();
+    let mut encoder = Encoder::new();
+    for message in [
+        connect(Object::new().with("app", "stream")).encode(0),
+        Command::new("createStream", 2.0).encode(0),
+        Control::WindowAcknowledgementSize(1000).encode(),
+    ] {
+        encoder.write(&message, &mut before).unwrap();
+    }
+    peer.message(&Control::WindowAcknowledgementSize(1000).encode());
+    assert_eq!(peer.next(), Ok(None));
+    assert_eq!(peer.heard(), []);
+    let sent = before.len();
+    let mut media = BytesMut::new();
+    let payload = Bytes::from(vec![0; 5000]);
+    let message = Message {
+        chunk_stream_id: 4,
+        timestamp: 0,
+        type_id: MessageType::AUDIO,
+        stream_id: 1,
+        payload,
+    };
+    peer.encoder.write(&message, &mut media).unwrap();
+    let mut acknowledged = Vec::new();
+    for (total, byte) in (sent + 1..).zip(&media[..]) {
+        peer.input.extend_from_slice(&[*byte]);
+        assert_eq!(peer.next(), Ok(None));
+        for message in peer.heard() {
+            let Ok(Some(Control::Acknowledgement(received))) = Control::decode(&message) else {
+                panic!("{message:?}")
+            };
+            assert_eq!(usize::try_from(received).unwrap(), total);
+            acknowledged.push(total);
+        }
+    }
+    // No chunk header, whose bytes are counted together, happens to lie across these.
+    assert_eq!(acknowledged, [1000, 2000, 3000, 4000, 5000]);
+}
+
+#[test]
+fn time_runs_out_for_the_silent() {
+    let now = Instant::now();
+    let limits = Limits::default();
+    let mut server = Server::new(ServerConfig::new([0; 32]), now);
+    assert_eq!(server.timeout(), Some(now + limits.handshake_timeout));
+    assert_eq!(server.handle_timeout(now), Ok(()));
+    let late = server.timeout().unwrap();
+    assert_eq!(server.handle_timeout(late), Err(Waiting::Handshake.into()));
+
+    let mut peer = Peer::connected();
+    assert_eq!(
+        peer.server.timeout(),
+        Some(peer.now + limits.command_timeout)
+    );
+    let late = peer.server.timeout().unwrap();
+    assert_eq!(
+        peer.server.handle_timeout(late),
+        Err(Waiting::Stream.into())
+    );
+
+    let mut peer = Peer::publishing();
+    assert_eq!(peer.server.timeout(), Some(peer.now + limits.publish_idle));
+    peer.now += Duration::from_secs(9);
+    peer.media(MessageType::AUDIO, 0, b"a");
+    assert!(matches!(peer.next(), Ok(Some(Event::Audio { .. }))));
+    assert_eq!(peer.server.timeout(), Some(peer.now + limits.publish_idle));
+    // Commands are no media.
+    peer.now += Duration::from_secs(10);
+    peer.command(0, &Command::new("_checkbw", 9.0));
+    assert_eq!(peer.next(), Ok(None));
+    assert_eq!(
+        peer.server.handle_timeout(peer.now),
+        Err(Waiting::Media.into())
+    );
+}
+
+/// Vector 13, the part after the handshake: the end of input anywhere leaves a session that asks for
+/// more and writes whole messages only.
+#[test]
+fn vector_13_input_that_ends_early() {
+    let mut stream = BytesMut::from(&[3][..]);
+    stream.extend_from_slice(&[0; 2 * 1536]);
+    let mut encoder = Encoder::new();
+    for message in [
+        connect(Object::new().with("app", "stream")).encode(0),
+        publish("cam").encode(1),
+    ] {
+        encoder.write(&message, &mut stream).unwrap();
+    }
+    for end in [0, 1, 2, 1536, 1537, 3072]
+        .into_iter()
+        .chain(3073..stream.len())
+    {
+        let mut server = Server::new(ServerConfig::new([0; 32]), Instant::now());
+        let mut input = BytesMut::from(&stream[..end]);
+        assert_eq!(
+            server.next(&mut input, Instant::now()),
+            Ok(None),
+            "after {end} bytes"
+        );
+        assert!(input.len() < 1537, "after {end} bytes");
+    }
+}
+
+/// Carries bytes both ways until nothing moves, and collects what happened.
+fn converse(
+    client: &mut Client,
+    server: &mut Server,
+    wires: &mut (BytesMut, BytesMut),
+) -> (Vec<ClientEvent>, Vec<Event>) {
+    let (to_client, to_server) = wires;
+    let (mut heard_by_client, mut heard_by_server) = (Vec::new(), Vec::new());
+    loop {
+        while let Some(event) = client.next(to_client).unwrap() {
+            heard_by_client.push(event);
+        }
+        while let Some(event) = server.next(to_server, Instant::now()).unwrap() {
+            heard_by_server.push(event);
+        }
+        let (from_client, from_server) = (client.take_output(), server.take_output());
+        if from_client.is_empty() && from_server.is_empty() {
+            return (heard_by_client, heard_by_server);
+        }
+        to_server.extend_from_slice(&from_client);
+        to_client.extend_from_slice(&from_server);
+    }
+}
+
+fn pair(purpose: Purpose) -> (Client, Server, (BytesMut, BytesMut)) {
+    let client = ClientConfig::new(purpose, "host", "stream", "cam?sign=1-a", [1; 32]);
+    let server = Server::new(ServerConfig::new([2; 32]), Instant::now());
+    (
+        Client::new(client),
+        server,
+        (BytesMut::new(), BytesMut::new()),
+    )
+}
+
+#[test]
+fn a_client_publishes_to_a_server() {
+    let (mut client, mut server, mut wires) = pair(Purpose::Publish);
+    let (to_client, to_server) = converse(&mut client, &mut server, &mut wires);
+    assert_eq!(to_client, []);
+    let [Event::Publish(request)] = &to_server[..] else {
+        panic!("{to_server:?}")
+    };
+    assert_eq!(request.target.query.as_deref(), Some("sign=1-a"));
+    assert!(matches!(client.send_video(0, b"x"), Err(Error::Misuse(_))));
+    server.accept_publish(Instant::now()).unwrap();
+    assert_eq!(
+        converse(&mut client, &mut server, &mut wires).0,
+        [ClientEvent::Started]
+    );
+
+    let frame: Vec<u8> = (0..200_000_u32).map(|i| i as u8).collect();
+    client.send_data(0, b"\x02\0\x0aonMetaData\x05").unwrap();
+    client.send_video(0x0100_0000, &frame).unwrap();
+    client.send_audio(0x0100_0001, b"aac").unwrap();
+    client.finish().unwrap();
+    let (_, to_server) = converse(&mut client, &mut server, &mut wires);
+    assert_eq!(
+        to_server,
+        [
+            Event::Data {
+                timestamp: 0,
+                payload: Bytes::from_static(b"\x02\0\x0aonMetaData\x05")
+            },
+            Event::Video {
+                timestamp: 0x0100_0000,
+                payload: frame.into()
+            },
+            Event::Audio {
+                timestamp: 0x0100_0001,
+                payload: Bytes::from_static(b"aac")
+            },
+            Event::Unpublished,
+        ]
+    );
+}
+
+#[test]
+fn a_client_plays_from_a_server() {
+    let (mut client, mut server, mut wires) = pair(Purpose::Play);
+    let (_, to_server) = converse(&mut client, &mut server, &mut wires);
+    let [Event::Play(request)] = &to_server[..] else {
+        panic!("{to_server:?}")
+    };
+    let stream_id = request.stream_id;
+    server.accept_play().unwrap();
+    let (to_client, _) = converse(&mut client, &mut server, &mut wires);
+    assert!(matches!(
+        &to_client[..],
+        [ClientEvent::Started, ClientEvent::Data { payload, .. }] if payload.starts_with(b"\x02\0\x11|RtmpSampleAccess")
+    ));
+
+    // What is encoded once for all players goes beside the session, after its output.
+    let header = chunk::Header {
+        chunk_stream_id: chunk::id::VIDEO,
+        timestamp: 7,
+        type_id: MessageType::VIDEO,
+        stream_id,
+    };
+    chunk::encode_message(
+        &mut wires.0,
+        &header,
+        &[b"fra", b"me"],
+        ServerConfig::CHUNK_SIZE,
+    )
+    .unwrap();
+    server.end_play(Instant::now()).unwrap();
+    let (to_client, _) = converse(&mut client, &mut server, &mut wires);
+    assert_eq!(
+        to_client,
+        [
+            ClientEvent::Video {
+                timestamp: 7,
+                payload: Bytes::from_static(b"frame")
+            },
+            ClientEvent::Ended
+        ]
+    );
+}
+
+#[test]
+fn a_client_is_refused() {
+    let (mut client, mut server, mut wires) = pair(Purpose::Publish);
+    converse(&mut client, &mut server, &mut wires);
+    server
+        .reject_publish(&Reject::denied("the credential has expired"))
+        .unwrap();
+    let (to_client, _) = converse(&mut client, &mut server, &mut wires);
+    let code = "NetStream.Publish.Denied".to_owned();
+    let description = "the credential has expired".to_owned();
+    assert_eq!(to_client, [ClientEvent::Refused { code, description }]);
+}
