@@ -1,0 +1,166 @@
+//! Bodies of the fuzz targets, which the replay of their seeds shares, and the stream that benchmarks use.
+
+use std::sync::Arc;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use lsv_core::codec::{aac, avc};
+use lsv_core::media::{Codec, Kind, MediaFrame, Track, Tracks};
+use lsv_core::time::Timestamp;
+use lsv_core::wire::{Reader, Truncated};
+
+use crate::{annexb as annex_b, flv, mp4, ts};
+
+/// A configuration record of libx264: High profile, 640x360, 30 frames a second.
+pub const AVC_RECORD: &[u8] = &[
+    0x01, 0x64, 0x00, 0x1e, 0xff, 0xe1, 0x00, 0x1a, 0x67, 0x64, 0x00, 0x1e, 0xac, 0xd9, 0x40, 0xa0,
+    0x2f, 0xf9, 0x70, 0x11, 0x00, 0x00, 0x03, 0x00, 0x01, 0x00, 0x00, 0x03, 0x00, 0x3c, 0x0f, 0x16,
+    0x2d, 0x96, 0x01, 0x00, 0x06, 0x68, 0xeb, 0xe3, 0xcb, 0x22, 0xc0, 0xfd, 0xf8, 0xf8, 0x00,
+];
+
+/// The tracks of an ordinary stream: H.264 as in [`AVC_RECORD`], and AAC LC at 44.1 kHz in stereo.
+pub fn tracks() -> Tracks {
+    let track = |kind, codec| Some(Arc::new(Track { id: 0, kind, codec }));
+    let video = avc::Config::parse(Bytes::from_static(AVC_RECORD)).ok();
+    let audio = aac::Config::parse(Bytes::from_static(&[0x12, 0x10])).ok();
+    Tracks {
+        video: video.and_then(|config| track(Kind::Video, Codec::Avc(config))),
+        audio: audio.and_then(|config| track(Kind::Audio, Codec::Aac(config))),
+        metadata: None,
+    }
+}
+
+/// FLV from a hostile writer: no panic, and the same tags however the bytes are cut.
+pub fn flv_demux(data: &[u8]) {
+    let Some((step, stream)) = data.split_first() else {
+        return;
+    };
+    let whole = flv_tags(stream, usize::MAX);
+    let pieces = flv_tags(stream, usize::from(*step) + 1);
+    assert_eq!(whole, pieces, "tags depend on how the stream was cut");
+}
+
+/// Hostile frames into MPEG-TS: whole packets with the sync byte in place, nothing where there is an error.
+pub fn ts_mux(data: &[u8]) {
+    let tracks = tracks();
+    let mut muxer = ts::Muxer::new();
+    let mut out = BytesMut::new();
+    for (index, frame) in frames(data, &tracks).into_iter().enumerate() {
+        if index % 8 == 0 {
+            muxer.start_segment(&tracks, &mut out);
+        }
+        let before = out.len();
+        if muxer.push(&frame, &mut out).is_err() {
+            assert_eq!(out.len(), before, "an error left bytes behind");
+        }
+    }
+    assert_eq!(out.len() % 188, 0, "a packet is not 188 bytes long");
+    for packet in out.chunks(188) {
+        assert_eq!(packet.first(), Some(&0x47), "a packet lost its sync byte");
+    }
+}
+
+/// Hostile samples into a fragment: every payload is there, and the boxes end where the bytes end.
+pub fn mp4_fragment(data: &[u8]) {
+    let tracks = tracks();
+    let samples: Vec<mp4::Sample> = frames(data, &tracks)
+        .into_iter()
+        .map(|frame| mp4::Sample {
+            duration: frame.dts.as_millis() as u32,
+            composition: frame.composition.as_millis() as i32,
+            key: frame.key,
+            payload: frame.payload,
+        })
+        .collect();
+    let bytes = mp4::fragment(data.len() as u32, data.len() as u64, &samples);
+    let payload: Vec<u8> = samples.iter().flat_map(|s| s.payload.to_vec()).collect();
+    assert!(bytes.ends_with(&payload), "the samples are not at the end");
+    let mut reader = Reader::new(&bytes);
+    while !reader.is_empty() {
+        let content = reader.u32().map(|size| (size as usize).saturating_sub(4));
+        let content = content.and_then(|rest| reader.take(rest));
+        assert!(content.is_ok(), "a box ends outside the fragment");
+    }
+}
+
+/// Hostile access units into Annex B: all NAL units or nothing.
+pub fn annexb(data: &[u8]) {
+    let Some(Codec::Avc(config)) = tracks().video.map(|track| track.codec.clone()) else {
+        return;
+    };
+    for key in [false, true] {
+        let mut out = BytesMut::new();
+        match annex_b::write_access_unit(&mut out, &config, data, key) {
+            Ok(()) => {
+                let units: Vec<&[u8]> = avc::nal_units(data, config.length_size)
+                    .filter_map(Result::ok)
+                    .filter(|unit| !unit.is_empty())
+                    .collect();
+                assert_eq!(out.is_empty(), units.is_empty(), "units came or went");
+                let slices = units
+                    .iter()
+                    .rfind(|unit| avc::nal::unit_type(unit) != avc::nal::AUD);
+                assert!(slices.is_none_or(|unit| out.ends_with(unit)));
+            }
+            Err(_) => assert!(out.is_empty(), "an error left bytes behind"),
+        }
+    }
+}
+
+fn flv_tags(stream: &[u8], step: usize) -> (Vec<flv::Tag>, Option<flv::DemuxError>) {
+    let mut demuxer = flv::Demuxer::new(flv::Limits::default());
+    let mut input = BytesMut::new();
+    let mut tags = Vec::new();
+    for piece in stream.chunks(step) {
+        input.put_slice(piece);
+        loop {
+            match demuxer.next(&mut input) {
+                Ok(Some(tag)) => tags.push(tag),
+                Ok(None) => break,
+                Err(error) => return (tags, Some(error)),
+            }
+        }
+    }
+    (tags, None)
+}
+
+/// Frames out of noise: a byte of flags, times of any size, and a short payload.
+fn frames(data: &[u8], tracks: &Tracks) -> Vec<MediaFrame> {
+    let mut reader = Reader::new(data);
+    std::iter::from_fn(|| frame(&mut reader, tracks).ok().flatten()).collect()
+}
+
+fn frame(reader: &mut Reader<'_>, tracks: &Tracks) -> Result<Option<MediaFrame>, Truncated> {
+    let flags = reader.u8()?;
+    let track = match flags & 1 {
+        0 => &tracks.video,
+        _ => &tracks.audio,
+    };
+    let dts = Timestamp::from_nanos(reader.u64()? as i64);
+    let composition = Timestamp::from_nanos(reader.u64()? as i64);
+    let length = usize::from(reader.u16()?).min(reader.remaining());
+    let payload = Bytes::copy_from_slice(reader.take(length)?);
+    Ok(track.as_ref().map(|track| MediaFrame {
+        track: Arc::clone(track),
+        dts,
+        composition,
+        key: flags & 2 != 0,
+        epoch: u32::from(flags >> 6),
+        payload,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn bodies_hold_on_noise(data in prop::collection::vec(any::<u8>(), 0..600)) {
+            super::flv_demux(&data);
+            super::flv_demux(&[&[3][..], b"FLV\x01\x05\0\0\0\x09", &data].concat());
+            super::ts_mux(&data);
+            super::mp4_fragment(&data);
+            super::annexb(&data);
+        }
+    }
+}

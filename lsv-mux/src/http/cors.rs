@@ -1,0 +1,38 @@
+//! What lets players on other sites use the answers: cross-origin sharing (Fetch standard §3.2).
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+
+/// Answers a browser that asks whether it may ask.
+pub(super) fn preflight() -> Response {
+    let fields = [
+        (header::ALLOW, METHODS),
+        (header::ACCESS_CONTROL_ALLOW_METHODS, METHODS),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS),
+        (header::ACCESS_CONTROL_MAX_AGE, "86400"),
+    ];
+    (StatusCode::NO_CONTENT, fields).into_response()
+}
+
+/// Lets players on other sites read the answer. No cookie and no credential of a browser is involved.
+pub(super) fn share(fields: &mut HeaderMap) {
+    let always = [
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        (header::ACCESS_CONTROL_EXPOSE_HEADERS, RESPONSE_HEADERS),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (
+            header::HeaderName::from_static("cross-origin-resource-policy"),
+            "cross-origin",
+        ),
+        (header::HeaderName::from_static("timing-allow-origin"), "*"),
+    ];
+    for (name, value) in always {
+        fields.insert(name, HeaderValue::from_static(value));
+    }
+}
+
+const METHODS: &str = "GET, HEAD, OPTIONS";
+const REQUEST_HEADERS: &str =
+    "Range, If-None-Match, If-Range, If-Modified-Since, Cache-Control, Pragma, Content-Type";
+const RESPONSE_HEADERS: &str =
+    "Content-Length, Content-Range, Date, ETag, Age, X-Cache, Retry-After";

@@ -1,0 +1,145 @@
+//! The HTTP side of a node: an axum router that serves every playback address, and the player pages.
+//!
+//! ```text
+//! /<id>/                    player page that picks the best     flv.html  hls.html  dash.html
+//! /<id>/live.flv            HTTP-FLV, chunked or as a WebSocket
+//! /<id>/live.m3u8           HLS, MPEG-TS                        ts/...
+//! /<id>/master.m3u8         low-latency HLS, CMAF               cmaf/...
+//! /<id>/manifest.mpd        DASH, CMAF
+//! /<id>/time                the server's clock, for DASH
+//! /<id>/360p/...            the same for a rendition
+//! /players/<version>/...    what the pages load
+//! ```
+//!
+//! A stream that is not there is 404, for FLV at once. A file that is about to come is waited for, no longer than
+//! [`Limits::wait`], then 503 with `Retry-After`. Within the reconnect window of a lost publisher all goes on.
+//!
+//! An FLV viewer who stops reading is let go after [`Limits::stall`]: it counts no more and holds nothing of the stream.
+//! A WebSocket is closed then. A plain response ends with an error, which its server sees only when it asks for more:
+//! a listener that wants its connection back puts a [`Stall`] into the extensions of each request. Peers that vanish
+//! are the listener's business altogether: `TCP_USER_TIMEOUT` finds them.
+//!
+//! The peer's address is taken from axum's `ConnectInfo<SocketAddr>`: serve the router with
+//! `into_make_service_with_connect_info::<SocketAddr>()`.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lsv_core::hub::Hub;
+use lsv_core::ports::Authorizer;
+
+use crate::packager::Packagers;
+pub use patience::Stall;
+use site::Site;
+
+mod address;
+mod audience;
+mod content;
+mod cors;
+mod flv;
+mod grants;
+mod pages;
+mod patience;
+mod problem;
+mod site;
+
+/// What the router serves from.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct State {
+    /// Live streams, for FLV.
+    pub hub: Hub,
+    /// Their live windows, for HLS and DASH.
+    pub packagers: Packagers,
+    /// Who may watch.
+    pub authorizer: Arc<dyn Authorizer>,
+    /// How it is served.
+    pub config: Config,
+    /// What bounds it.
+    pub limits: Limits,
+}
+
+impl State {
+    /// Serves the streams of `hub`, with the files of `packagers`, to whom `authorizer` lets in.
+    pub fn new(hub: Hub, packagers: Packagers, authorizer: Arc<dyn Authorizer>) -> Self {
+        Self {
+            hub,
+            packagers,
+            authorizer,
+            config: Config::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State")
+            .field("config", &self.config)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How streams are served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// How long an FLV viewer's connection waits for further frames before it writes: fewer, larger writes for
+    /// that much latency. 0 writes each frame at once. 10 ms.
+    pub linger: Duration,
+    /// About how many bytes of FLV are written at once. 256 KiB.
+    pub batch_bytes: usize,
+    /// How long caches may keep segments, parts and init segments. Their names never come again; the time bounds
+    /// what a cache holds of a stream that is long over. 1 h.
+    pub segment_max_age: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            linger: Duration::from_millis(10),
+            batch_bytes: 256 << 10,
+            segment_max_age: Duration::from_secs(3600),
+        }
+    }
+}
+
+/// What bounds the router.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// The longest wait for a file that is about to come, so that no request hangs for ever. A blocking playlist
+    /// reload may wait for three segments where that is longer (RFC 8216bis §6.2.5.2). 8 s.
+    pub wait: Duration,
+    /// How long an FLV viewer may take nothing while there is something to take, or a WebSocket viewer may take for
+    /// one batch. Longer than the stalls of a poor network, short enough that those who never read do not gather.
+    /// 20 s.
+    pub stall: Duration,
+    /// The longest query that is read: playback tokens and policies have some 1 kB. 8 KiB.
+    pub query_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            wait: Duration::from_secs(8),
+            stall: Duration::from_secs(20),
+            query_bytes: 8 << 10,
+        }
+    }
+}
+
+/// The router for all playback addresses. It has no fallback: merge it with routers of more definite addresses.
+pub fn router(state: State) -> axum::Router {
+    let any = axum::routing::any(site::serve);
+    axum::Router::new()
+        .route("/{channel}", any.clone())
+        .route("/{channel}/", any.clone())
+        .route("/{channel}/{*rest}", any)
+        .with_state(Arc::new(Site::new(state)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,332 @@
+//! The way of a request: address, access, then the stream's FLV, a file of its window, or a page.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{self, ConnectInfo, FromRequestParts, Request};
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use lsv_core::channel::Moment;
+use lsv_core::hub::{Protocol, Stream};
+use lsv_core::path::StreamPath;
+use lsv_core::ports::{Access, AccessRequest, Denied, Reason};
+use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+
+use super::address::{Address, Target};
+use super::audience::Audience;
+use super::content::{Content, Gzip};
+use super::grants::Grants;
+use super::problem::Problem;
+use super::{State, cors, flv, pages};
+use crate::window::{Cache, File, FileError, Outputs, Reload};
+
+/// Everything that a request needs.
+pub(super) struct Site {
+    state: State,
+    audience: Arc<Audience>,
+    grants: Grants,
+}
+
+pub(super) async fn serve(
+    extract::State(site): extract::State<Arc<Site>>,
+    request: Request,
+) -> Response {
+    let (mut parts, _) = request.into_parts();
+    let mut response = match parts.method {
+        Method::OPTIONS => cors::preflight(),
+        Method::GET | Method::HEAD => match site.answer(&mut parts).await {
+            Ok(response) => response,
+            Err(problem) => problem.answer(parts.uri.path(), &parts.headers),
+        },
+        _ => Problem::method_not_allowed().into_response(),
+    };
+    cors::share(response.headers_mut());
+    response
+}
+
+impl Site {
+    pub(super) fn new(state: State) -> Self {
+        Self {
+            state,
+            audience: Arc::default(),
+            grants: Grants::default(),
+        }
+    }
+
+    async fn answer(&self, parts: &mut Parts) -> Result<Response, Problem> {
+        let uri = parts.uri.clone();
+        if let Some(asset) = uri.path().strip_prefix("/players/") {
+            return pages::asset(asset, &parts.method, &parts.headers);
+        }
+        let query = uri.query();
+        if query.is_some_and(|query| query.len() > self.state.limits.query_bytes) {
+            return Err(Problem::bad_request("the query is too long"));
+        }
+        let Address { stream, target } = Address::parse(uri.path())
+            .ok_or_else(|| Problem::not_found("there is no such address"))?;
+        let peer = peer(parts);
+        let request = AccessRequest {
+            access: Access::Play,
+            path: &stream,
+            query,
+            peer,
+            now: now(),
+        };
+        match target {
+            // Says nothing about the stream.
+            Target::Bare(_) => {}
+            // Asked for among many others, whoever was let in a moment ago.
+            Target::File(_) if self.grants.contains(&request) => {}
+            _ => self.admit(request).await?,
+        }
+        match target {
+            Target::Page(page) => Ok(page.answer(stream.rendition, &parts.method, &parts.headers)),
+            Target::Time => Ok(clock(&parts.method)),
+            Target::Flv => self.flv(&stream, parts).await,
+            Target::File(name) => self.file(&stream, name, peer, parts).await,
+            Target::Bare(word) => redirect(word, query),
+        }
+    }
+
+    async fn admit(&self, request: AccessRequest<'_>) -> Result<(), Problem> {
+        let decision = self.state.authorizer.authorize(request).await;
+        decision.map_err(refused)?;
+        self.grants.insert(&request);
+        Ok(())
+    }
+
+    async fn flv(&self, path: &StreamPath, parts: &mut Parts) -> Result<Response, Problem> {
+        let State { config, limits, .. } = &self.state;
+        let stream = self.state.hub.find(path).ok_or_else(not_live)?;
+        if !stream.settings().borrow().flv {
+            return Err(off("FLV"));
+        }
+        let upgrades =
+            parts.method == Method::GET && parts.headers.contains_key(header::SEC_WEBSOCKET_KEY);
+        if !upgrades {
+            return Ok(flv::answer(&stream, config, limits, parts));
+        }
+        match WebSocketUpgrade::from_request_parts(parts, &()).await {
+            Ok(upgrade) => Ok(flv::upgrade(upgrade, &stream, config, limits)),
+            Err(rejection) => Err(Problem::bad_request(rejection.body_text())),
+        }
+    }
+
+    async fn file(
+        &self,
+        path: &StreamPath,
+        name: &str,
+        peer: IpAddr,
+        parts: &Parts,
+    ) -> Result<Response, Problem> {
+        let reload = reload(name, parts.uri.query())?;
+        let stream = self.state.hub.find(path);
+        let wait = self.patience(stream.as_deref(), reload);
+        let found = tokio::time::timeout(wait, self.find_file(path, name, reload)).await;
+        let file = match found {
+            Ok(Ok(file)) => file,
+            Ok(Err(FileError::NotFound)) if stream.is_none() => return Err(not_live()),
+            Ok(Err(error)) => return Err(missing(error)),
+            Err(_) => return Err(Problem::unavailable("it is not there yet", RETRY_AFTER)),
+        };
+        let response = self.content(&file, &parts.method, &parts.headers);
+        if let Some(stream) = stream.filter(|_| parts.method == Method::GET) {
+            let agent = parts.headers.get(header::USER_AGENT);
+            let agent = agent
+                .and_then(|agent| agent.to_str().ok())
+                .unwrap_or_default();
+            let bytes = content_length(&response);
+            self.audience
+                .note(&stream, protocol(name), (peer, agent), bytes);
+        }
+        Ok(response)
+    }
+
+    /// How long a request for a file may wait.
+    fn patience(&self, stream: Option<&Stream>, reload: Reload) -> Duration {
+        let wait = self.state.limits.wait;
+        match (stream, reload.msn) {
+            (Some(stream), Some(_)) => {
+                wait.max(stream.settings().borrow().segment.saturating_mul(3))
+            }
+            _ => wait,
+        }
+    }
+
+    async fn find_file(
+        &self,
+        path: &StreamPath,
+        name: &str,
+        reload: Reload,
+    ) -> Result<File, FileError> {
+        self.outputs(path).await?.file(name, reload).await
+    }
+
+    /// The live window of a stream; that of a stream that has just started comes a moment after it.
+    async fn outputs(&self, path: &StreamPath) -> Result<Arc<Outputs>, FileError> {
+        loop {
+            if let Some(outputs) = self.state.packagers.find(path) {
+                return Ok(outputs);
+            }
+            if self.state.hub.find(path).is_none() {
+                return Err(FileError::NotFound);
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    fn content(&self, file: &File, method: &Method, headers: &HeaderMap) -> Response {
+        let gzip = || file.gzip();
+        let manifest = matches!(file.cache, Cache::Manifest { .. });
+        let content = Content {
+            body: file.body.clone(),
+            gzip: if manifest {
+                Gzip::By(&gzip)
+            } else {
+                Gzip::Never
+            },
+            content_type: file.content_type,
+            cache_control: self.cache_control(file.cache),
+            etag: &file.etag,
+        };
+        content.answer(method, headers)
+    }
+
+    fn cache_control(&self, cache: Cache) -> HeaderValue {
+        let text = match cache {
+            Cache::Manifest { max_age } if max_age.as_secs() == 0 => "no-cache".to_owned(),
+            Cache::Manifest { max_age } => format!("public, max-age={}", max_age.as_secs()),
+            Cache::Immutable => {
+                let seconds = self.state.config.segment_max_age.as_secs();
+                format!("public, max-age={seconds}, immutable")
+            }
+        };
+        HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("no-cache"))
+    }
+}
+
+/// Sends a viewer of `/<id>` to `/<id>/`, where relative addresses work.
+fn redirect(word: &str, query: Option<&str>) -> Result<Response, Problem> {
+    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+    let location = HeaderValue::from_str(&format!("{word}/{query}"))
+        .map_err(|_| Problem::bad_request("the query is not one"))?;
+    Ok((
+        StatusCode::PERMANENT_REDIRECT,
+        [(header::LOCATION, location)],
+    )
+        .into_response())
+}
+
+/// The time, as DASH's `urn:mpeg:dash:utc:http-iso:2014` wants it.
+fn clock(method: &Method) -> Response {
+    let text = OffsetDateTime::now_utc().format(ISO).unwrap_or_default();
+    let fields = [
+        (
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("text/plain; charset=utf-8"),
+        ),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (header::CONTENT_LENGTH, HeaderValue::from(text.len())),
+    ];
+    match *method {
+        Method::HEAD => fields.into_response(),
+        _ => (fields, text).into_response(),
+    }
+}
+
+fn protocol(name: &str) -> Protocol {
+    match name == "live.m3u8" || name.starts_with("ts/") {
+        true => Protocol::Hls,
+        false => Protocol::Cmaf,
+    }
+}
+
+fn missing(error: FileError) -> Problem {
+    match error {
+        FileError::BadReload => Problem::bad_request(error.to_string()),
+        FileError::NotFound | FileError::Disabled | FileError::Ended => {
+            Problem::not_found(error.to_string())
+        }
+    }
+}
+
+/// Counts a refusal and says it.
+fn refused(denied: Denied) -> Problem {
+    metrics::counter!("lsv_refused_total", "protocol" => "http", "reason" => denied.reason.as_str()).increment(1);
+    match denied.reason {
+        // Whether there is such a channel is nobody's business.
+        Reason::UnknownChannel => Problem::not_found(NOT_LIVE),
+        Reason::Unavailable => Problem::unavailable(denied.message, RETRY_AFTER),
+        _ => Problem::forbidden(denied.message),
+    }
+}
+
+fn now() -> Moment {
+    let since_1970 = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Moment::EPOCH.plus(since_1970)
+}
+
+fn not_live() -> Problem {
+    refused(Denied::new(Reason::UnknownChannel, NOT_LIVE))
+}
+
+fn off(format: &'static str) -> Problem {
+    Problem::not_found(format!("{format} is turned off for this channel"))
+}
+
+fn peer(parts: &Parts) -> IpAddr {
+    match parts.extensions.get::<ConnectInfo<SocketAddr>>() {
+        Some(ConnectInfo(address)) => address.ip().to_canonical(),
+        None => Ipv4Addr::UNSPECIFIED.into(),
+    }
+}
+
+fn content_length(response: &Response) -> usize {
+    let value = response.headers().get(header::CONTENT_LENGTH);
+    let length = value.and_then(|value| value.to_str().ok()?.parse().ok());
+    length.unwrap_or_default()
+}
+
+/// Reads the delivery directives of a playlist's address (RFC 8216bis §6.2.5).
+fn reload(name: &str, query: Option<&str>) -> Result<Reload, Problem> {
+    let mut reload = Reload::default();
+    if !name.ends_with(".m3u8") {
+        return Ok(reload);
+    }
+    for (key, value) in query
+        .unwrap_or_default()
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+    {
+        let bad =
+            || Problem::bad_request(format!("{key} is given once, as a plain decimal number"));
+        let digits = value.bytes().all(|b| b.is_ascii_digit());
+        match key {
+            "_HLS_msn" if !digits || reload.msn.is_some() => return Err(bad()),
+            "_HLS_msn" => reload.msn = Some(value.parse().map_err(|_| bad())?),
+            "_HLS_part" if !digits || reload.part.is_some() => return Err(bad()),
+            "_HLS_part" => reload.part = Some(value.parse().map_err(|_| bad())?),
+            _ => {}
+        }
+    }
+    match reload {
+        Reload {
+            msn: None,
+            part: Some(_),
+        } => Err(Problem::bad_request("_HLS_part needs _HLS_msn")),
+        reload => Ok(reload),
+    }
+}
+
+const NOT_LIVE: &str = "the channel is not live, or there is none of this name";
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+const ISO: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");

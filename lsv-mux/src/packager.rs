@@ -1,0 +1,255 @@
+//! The service that packages every live stream: one task a stream, segments into its [`Outputs`].
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use lsv_core::hub::{Delivery, Event, Hub, Stream};
+use lsv_core::path::StreamPath;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::task::{AbortHandle, JoinSet};
+use tracing::Instrument;
+
+mod linger;
+
+use self::linger::Lingering;
+use crate::segmenter::{Options, Segmenter};
+use crate::window::{Limits, Outputs, Window};
+
+/// How live streams are packaged, apart from what each channel sets for itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// How long the files of an ended stream stay fetchable, 60 s.
+    pub linger: Duration,
+    /// Bytes that the files of all ended streams take together; beyond it those of the stream that ended first are
+    /// not fetchable any longer. As much as the window of one stream: 256 MiB.
+    pub linger_bytes: usize,
+    /// The length that parts of low-latency HLS aim at, 200 ms.
+    pub part_target: Duration,
+    /// Bytes of a segment, in all formats together, after which it is cut without waiting for a key frame, 64 MiB.
+    pub segment_bytes: usize,
+    /// What bounds the window of each stream.
+    pub window: Limits,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let options = Options::default();
+        let window = Limits::default();
+        Self {
+            linger: Duration::from_secs(60),
+            linger_bytes: window.bytes,
+            part_target: options.part_target,
+            segment_bytes: options.segment_bytes,
+            window,
+        }
+    }
+}
+
+/// The packagers of all live streams of a hub. Clones share them.
+#[derive(Clone)]
+pub struct Packagers {
+    config: Config,
+    packaged: Arc<Mutex<HashMap<StreamPath, Packaged>>>,
+    lingering: Arc<Lingering>,
+}
+
+struct Packaged {
+    stream: Weak<Stream>,
+    outputs: Arc<Outputs>,
+    task: AbortHandle,
+}
+
+impl Packagers {
+    /// Packagers under `config`; nothing is packaged but by [`Packagers::run`].
+    pub fn new(config: Config) -> Self {
+        Self {
+            packaged: Arc::default(),
+            lingering: Arc::new(Lingering::new(config.linger_bytes)),
+            config,
+        }
+    }
+
+    /// Packages every stream of `hub`, those there are and those to come. Never returns; dropped, it stops.
+    pub async fn run(self, hub: Hub) {
+        let mut events = hub.events();
+        let mut tasks = JoinSet::new();
+        self.adopt_all(&hub, &mut tasks);
+        loop {
+            tokio::select! {
+                event = events.recv() => match event {
+                    Ok(Event::Started(stream) | Event::Resumed(stream)) => self.adopt(stream, &mut tasks),
+                    Ok(_) => {}
+                    Err(RecvError::Lagged(_)) => self.adopt_all(&hub, &mut tasks),
+                    Err(RecvError::Closed) => return,
+                },
+                Some(ended) = tasks.join_next() => {
+                    if let Some(error) = ended.err().filter(|error| !error.is_cancelled()) {
+                        tracing::error!(%error, "a packager stopped in the middle; its stream has no HLS and DASH");
+                    }
+                }
+            }
+        }
+    }
+
+    /// The files of the stream at `path`: live, interrupted, or ended less than [`Config::linger`] ago.
+    pub fn find(&self, path: &StreamPath) -> Option<Arc<Outputs>> {
+        let packaged = self.packaged();
+        let found = packaged.get(path)?;
+        Some(Arc::clone(&found.outputs))
+    }
+
+    fn adopt_all(&self, hub: &Hub, tasks: &mut JoinSet<()>) {
+        for stream in hub.streams() {
+            self.adopt(stream, tasks);
+        }
+    }
+
+    /// Starts packaging `stream`, unless that has been done. What a former stream left at its path goes at once:
+    /// nobody can find it any more.
+    fn adopt(&self, stream: Arc<Stream>, tasks: &mut JoinSet<()>) {
+        let mut packaged = self.packaged();
+        let former = packaged.get(stream.path());
+        if former.is_some_and(|former| former.stream.as_ptr() == Arc::as_ptr(&stream)) {
+            return;
+        }
+        if let Some(former) = former {
+            former.task.abort();
+            former.outputs.withdraw();
+        }
+        let first_sequence = first_sequence(
+            former.map(|former| former.outputs.as_ref()),
+            SystemTime::now(),
+        );
+        let path = stream.path().clone();
+        let task = Task::new(stream, &self.config, first_sequence);
+        let (stream, outputs) = (Arc::downgrade(&task.stream), Arc::clone(&task.outputs));
+        let task = tasks.spawn(self.clone().package(task));
+        packaged.insert(
+            path,
+            Packaged {
+                stream,
+                outputs,
+                task,
+            },
+        );
+    }
+
+    /// Runs `task`, and keeps its files for a while.
+    async fn package(self, task: Task) {
+        let path = task.stream.path().clone();
+        let outputs = Arc::clone(&task.outputs);
+        task.run()
+            .instrument(tracing::info_span!("package", %path))
+            .await;
+        let stay = self.lingering.admit(&outputs);
+        tokio::time::sleep(self.config.linger).await;
+        drop(stay);
+        self.forget(&path, &outputs);
+    }
+
+    fn forget(&self, path: &StreamPath, outputs: &Arc<Outputs>) {
+        let mut packaged = self.packaged();
+        if packaged
+            .get(path)
+            .is_some_and(|known| Arc::ptr_eq(&known.outputs, outputs))
+        {
+            packaged.remove(path);
+        }
+    }
+
+    fn packaged(&self) -> MutexGuard<'_, HashMap<StreamPath, Packaged>> {
+        self.packaged.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Packagers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Packagers")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Media sequence numbers start at the time in seconds, though nothing is remembered over restarts; seconds rather
+/// than a finer clock, because players exist that keep them in 32 bits. A stream that follows another one within the
+/// linger goes on from there if that is more.
+///
+/// So a name comes a second time only if a stream made more segments than seconds went by from its start to the start
+/// of the one that follows after the linger or a restart: its segments were shorter than a second on average, as when
+/// a publisher is lost and returns every moment, or sends faster than time goes.
+fn first_sequence(former: Option<&Outputs>, now: SystemTime) -> u64 {
+    let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    former.map_or(seconds, |former| former.next_sequence().max(seconds))
+}
+
+/// Packages one stream.
+struct Task {
+    stream: Arc<Stream>,
+    outputs: Arc<Outputs>,
+    segmenter: Segmenter,
+    window: Window,
+}
+
+impl Task {
+    fn new(stream: Arc<Stream>, config: &Config, first_sequence: u64) -> Self {
+        let settings = stream.settings().borrow().clone();
+        let options = Options {
+            first_sequence,
+            part_target: config.part_target,
+            segment_bytes: config.segment_bytes,
+        };
+        let now = SystemTime::now();
+        let mut segmenter = Segmenter::new(options, &settings);
+        let mut window = Window::new(config.window.clone(), &settings, config.part_target, now);
+        let outputs = Arc::new(Outputs::new(window.update(&mut segmenter, now)));
+        Self {
+            stream,
+            outputs,
+            segmenter,
+            window,
+        }
+    }
+
+    /// Runs until the stream has ended; its files stay.
+    async fn run(mut self) {
+        let mut settings = self.stream.settings();
+        settings.mark_changed();
+        let mut frames = self.stream.subscribe();
+        loop {
+            tokio::select! {
+                biased;
+                Ok(()) = settings.changed() => {
+                    let settings = settings.borrow_and_update().clone();
+                    self.segmenter.configure(&settings);
+                    self.window.configure(&settings);
+                    self.publish();
+                }
+                delivery = frames.next() => match delivery {
+                    Some(Delivery::Item(frame)) => {
+                        if self.segmenter.push(&frame, SystemTime::now()) {
+                            self.publish();
+                        }
+                    }
+                    Some(Delivery::Skipped(frames)) => {
+                        tracing::warn!(frames, "packaging was too slow and passed over frames");
+                        self.segmenter.interrupt();
+                        self.publish();
+                    }
+                    None => break,
+                },
+            }
+        }
+        self.outputs
+            .publish(self.window.end(&mut self.segmenter, SystemTime::now()));
+    }
+
+    fn publish(&mut self) {
+        self.outputs
+            .publish(self.window.update(&mut self.segmenter, SystemTime::now()));
+    }
+}
+
+#[cfg(test)]
+mod tests;

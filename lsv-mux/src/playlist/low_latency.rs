@@ -1,0 +1,195 @@
+//! HLS with CMAF segments and parts (RFC 8216bis, low-latency profile of its appendix B).
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use lsv_core::media::Kind;
+
+use super::{KINDS, put, put_date, put_head};
+use crate::segmenter::{Init, Rendition, Segment};
+use crate::window::name::of_kind;
+use crate::window::snapshot::Snapshot;
+
+/// `cmaf/video.m3u8` or `cmaf/audio.m3u8`. There are parts before it is known how long segments get, but a playlist
+/// that shows them would have to change its target duration.
+pub(crate) fn render(window: &Snapshot, kind: Kind) -> Option<String> {
+    if !window.target_known {
+        return None;
+    }
+    let listed = window.listed_media(kind);
+    let open = window.open_media(kind);
+    let first = listed
+        .first()
+        .map(AsRef::as_ref)
+        .or_else(|| open.map(|(segment, _)| segment))?;
+    let mut out = String::with_capacity(1024 + listed.len() * 1024);
+    put!(
+        out,
+        "#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-TARGETDURATION:{}\n",
+        window.target_duration
+    );
+    put_low_latency(&mut out, window);
+    put_head(&mut out, Some(first), window.next_sequence);
+    let renditions = listed.iter().filter_map(|segment| segment.rendition(kind));
+    if renditions
+        .chain(open.map(|(_, rendition)| rendition))
+        .all(|rendition| rendition.independent)
+    {
+        out.push_str("#EXT-X-INDEPENDENT-SEGMENTS\n");
+    }
+    let mut media = Media {
+        out: &mut out,
+        kind,
+        map: None,
+    };
+    let with_parts = parts_from(listed, window.target_duration);
+    for (index, segment) in listed.iter().enumerate() {
+        media.segment(segment, index >= with_parts);
+    }
+    if let Some((segment, rendition)) = open {
+        media.opening(segment, rendition);
+        media.parts(segment, rendition);
+    }
+    match window.ended {
+        true => out.push_str("#EXT-X-ENDLIST\n"),
+        false => put_ahead(&mut out, window, kind),
+    }
+    Some(out)
+}
+
+fn put_low_latency(out: &mut String, window: &Snapshot) {
+    let part_target = window.part_target.as_secs_f64();
+    // Three parts are the least allowed; less than a second leaves no room for one lost packet.
+    let part_hold_back = (part_target * 3.0).max(LEAST_PART_HOLD_BACK);
+    put!(
+        out,
+        "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK={part_hold_back:.3},HOLD-BACK={}\n",
+        window.target_duration * 3
+    );
+    put!(out, "#EXT-X-PART-INF:PART-TARGET={part_target:.3}\n");
+}
+
+/// The hint of the next part, and where the other rendition stands.
+fn put_ahead(out: &mut String, window: &Snapshot, kind: Kind) {
+    let word = of_kind(kind);
+    let parts = window
+        .open_media(kind)
+        .map_or(0, |(_, rendition)| rendition.parts.len());
+    // Behind a discontinuity the hint would need tags that come only with the part.
+    let continues = window
+        .open
+        .as_ref()
+        .is_some_and(|open| parts > 0 || !open.discontinuity);
+    if continues {
+        let sequence = window.next_sequence;
+        put!(
+            out,
+            "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"{word}-{sequence}.{parts}.m4s\"\n"
+        );
+    }
+    for other in KINDS.into_iter().filter(|other| *other != kind) {
+        let open = window.open_media(other);
+        let closed = window.listed_media(other).last().map(AsRef::as_ref);
+        let newest =
+            open.or_else(|| closed.and_then(|segment| Some((segment, segment.rendition(other)?))));
+        if let Some((segment, rendition)) = newest {
+            put!(
+                out,
+                "#EXT-X-RENDITION-REPORT:URI=\"{}.m3u8\",LAST-MSN={},LAST-PART={}\n",
+                of_kind(other),
+                segment.sequence,
+                rendition.parts.len().saturating_sub(1)
+            );
+        }
+    }
+}
+
+/// The index of the first segment whose parts are still listed: parts are to be removed once they are more than
+/// three target durations from the end (RFC 8216bis §4.4.4.9).
+fn parts_from(listed: &[Arc<Segment>], target_duration: u64) -> usize {
+    let mut behind = 0.0;
+    let newest = listed.iter().rev().take_while(|segment| {
+        let near = behind < (target_duration * 3) as f64;
+        behind += segment.duration.as_secs_f64();
+        near
+    });
+    listed.len() - newest.count()
+}
+
+struct Media<'a> {
+    out: &'a mut String,
+    kind: Kind,
+    /// The EXT-X-MAP in force.
+    map: Option<u64>,
+}
+
+impl Media<'_> {
+    fn segment(&mut self, segment: &Segment, with_parts: bool) {
+        let word = of_kind(self.kind);
+        let sequence = segment.sequence;
+        let Some(rendition) = segment.rendition(self.kind) else {
+            // The numbers of all renditions go together, so one that has nothing here says so.
+            self.discontinuity(segment);
+            put_date(self.out, segment.wall());
+            let seconds = segment.duration.as_secs_f64();
+            put!(
+                self.out,
+                "#EXT-X-GAP\n#EXTINF:{seconds:.5},\n{word}-{sequence}.m4s\n"
+            );
+            return;
+        };
+        self.opening(segment, rendition);
+        if with_parts {
+            self.parts(segment, rendition);
+        }
+        put!(
+            self.out,
+            "#EXTINF:{:.5},\n{word}-{sequence}.m4s\n",
+            rendition.seconds()
+        );
+    }
+
+    fn opening(&mut self, segment: &Segment, rendition: &Rendition) {
+        self.discontinuity(segment);
+        self.map(&rendition.init);
+        put_date(self.out, segment.run.wall(rendition.start()));
+    }
+
+    fn discontinuity(&mut self, segment: &Segment) {
+        if segment.discontinuity {
+            self.out.push_str("#EXT-X-DISCONTINUITY\n");
+        }
+    }
+
+    fn map(&mut self, init: &Init) {
+        if self.map.replace(init.number) != Some(init.number) {
+            let word = of_kind(self.kind);
+            put!(
+                self.out,
+                "#EXT-X-MAP:URI=\"{word}-init-{}.mp4\"\n",
+                init.number
+            );
+        }
+    }
+
+    fn parts(&mut self, segment: &Segment, rendition: &Rendition) {
+        let word = of_kind(self.kind);
+        let timescale = f64::from(rendition.init.timescale);
+        for (index, part) in rendition.parts.iter().enumerate() {
+            let seconds = part.duration as f64 / timescale;
+            let sequence = segment.sequence;
+            put!(
+                self.out,
+                "#EXT-X-PART:DURATION={seconds:.5},URI=\"{word}-{sequence}.{index}.m4s\""
+            );
+            self.out.push_str(if part.independent {
+                ",INDEPENDENT=YES\n"
+            } else {
+                "\n"
+            });
+        }
+    }
+}
+
+/// In seconds.
+const LEAST_PART_HOLD_BACK: f64 = 1.0;

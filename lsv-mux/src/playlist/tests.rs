@@ -1,0 +1,408 @@
+use std::collections::HashMap;
+use std::time::Duration;
+
+use lsv_core::media::{Kind, MediaFrame};
+use lsv_core::time::Timestamp;
+use m3u8_rs::{MasterPlaylist, MediaPlaylist};
+use proptest::prelude::*;
+
+use super::*;
+use crate::segmenter::synthetic::{Rig, Source};
+use crate::testing;
+use crate::window::Limits;
+use crate::window::snapshot::Snapshot;
+
+fn media(text: &str) -> MediaPlaylist {
+    m3u8_rs::parse_media_playlist_res(text.as_bytes())
+        .unwrap_or_else(|error| panic!("{error:?} in\n{text}"))
+}
+
+fn master_of(text: &str) -> MasterPlaylist {
+    m3u8_rs::parse_master_playlist_res(text.as_bytes())
+        .unwrap_or_else(|error| panic!("{error:?} in\n{text}"))
+}
+
+fn rig(source: &Source, millis: i64) -> Rig {
+    let mut rig = Rig::new();
+    rig.push(&source.frames(millis));
+    rig
+}
+
+#[test]
+fn hls() {
+    let rig = rig(&Source::default(), 20_500);
+    let text = hls::render(&rig.snapshot).unwrap();
+    let playlist = media(&text);
+    assert_eq!(
+        (playlist.target_duration, playlist.media_sequence),
+        (2, 1004)
+    );
+    assert_eq!(playlist.segments.len(), 6);
+    assert!(playlist.independent_segments && !playlist.end_list);
+    assert!(text.starts_with(
+        "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:1004\n#EXT-X-INDEPENDENT-SEGMENTS\n\
+         #EXT-X-PROGRAM-DATE-TIME:2026-01-01T00:00:08.000Z\n#EXTINF:2.00000,\nts/1004.ts\n"
+    ), "{text}");
+}
+
+#[test]
+fn low_latency() {
+    let rig = rig(&Source::default(), 20_500);
+    let text = low_latency::render(&rig.snapshot, Kind::Video).unwrap();
+    let playlist = media(&text);
+    assert_eq!(
+        (playlist.target_duration, playlist.media_sequence),
+        (2, 1004)
+    );
+    for tag in [
+        "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=1.000,HOLD-BACK=6\n",
+        "#EXT-X-PART-INF:PART-TARGET=0.216\n",
+        "#EXT-X-MAP:URI=\"video-init-1000.mp4\"\n",
+        "#EXT-X-PART:DURATION=0.20000,URI=\"video-1010.0.m4s\",INDEPENDENT=YES\n",
+        "#EXT-X-PART:DURATION=0.20000,URI=\"video-1010.1.m4s\"\n",
+        "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"video-1010.2.m4s\"\n",
+        "#EXT-X-RENDITION-REPORT:URI=\"audio.m3u8\",LAST-MSN=1010,LAST-PART=1\n",
+        "#EXTINF:2.00000,\nvideo-1009.m4s\n",
+    ] {
+        assert_eq!(text.matches(tag).count(), 1, "{tag} in\n{text}");
+    }
+    // Three target durations of parts, and those of the segment that grows.
+    assert_eq!(text.matches("#EXT-X-PART:").count(), 3 * 10 + 2);
+    let audio = low_latency::render(&rig.snapshot, Kind::Audio).unwrap();
+    assert_eq!(media(&audio).media_sequence, 1004);
+}
+
+#[test]
+fn masters() {
+    let text = master::render(&rig(&Source::default(), 9_000).snapshot).unwrap();
+    let parsed = master_of(&text);
+    let variant = &parsed.variants[0];
+    assert_eq!(variant.uri, "cmaf/video.m3u8");
+    assert_eq!(variant.codecs.as_deref(), Some("avc1.64001E,mp4a.40.2"));
+    assert_eq!(
+        variant.resolution.map(|size| (size.width, size.height)),
+        Some((640, 360))
+    );
+    assert_eq!(variant.frame_rate, Some(30.0));
+    assert!(variant.bandwidth >= variant.average_bandwidth.unwrap());
+    assert_eq!(
+        parsed.alternatives[0].uri.as_deref(),
+        Some("cmaf/audio.m3u8")
+    );
+
+    let text = master::render(&rig(&Source::video_only(), 9_000).snapshot).unwrap();
+    assert!(
+        text.contains("CODECS=\"avc1.64001E\"") && !text.contains("AUDIO"),
+        "{text}"
+    );
+
+    let text = master::render(&rig(&Source::audio_only(), 9_000).snapshot).unwrap();
+    assert!(
+        text.ends_with("CODECS=\"mp4a.40.2\"\ncmaf/audio.m3u8\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_master_comes_with_the_first_parts() {
+    let rig = rig(&Source::default(), 600);
+    assert!(hls::render(&rig.snapshot).is_none());
+    assert!(mpd::render(&rig.snapshot).is_none());
+    let text = master::render(&rig.snapshot).unwrap();
+    assert_eq!(master_of(&text).variants.len(), 1);
+}
+
+#[test]
+fn dash() {
+    let rig = rig(&Source::default(), 20_500);
+    let text = mpd::render(&rig.snapshot).unwrap();
+    let mpd = dash_mpd_core::parse(&text).unwrap();
+    assert_eq!(dash_mpd_core::check_conformity(&mpd), [""; 0]);
+    assert_eq!(mpd.mpdtype.as_deref(), Some("dynamic"));
+    assert_eq!(mpd.minimumUpdatePeriod, Some(Duration::from_secs(2)));
+    assert_eq!(mpd.periods.len(), 1);
+    let sets = &mpd.periods[0].adaptations;
+    assert_eq!(sets.len(), 2);
+    let representation = &sets[0].representations[0];
+    let template = representation.SegmentTemplate.as_ref().unwrap();
+    assert_eq!(template.startNumber, None);
+    let media = template.media.as_deref();
+    assert_eq!(media, Some("cmaf/video-1000-$Time$.m4s"));
+    let timeline = template.SegmentTimeline.as_ref().unwrap();
+    assert_eq!(timeline.segments.len(), 6);
+    assert_eq!(
+        (timeline.segments[0].t, timeline.segments[0].d),
+        (Some(8 * 90_000), 180_000)
+    );
+    assert!(text.contains("urn:mpeg:dash:utc:http-iso:2014\" value=\"time\""));
+}
+
+#[test]
+fn dash_players_stay_two_segments_behind_and_within_the_window() {
+    let two_seconds = Source::default();
+    let ten_seconds = Source {
+        gop: 300,
+        ..Source::default()
+    };
+    let ample = Limits::default().bytes;
+    for (source, millis, list_size, bytes, delay) in [
+        (&two_seconds, 2_500, 6, ample, 4),
+        (&two_seconds, 20_500, 6, ample, 4),
+        (&two_seconds, 20_500, 1, ample, 2),
+        // Of these, there is room for one segment only.
+        (&two_seconds, 20_500, 6, 1, 2),
+        (&ten_seconds, 10_500, 6, ample, 20),
+        (&ten_seconds, 20_500, 6, ample, 20),
+        (&ten_seconds, 90_500, 6, ample, 20),
+    ] {
+        let mut rig = Rig::with(Default::default(), Limits { bytes });
+        rig.configure(|settings| settings.list_size = list_size);
+        rig.push(&source.frames(millis));
+        let mpd = dash_mpd_core::parse(&mpd::render(&rig.snapshot).unwrap()).unwrap();
+        let suggested = mpd.suggestedPresentationDelay.unwrap();
+        let depth = mpd.timeShiftBufferDepth.unwrap();
+        assert_eq!(suggested.as_secs_f64().round() as u64, delay);
+        assert!(suggested <= depth, "{suggested:?} {depth:?}");
+    }
+}
+
+#[test]
+fn a_resumed_stream_has_one_discontinuity_and_a_second_period() {
+    let mut rig = rig(&Source::default(), 5_000);
+    rig.push(
+        &Source {
+            epoch: 1,
+            start: 9_000,
+            ..Source::default()
+        }
+        .frames(4_500),
+    );
+    for text in [
+        hls::render(&rig.snapshot).unwrap(),
+        low_latency::render(&rig.snapshot, Kind::Video).unwrap(),
+        low_latency::render(&rig.snapshot, Kind::Audio).unwrap(),
+    ] {
+        assert_eq!(text.matches("#EXT-X-DISCONTINUITY\n").count(), 1, "{text}");
+        assert!(!text.contains("DISCONTINUITY-SEQUENCE"));
+        assert!(text.matches("#EXT-X-MAP").count() <= 1);
+    }
+    let text = mpd::render(&rig.snapshot).unwrap();
+    let mpd = dash_mpd_core::parse(&text).unwrap();
+    assert_eq!(mpd.periods.len(), 2);
+    assert_eq!(mpd.periods[1].start, Some(Duration::from_secs(9)));
+    // The discontinuity leaves the playlist, and its count stays.
+    rig.push(
+        &Source {
+            epoch: 1,
+            start: 9_000,
+            ..Source::default()
+        }
+        .frames(30_500)[300..],
+    );
+    let text = hls::render(&rig.snapshot).unwrap();
+    assert!(
+        text.contains("#EXT-X-DISCONTINUITY-SEQUENCE:1\n")
+            && !text.contains("#EXT-X-DISCONTINUITY\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn an_ended_stream_says_so_everywhere() {
+    let mut rig = rig(&Source::default(), 5_000);
+    rig.end();
+    let texts = [
+        hls::render(&rig.snapshot).unwrap(),
+        low_latency::render(&rig.snapshot, Kind::Video).unwrap(),
+        low_latency::render(&rig.snapshot, Kind::Audio).unwrap(),
+    ];
+    for text in texts {
+        assert!(text.ends_with("#EXT-X-ENDLIST\n"), "{text}");
+        assert!(!text.contains("PRELOAD-HINT"));
+        assert_eq!(media(&text).segments.len(), 3);
+    }
+    let mpd = dash_mpd_core::parse(&mpd::render(&rig.snapshot).unwrap()).unwrap();
+    assert_eq!(mpd.mpdtype.as_deref(), Some("static"));
+    assert_eq!(
+        mpd.mediaPresentationDuration
+            .map(|length| length.as_secs_f64().round()),
+        Some(5.0)
+    );
+}
+
+#[test]
+fn the_target_duration_of_a_regular_encoder_never_changes() {
+    for (fps_millis, gop, target) in [
+        (30_000, 30, 2),
+        (29_970, 60, 2),
+        (30_000, 45, 3),
+        (30_000, 75, 3),
+        (29_970, 75, 3),
+        // 10.4 s, and room for some jitter.
+        (24_000, 250, 11),
+        (30_000, 300, 10),
+    ] {
+        let source = Source {
+            fps_millis,
+            gop,
+            ..Source::default()
+        };
+        let mut playlists = 0;
+        Rig::new().push_each(&source.frames(22_000), |window| {
+            let texts = [
+                hls::render(window),
+                low_latency::render(window, Kind::Video),
+                low_latency::render(window, Kind::Audio),
+            ];
+            for text in texts.into_iter().flatten() {
+                playlists += 1;
+                assert_eq!(media(&text).target_duration, target, "{gop} in\n{text}");
+            }
+        });
+        assert!(playlists > 100);
+    }
+}
+
+#[test]
+fn parts_are_listed_once_key_frames_tell_how_long_segments_get() {
+    for (gop, listed) in [(30, true), (300, false)] {
+        let source = Source {
+            gop,
+            ..Source::default()
+        };
+        let rig = rig(&source, 1_300);
+        let playlist = low_latency::render(&rig.snapshot, Kind::Video);
+        assert_eq!(playlist.is_some(), listed, "{gop}");
+    }
+}
+
+/// What must hold of a playlist, and from one to the next.
+#[derive(Default)]
+struct Follower {
+    sequences: HashMap<&'static str, u64>,
+    targets: HashMap<&'static str, u64>,
+    /// The duration that each segment was announced with, so that it never changes.
+    announced: HashMap<(&'static str, u64), f32>,
+}
+
+impl Follower {
+    fn check(&mut self, window: &Snapshot) {
+        let texts = [
+            ("ts", hls::render(window)),
+            ("video", low_latency::render(window, Kind::Video)),
+            ("audio", low_latency::render(window, Kind::Audio)),
+        ];
+        for (name, text) in texts {
+            if let Some(text) = text {
+                self.check_media(name, &text);
+            }
+        }
+        if let Some(text) = master::render(window) {
+            assert_eq!(master_of(&text).variants.len(), 1);
+        }
+        if let Some(text) = mpd::render(window) {
+            let mpd =
+                dash_mpd_core::parse(&text).unwrap_or_else(|error| panic!("{error} in\n{text}"));
+            let starts: Vec<_> = mpd.periods.iter().map(|period| period.start).collect();
+            assert!(starts.is_sorted(), "{text}");
+        }
+    }
+
+    fn check_media(&mut self, name: &'static str, text: &str) {
+        let playlist = media(text);
+        let number = |line: &str, tag: &str| {
+            line.strip_prefix(tag)?
+                .split(',')
+                .next()?
+                .parse::<f64>()
+                .ok()
+        };
+        let part_target = text
+            .lines()
+            .find_map(|line| number(line, "#EXT-X-PART-INF:PART-TARGET="));
+        for part in text
+            .lines()
+            .filter_map(|line| number(line, "#EXT-X-PART:DURATION="))
+        {
+            assert!(
+                part_target.is_some_and(|target| part <= target),
+                "{part} in {text}"
+            );
+        }
+        let sequence = self.sequences.entry(name).or_default();
+        assert!(playlist.media_sequence >= *sequence, "{text}");
+        *sequence = playlist.media_sequence;
+        let target = self.targets.entry(name).or_default();
+        assert!(playlist.target_duration >= *target);
+        *target = playlist.target_duration;
+        assert!(playlist.segments.len() <= 6);
+        for (segment, number) in playlist.segments.iter().zip(playlist.media_sequence..) {
+            assert!(
+                segment.duration.round() as u64 <= playlist.target_duration,
+                "{text}"
+            );
+            assert!(segment.uri.contains(&number.to_string()), "{text}");
+            let announced = self
+                .announced
+                .entry((name, number))
+                .or_insert(segment.duration);
+            assert_eq!(*announced, segment.duration, "{name} {number}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn playlists_hold_together(
+        stretches in prop::collection::vec((4_000u32..60_000, 1u32..200, any::<bool>(), 0u8..3, 500i64..15_000), 1..4),
+        bytes in 10_000usize..1_000_000,
+    ) {
+        let mut rig = Rig::with(Default::default(), Limits { bytes });
+        let mut follower = Follower::default();
+        let mut start = 0;
+        for (epoch, (fps_millis, gop, b_frames, tracks, length)) in stretches.into_iter().enumerate() {
+            let base = match tracks {
+                0 => Source::default(),
+                1 => Source::video_only(),
+                _ => Source::audio_only(),
+            };
+            let source = Source { fps_millis, gop, b_frames, epoch: epoch as u32, start, ..base };
+            rig.push_each(&source.frames(length), |window| {
+                follower.check(window);
+                let held: usize = window.segments.iter().map(|segment| segment.size()).sum();
+                assert!(held <= bytes || window.segments.len() == 1);
+            });
+            start += length + 40;
+        }
+        rig.end();
+        follower.check(&rig.snapshot);
+    }
+
+    #[test]
+    fn frames_without_any_rhythm_break_nothing(
+        frames in prop::collection::vec((0u8..2, 0i64..400, -300i64..300, any::<bool>(), 0usize..300, 0u8..100), 1..400),
+    ) {
+        let (picture, sound) = (testing::video(), testing::audio());
+        let (mut now, mut epoch) = (0, 0);
+        let frames: Vec<MediaFrame> = frames
+            .into_iter()
+            .map(|(kind, step, composition, key, size, dice)| {
+                // Most frames come in time, some at the same time, some after a pause, some after a break.
+                now += match dice { 0..80 => step / 10, 80..90 => 0, _ => step * 20 };
+                epoch += u32::from(dice == 99);
+                let track = if kind == 0 { &picture } else { &sound };
+                let mut frame = testing::frame(track, now, key, testing::access_unit(&[&vec![0x41; size + 1]]));
+                frame.composition = Timestamp::from_millis(composition);
+                frame.epoch = epoch;
+                frame
+            })
+            .collect();
+        let mut rig = Rig::new();
+        let mut follower = Follower::default();
+        rig.push_each(&frames, |window| follower.check(window));
+        rig.end();
+        follower.check(&rig.snapshot);
+    }
+}

@@ -1,0 +1,253 @@
+//! Cuts a stream into segments and parts, for MPEG-TS and CMAF at once.
+//!
+//! ```text
+//! frames ─> waiting ─> run ─┬─ segment ─ segment ─ segment ┄   cut at key frames once the target has passed
+//!              ^            └─ ends with the epoch, with a changed configuration, or when a track falls silent
+//!              └─────────────────────────── discontinuity
+//! ```
+//!
+//! A run starts at a video key frame and has a fixed set of tracks, so within a run every segment decodes with the
+//! same headers and numbers count on; what cannot be so is a new run. The segmenter is pure: the wall clock comes
+//! in with each frame.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use lsv_core::hub::Settings;
+use lsv_core::media::{Kind, MediaFrame, Track, Tracks};
+
+mod running;
+mod segment;
+mod track;
+mod waiting;
+
+#[cfg(all(test, feature = "live"))]
+pub(crate) mod synthetic;
+#[cfg(all(test, feature = "live"))]
+mod tests;
+
+pub use segment::{Init, Part, Rendition, Run, Segment, TsSegment};
+
+use self::running::{Muxer, Running, Verdict};
+use self::track::Parts;
+use self::waiting::Waiting;
+use crate::mp4;
+
+/// What a segmenter is told once, for the life of its stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Options {
+    /// The media sequence number of the first segment.
+    pub first_sequence: u64,
+    /// The length that parts aim at, 200 ms.
+    pub part_target: Duration,
+    /// Bytes of a segment, in all formats together, after which it is cut without waiting for a key frame, so that
+    /// a publisher that never sends one cannot fill the memory; from half of it on any key frame will do. 64 MiB.
+    pub segment_bytes: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            first_sequence: 0,
+            part_target: Duration::from_millis(200),
+            segment_bytes: 64 << 20,
+        }
+    }
+}
+
+/// Turns the frames of one stream into segments.
+#[derive(Debug)]
+pub struct Segmenter {
+    options: Options,
+    settings: Settings,
+    muxer: Muxer,
+    parts: Parts,
+    next_sequence: u64,
+    next_run: u64,
+    epoch: Option<u32>,
+    waiting: Waiting,
+    running: Option<Running>,
+    /// The headers of the last run, used again while the configuration stays.
+    video_init: Option<Arc<Init>>,
+    audio_init: Option<Arc<Init>>,
+    /// It was said once that CMAF does not carry some track.
+    warned: bool,
+    /// When the last run ended by its own count: the next one cannot begin earlier.
+    run_end: Option<SystemTime>,
+    closed: Vec<Segment>,
+}
+
+impl Segmenter {
+    /// A segmenter that has seen nothing yet.
+    pub fn new(options: Options, settings: &Settings) -> Self {
+        Self {
+            muxer: Muxer::default(),
+            parts: Parts::new(options.part_target),
+            next_sequence: options.first_sequence,
+            next_run: 0,
+            epoch: None,
+            waiting: Waiting::default(),
+            running: None,
+            video_init: None,
+            audio_init: None,
+            warned: false,
+            run_end: None,
+            closed: Vec::new(),
+            settings: settings.clone(),
+            options,
+        }
+    }
+
+    /// Follows changed settings: the target at once, the formats from the next segment on.
+    pub fn configure(&mut self, settings: &Settings) {
+        self.settings = settings.clone();
+    }
+
+    /// Takes the next frame, which arrived at `now`. Says whether there is a new part or segment.
+    pub fn push(&mut self, frame: &MediaFrame, now: SystemTime) -> bool {
+        if frame.kind() == Kind::Data {
+            return false;
+        }
+        if self
+            .epoch
+            .replace(frame.epoch)
+            .is_some_and(|epoch| epoch != frame.epoch)
+        {
+            self.interrupt();
+        }
+        self.route(frame, now);
+        self.parts.take_made() || !self.closed.is_empty()
+    }
+
+    /// Closes what is open: the stream has ended, or frames are missing. What comes next follows a discontinuity.
+    pub fn interrupt(&mut self) {
+        self.waiting.clear();
+        let Some(mut running) = self.running.take() else {
+            return;
+        };
+        if running.is_stub() {
+            self.run_end = Some(running.start_wall());
+            self.next_sequence = running.sequence();
+            return;
+        }
+        self.run_end = Some(running.end_wall());
+        self.closed.push(running.close(None, &mut self.parts));
+        self.next_sequence = running.sequence() + 1;
+    }
+
+    /// The segments closed since the last call.
+    pub fn take_closed(&mut self) -> Vec<Segment> {
+        std::mem::take(&mut self.closed)
+    }
+
+    /// The segment that grows, with its finished parts.
+    pub fn open(&self) -> Option<Segment> {
+        self.running.as_ref().map(Running::snapshot)
+    }
+
+    /// The media sequence number of the segment that grows, or of the one to come.
+    pub fn sequence(&self) -> u64 {
+        self.running
+            .as_ref()
+            .map_or(self.next_sequence, Running::sequence)
+    }
+
+    /// The longest that a part may be, once the first part has told the frame rate.
+    pub fn part_target(&self) -> Option<Duration> {
+        self.parts.target()
+    }
+
+    /// How long segments are going to be, once the distance of key frames is known.
+    pub fn segment_length(&self) -> Option<Duration> {
+        self.running.as_ref()?.segment_length(&self.settings)
+    }
+
+    fn route(&mut self, frame: &MediaFrame, now: SystemTime) {
+        let Some(running) = &mut self.running else {
+            return self.wait(frame, now);
+        };
+        match running.judge(frame, &self.settings, &self.options) {
+            Verdict::Drop => {}
+            Verdict::Take => running.take(frame, &mut self.muxer, &mut self.parts),
+            Verdict::Cut => {
+                self.closed
+                    .push(running.close(Some(frame), &mut self.parts));
+                running.begin(&self.settings, &mut self.muxer);
+                running.take(frame, &mut self.muxer, &mut self.parts);
+            }
+            Verdict::Restart => {
+                // A track that fell silent is not waited for; one that is there will be seen.
+                self.waiting.expect_video(frame.kind() == Kind::Video);
+                self.interrupt();
+                self.wait(frame, now);
+            }
+        }
+    }
+
+    fn wait(&mut self, frame: &MediaFrame, now: SystemTime) {
+        if !self.waiting.push(frame, now, &self.options) {
+            return;
+        }
+        let held = self.waiting.take();
+        let Some((first, arrival)) = held.front() else {
+            return;
+        };
+        let mut tracks = Tracks::default();
+        for (frame, _) in held.iter().rev() {
+            tracks.set(&frame.track);
+        }
+        let start = self.run_end.map_or(*arrival, |end| end.max(*arrival));
+        let run = Arc::new(Run {
+            number: self.next_run,
+            start,
+            origin: first.pts(),
+            video: self.init(tracks.video.as_ref()),
+            audio: self.init(tracks.audio.as_ref()),
+        });
+        self.next_run += 1;
+        self.parts.lead(if run.video.is_some() {
+            Kind::Video
+        } else {
+            Kind::Audio
+        });
+        let mut running = Running::new(run, tracks, self.next_sequence, first);
+        running.begin(&self.settings, &mut self.muxer);
+        self.running = Some(running);
+        for (frame, arrival) in &held {
+            self.route(frame, *arrival);
+        }
+    }
+
+    /// The header for `track`, the last one where nothing changed.
+    fn init(&mut self, track: Option<&Arc<Track>>) -> Option<Arc<Init>> {
+        let track = track?;
+        let last = match track.kind {
+            Kind::Video => &mut self.video_init,
+            Kind::Audio => &mut self.audio_init,
+            Kind::Data => return None,
+        };
+        if last.as_ref().is_none_or(|init| !same(&init.track, track)) {
+            *last = match mp4::init(track) {
+                Ok(bytes) => Some(Arc::new(Init {
+                    number: self.next_sequence,
+                    bytes,
+                    track: Arc::clone(track),
+                    timescale: mp4::timescale(track),
+                })),
+                Err(error) => {
+                    if self.settings.cmaf && !std::mem::replace(&mut self.warned, true) {
+                        tracing::warn!(%error, "CMAF outputs go on without this track");
+                    }
+                    None
+                }
+            };
+        }
+        last.clone()
+    }
+}
+
+/// The same configuration, whether or not it was parsed twice.
+fn same(one: &Arc<Track>, other: &Arc<Track>) -> bool {
+    Arc::ptr_eq(one, other) || one == other
+}

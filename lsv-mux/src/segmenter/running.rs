@@ -1,0 +1,389 @@
+//! A run in progress: its open segment in every format, and the decision when it ends.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::{Bytes, BytesMut};
+use lsv_core::hub::Settings;
+use lsv_core::media::{Kind, MediaFrame, Tracks};
+use lsv_core::time::Timestamp;
+
+use super::segment::{Run, Segment, TsSegment};
+use super::track::{Packer, Parts};
+use super::{Options, same};
+use crate::ts;
+
+/// What becomes of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It belongs to the open segment.
+    Take,
+    /// It opens the next segment.
+    Cut,
+    /// It opens, or waits for, the next run.
+    Restart,
+    /// It has no place in this run, and the next run cannot start here.
+    Drop,
+}
+
+/// The MPEG-TS multiplexer of the stream.
+#[derive(Debug, Default)]
+pub(super) struct Muxer {
+    ts: ts::Muxer,
+    /// It was said once that some frames cannot be carried.
+    warned: bool,
+}
+
+/// A run and its open segment.
+#[derive(Debug)]
+pub(super) struct Running {
+    run: Arc<Run>,
+    tracks: Tracks,
+    /// The number of its first segment.
+    first: u64,
+    /// Decides where segments start.
+    leader: Kind,
+    /// Frames came that only another run can take.
+    changing: bool,
+    open: Open,
+    /// Decoding time of the leader's last frame and its distance to the one before.
+    last: Timestamp,
+    step: Duration,
+    /// Decoding time of the last frame of any track.
+    latest: Timestamp,
+    /// Decoding time of the last key frame of video, and its distance to the one before once there are two.
+    last_key: Timestamp,
+    group: Option<Duration>,
+}
+
+/// The open segment.
+#[derive(Debug)]
+struct Open {
+    sequence: u64,
+    discontinuity: bool,
+    /// Decoding and presentation time of the frame that opened it.
+    from: Timestamp,
+    start: Timestamp,
+    independent: bool,
+    cmaf: bool,
+    /// Transport packets so far. Copied out when the segment closes: a buffer that grows has room to spare, which
+    /// every segment in the window would keep.
+    ts: Option<BytesMut>,
+    ts_frames: u32,
+    video: Option<Packer>,
+    audio: Option<Packer>,
+    has_video: bool,
+    has_audio: bool,
+}
+
+impl Running {
+    /// The run's first segment, number `sequence`, opened by the frame `first`.
+    pub(super) fn new(run: Arc<Run>, tracks: Tracks, sequence: u64, first: &MediaFrame) -> Self {
+        let leader = if tracks.video.is_some() {
+            Kind::Video
+        } else {
+            Kind::Audio
+        };
+        Self {
+            first: sequence,
+            leader,
+            changing: false,
+            last: first.dts,
+            step: DEFAULT_STEP,
+            latest: first.dts,
+            last_key: first.dts,
+            group: None,
+            open: Open {
+                sequence,
+                discontinuity: run.number > 0,
+                from: first.dts,
+                start: first.pts(),
+                independent: first.key,
+                cmaf: false,
+                ts: None,
+                ts_frames: 0,
+                video: None,
+                audio: None,
+                has_video: false,
+                has_audio: false,
+            },
+            run,
+            tracks,
+        }
+    }
+
+    /// Where `frame` belongs.
+    pub(super) fn judge(
+        &mut self,
+        frame: &MediaFrame,
+        settings: &Settings,
+        options: &Options,
+    ) -> Verdict {
+        let elapsed = frame.dts.since(self.open.from);
+        let starts = frame.key || self.leader == Kind::Audio;
+        let leads = frame.kind() == self.leader;
+        let longest = longest(settings);
+        if !self.knows(frame) {
+            let leads_next = leads || frame.kind() == Kind::Video;
+            self.changing = true;
+            return match (leads_next && starts) || elapsed >= longest {
+                true => Verdict::Restart,
+                false => Verdict::Drop,
+            };
+        }
+        if self.changing && leads && starts {
+            return Verdict::Restart;
+        }
+        let enough =
+            elapsed >= self.earliest(settings) || self.open.size() >= options.segment_bytes / 2;
+        let due = leads && starts && enough;
+        let overdue = elapsed >= longest || self.open.is_full(options);
+        match due || overdue {
+            false => Verdict::Take,
+            // A track fell silent: numbering on without its segments would mislead players.
+            true if self.misses_a_track() || frame.dts.since(self.last) > SILENCE => {
+                Verdict::Restart
+            }
+            true => Verdict::Cut,
+        }
+    }
+
+    /// Starts what the open segment has per format, under the settings of this moment.
+    pub(super) fn begin(&mut self, settings: &Settings, muxer: &mut Muxer) {
+        let open = &mut self.open;
+        match settings.hls {
+            true => muxer
+                .ts
+                .start_segment(&self.tracks, open.ts.get_or_insert_default()),
+            false => open.ts = None,
+        }
+        open.cmaf = settings.cmaf;
+        for (packer, init) in [
+            (&mut open.video, &self.run.video),
+            (&mut open.audio, &self.run.audio),
+        ] {
+            match init {
+                Some(init) if settings.cmaf => packer
+                    .get_or_insert_with(|| Packer::new(init))
+                    .begin(open.sequence),
+                _ => *packer = None,
+            }
+        }
+    }
+
+    /// Puts `frame` into the open segment.
+    pub(super) fn take(&mut self, frame: &MediaFrame, muxer: &mut Muxer, parts: &mut Parts) {
+        if frame.kind() == self.leader {
+            let step = frame.dts.since(self.last);
+            if !step.is_zero() {
+                self.step = step;
+            }
+            self.last = frame.dts;
+        }
+        self.latest = self.latest.max(frame.dts);
+        if frame.kind() == Kind::Video && frame.key {
+            let group = frame.dts.since(self.last_key);
+            if !group.is_zero() {
+                self.group = Some(group);
+            }
+            self.last_key = frame.dts;
+        }
+        let open = &mut self.open;
+        let packer = match frame.kind() {
+            Kind::Video => {
+                open.has_video = true;
+                &mut open.video
+            }
+            _ => {
+                open.has_audio = true;
+                &mut open.audio
+            }
+        };
+        if let Some(packer) = packer {
+            packer.push(frame, parts);
+        }
+        let Some(out) = &mut open.ts else {
+            return;
+        };
+        match muxer.ts.push(frame, out) {
+            Ok(()) => open.ts_frames += 1,
+            Err(error) if !std::mem::replace(&mut muxer.warned, true) => {
+                tracing::warn!(%error, "HLS goes on without these frames");
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Closes the open segment in front of `next`, or for good.
+    pub(super) fn close(&mut self, next: Option<&MediaFrame>, parts: &mut Parts) -> Segment {
+        let end = next.map_or_else(|| self.end(), |next| next.dts);
+        let open = &mut self.open;
+        let mut finish = |packer: &mut Option<Packer>, kind: Kind| {
+            let packer = packer.as_mut()?;
+            let of_this_track = next.filter(|next| next.kind() == kind);
+            if next.is_none() || of_this_track.is_some() {
+                packer.settle(of_this_track, parts);
+            }
+            packer.close(parts)
+        };
+        let video = finish(&mut open.video, Kind::Video);
+        let audio = finish(&mut open.audio, Kind::Audio);
+        let segment = Segment {
+            sequence: open.sequence,
+            run: Arc::clone(&self.run),
+            discontinuity: open.discontinuity,
+            start: open.start,
+            duration: end.since(open.from).max(SHORTEST),
+            cmaf: open.cmaf,
+            ts: open.take_ts(),
+            video,
+            audio,
+        };
+        if let Some(next) = next {
+            open.sequence += 1;
+            open.discontinuity = false;
+            (open.from, open.start) = (next.dts, next.pts());
+            open.independent = next.key || self.leader == Kind::Audio;
+            (open.has_video, open.has_audio) = (false, false);
+        }
+        segment
+    }
+
+    /// The open segment with its finished parts.
+    pub(super) fn snapshot(&self) -> Segment {
+        let open = &self.open;
+        let rendition = |packer: &Option<Packer>| packer.as_ref()?.rendition().cloned();
+        Segment {
+            sequence: open.sequence,
+            run: Arc::clone(&self.run),
+            discontinuity: open.discontinuity,
+            start: open.start,
+            duration: self.last.since(open.from),
+            cmaf: open.cmaf,
+            ts: None,
+            video: rendition(&open.video),
+            audio: rendition(&open.audio),
+        }
+    }
+
+    /// The media sequence number of the open segment.
+    pub(super) fn sequence(&self) -> u64 {
+        self.open.sequence
+    }
+
+    /// How long segments get if the encoder goes on as it does, once two key frames tell.
+    pub(super) fn segment_length(&self, settings: &Settings) -> Option<Duration> {
+        let group = match self.leader {
+            Kind::Video => self.group?,
+            _ => return Some(settings.segment),
+        };
+        let groups = self.earliest(settings).as_secs_f64() / group.as_secs_f64();
+        let length = group.saturating_mul(groups.ceil().max(1.0) as u32);
+        Some(length.min(longest(settings)))
+    }
+
+    /// A picture or two without sound, of which nothing is public yet: what a publisher leaves that vanishes right after
+    /// a key frame. As a segment it would be a gap in the playlist of the sound.
+    pub(super) fn is_stub(&self) -> bool {
+        let packers = [&self.open.video, &self.open.audio];
+        self.open.sequence > self.first
+            && self.open.has_video
+            && self.misses_a_track()
+            && self.last.since(self.open.from) < STUB
+            && packers
+                .into_iter()
+                .flatten()
+                .all(|packer| packer.parts() == 0)
+    }
+
+    /// The wall clock at the start of the open segment.
+    pub(super) fn start_wall(&self) -> SystemTime {
+        self.run.wall(self.open.start)
+    }
+
+    /// The wall clock at its end so far.
+    pub(super) fn end_wall(&self) -> SystemTime {
+        let length = self.end().since(self.open.from);
+        let start = self.run.wall(self.open.start);
+        start.checked_add(length).unwrap_or(start)
+    }
+
+    /// Where the run ends if nothing comes any more.
+    fn end(&self) -> Timestamp {
+        self.latest.max(self.last + self.step)
+    }
+
+    /// The earliest cut. With pictures a little before the target, so that a group of pictures that is a millisecond
+    /// short by RTMP's clock does not make a segment of twice the length.
+    fn earliest(&self, settings: &Settings) -> Duration {
+        match self.leader {
+            Kind::Video => settings.segment.mul_f64(0.95),
+            _ => settings.segment,
+        }
+    }
+
+    fn knows(&self, frame: &MediaFrame) -> bool {
+        let known = match frame.kind() {
+            Kind::Video => &self.tracks.video,
+            Kind::Audio => &self.tracks.audio,
+            Kind::Data => &None,
+        };
+        known
+            .as_ref()
+            .is_some_and(|known| same(known, &frame.track))
+    }
+
+    fn misses_a_track(&self) -> bool {
+        (self.tracks.video.is_some() && !self.open.has_video)
+            || (self.tracks.audio.is_some() && !self.open.has_audio)
+    }
+}
+
+impl Open {
+    /// What it holds in memory, in all formats: small frames grow to many times their size on the way.
+    fn size(&self) -> usize {
+        let packers = [&self.video, &self.audio].into_iter().flatten();
+        let ts = self.ts.as_ref().map_or(0, BytesMut::len);
+        ts + packers.map(Packer::size).sum::<usize>()
+    }
+
+    fn is_full(&self, options: &Options) -> bool {
+        let mut packers = [&self.video, &self.audio].into_iter().flatten();
+        self.size() >= options.segment_bytes || packers.any(|packer| packer.parts() >= MAX_PARTS)
+    }
+
+    fn take_ts(&mut self) -> Option<TsSegment> {
+        let packets = self.ts.as_mut()?;
+        let bytes = Bytes::copy_from_slice(packets);
+        packets.clear();
+        (std::mem::take(&mut self.ts_frames) > 0).then_some(TsSegment {
+            bytes,
+            independent: self.independent,
+        })
+    }
+}
+
+/// The latest cut, key frame or not.
+fn longest(settings: &Settings) -> Duration {
+    settings.segment.saturating_mul(4).max(LONGEST_AT_LEAST)
+}
+
+/// Parts after which a segment is cut: what sound without time stretches to would make any number of them, and each
+/// is listed. Enough for 40 s of parts of 200 ms twice over.
+const MAX_PARTS: usize = 400;
+
+/// Shorter than anybody would miss.
+const STUB: Duration = Duration::from_millis(200);
+
+/// Encoders set to ten seconds between key frames exist, and are to get segments that start with them.
+const LONGEST_AT_LEAST: Duration = Duration::from_secs(12);
+
+/// A leader that has sent nothing for so long when a segment is overdue is not waited for. Slide shows with a
+/// frame every few seconds exist.
+const SILENCE: Duration = Duration::from_secs(6);
+
+/// Before the distance between frames is known.
+const DEFAULT_STEP: Duration = Duration::from_millis(33);
+
+/// A segment has some length, even if its frames have not.
+const SHORTEST: Duration = Duration::from_millis(1);

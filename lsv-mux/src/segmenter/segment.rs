@@ -1,0 +1,177 @@
+//! What the segmenter makes: runs, segments, renditions and parts, all cheap to share.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use lsv_core::media::{Kind, Track};
+use lsv_core::time::Timestamp;
+
+/// A stretch of a stream without discontinuity: one epoch under one set of codec configurations.
+#[derive(Debug)]
+pub struct Run {
+    /// Counts the discontinuities before it: the discontinuity sequence number of its segments.
+    pub number: u64,
+    /// When its first frame arrived.
+    pub start: SystemTime,
+    /// The presentation time of that frame.
+    pub origin: Timestamp,
+    /// The CMAF header of its video, if it has video that CMAF carries.
+    pub video: Option<Arc<Init>>,
+    /// The CMAF header of its audio, likewise.
+    pub audio: Option<Arc<Init>>,
+}
+
+impl Run {
+    /// The wall clock at `at` on the stream's timeline.
+    pub fn wall(&self, at: Timestamp) -> SystemTime {
+        let after = self.start.checked_add(at.since(self.origin));
+        let wall = after.and_then(|wall| wall.checked_sub(self.origin.since(at)));
+        wall.unwrap_or(self.start)
+    }
+
+    /// The CMAF header of its track of `kind`.
+    pub fn init(&self, kind: Kind) -> Option<&Arc<Init>> {
+        match kind {
+            Kind::Video => self.video.as_ref(),
+            Kind::Audio => self.audio.as_ref(),
+            Kind::Data => None,
+        }
+    }
+}
+
+/// A CMAF header: what a player needs before the first segment of a track (ISO/IEC 23000-19 §7.3.1).
+#[derive(Debug)]
+pub struct Init {
+    /// Names it: the media sequence number of the first segment that needs it.
+    pub number: u64,
+    /// `ftyp` and `moov`.
+    pub bytes: Bytes,
+    /// The track that it describes.
+    pub track: Arc<Track>,
+    /// Ticks a second of the track.
+    pub timescale: u32,
+}
+
+/// A segment in every format that is on, closed or still growing. Formats share boundaries and numbers.
+#[derive(Debug, Clone)]
+pub struct Segment {
+    /// Its media sequence number.
+    pub sequence: u64,
+    /// The run that it belongs to.
+    pub run: Arc<Run>,
+    /// A discontinuity lies in front of it.
+    pub discontinuity: bool,
+    /// When its first frame is to be decoded.
+    pub start: Timestamp,
+    /// The time to the next segment's start; what is there so far while it grows.
+    pub duration: Duration,
+    /// CMAF is on: a rendition that is missing is a gap, not a format turned off.
+    pub cmaf: bool,
+    /// The MPEG-TS segment; never before it closes.
+    pub ts: Option<TsSegment>,
+    /// The CMAF video.
+    pub video: Option<Rendition>,
+    /// The CMAF audio.
+    pub audio: Option<Rendition>,
+}
+
+impl Segment {
+    /// The CMAF rendition of `kind`.
+    pub fn rendition(&self, kind: Kind) -> Option<&Rendition> {
+        match kind {
+            Kind::Video => self.video.as_ref(),
+            Kind::Audio => self.audio.as_ref(),
+            Kind::Data => None,
+        }
+    }
+
+    /// The wall clock at its start.
+    pub fn wall(&self) -> SystemTime {
+        self.run.wall(self.start)
+    }
+
+    /// The bytes that it holds in memory.
+    pub fn size(&self) -> usize {
+        let ts = self.ts.as_ref().map_or(0, |ts| ts.bytes.len());
+        let renditions = [&self.video, &self.audio].into_iter().flatten();
+        ts + renditions.map(Rendition::size).sum::<usize>()
+    }
+}
+
+/// A segment as MPEG-TS, all tracks in one.
+#[derive(Debug, Clone)]
+pub struct TsSegment {
+    /// The packets.
+    pub bytes: Bytes,
+    /// It opens with a key frame.
+    pub independent: bool,
+}
+
+/// The part of a segment that is one CMAF track.
+#[derive(Debug, Clone)]
+pub struct Rendition {
+    /// The header of its track.
+    pub init: Arc<Init>,
+    /// The decoding time of its first sample in ticks.
+    pub base: i64,
+    /// The presentation time of its first sample in ticks.
+    pub start: i64,
+    /// The sum of its samples' durations in ticks.
+    pub duration: u64,
+    /// How many samples it has.
+    pub samples: u32,
+    /// It opens with a key frame.
+    pub independent: bool,
+    /// Its parts; once the segment is closed they are slices of `bytes`.
+    pub parts: Vec<Part>,
+    /// All parts in one; empty until the segment is closed.
+    pub bytes: Bytes,
+}
+
+impl Rendition {
+    /// Its length in seconds.
+    pub fn seconds(&self) -> f64 {
+        self.duration as f64 / f64::from(self.init.timescale)
+    }
+
+    /// Where it starts on the stream's timeline.
+    pub fn start(&self) -> Timestamp {
+        let nanos = i128::from(self.start) * 1_000_000_000 / i128::from(self.init.timescale.max(1));
+        Timestamp::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
+    }
+
+    /// Where it starts in ticks as a DASH timeline has it, which knows no time before zero.
+    pub fn first_time(&self) -> u64 {
+        u64::try_from(self.start).unwrap_or(0)
+    }
+
+    /// The bytes of its parts.
+    pub fn size(&self) -> usize {
+        self.parts.iter().map(|part| part.bytes.len()).sum()
+    }
+
+    /// Puts the parts side by side in memory, once, so that the segment is at hand as one.
+    pub(super) fn join(&mut self) {
+        let mut whole = Vec::with_capacity(self.size());
+        for part in &self.parts {
+            whole.extend_from_slice(&part.bytes);
+        }
+        self.bytes = Bytes::from(whole);
+        let mut rest = self.bytes.clone();
+        for part in &mut self.parts {
+            part.bytes = rest.split_to(part.bytes.len());
+        }
+    }
+}
+
+/// A partial segment of low-latency HLS (RFC 8216bis §4.4.4.9): one CMAF chunk.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// `moof` and `mdat`.
+    pub bytes: Bytes,
+    /// The sum of its samples' durations in ticks.
+    pub duration: u64,
+    /// It has a key frame.
+    pub independent: bool,
+}

@@ -1,0 +1,518 @@
+use std::time::Duration;
+
+use lsv_core::codec::avc;
+use lsv_core::media::{Codec, Kind, MediaFrame, Track};
+use lsv_core::time::Timestamp;
+use proptest::prelude::*;
+
+use super::synthetic::{Rig, Source, base};
+use super::*;
+use crate::testing;
+
+fn millis(segment: &Segment) -> u128 {
+    segment.duration.as_millis()
+}
+
+fn ticks(segments: &[Arc<Segment>], kind: Kind) -> u64 {
+    segments
+        .iter()
+        .filter_map(|segment| segment.rendition(kind))
+        .map(|rendition| rendition.duration)
+        .sum()
+}
+
+#[test]
+fn one_second_groups_make_two_second_segments() {
+    let mut rig = Rig::new();
+    rig.push(&Source::default().frames(20_500));
+    assert_eq!(rig.closed.len(), 10);
+    for (n, segment) in rig.closed.iter().enumerate() {
+        assert_eq!(segment.sequence, 1000 + n as u64);
+        assert_eq!(millis(segment), 2000);
+        assert!(!segment.discontinuity);
+        let video = segment.video.as_ref().unwrap();
+        assert_eq!(
+            (video.duration, video.samples, video.independent),
+            (180_000, 60, true)
+        );
+        assert!(segment.ts.as_ref().unwrap().independent);
+        let audio = segment.audio.as_ref().unwrap();
+        assert!((audio.seconds() - 2.0).abs() < 0.03, "{}", audio.seconds());
+    }
+}
+
+#[test]
+fn the_first_segment_and_parts_come_at_once() {
+    let mut rig = Rig::new();
+    rig.push(&Source::default().frames(300));
+    let open = rig.snapshot.open.as_ref().unwrap();
+    assert_eq!(open.video.as_ref().unwrap().parts.len(), 1);
+    rig.push(&Source::default().frames(2_040)[22..]);
+    assert_eq!(rig.closed.len(), 1);
+}
+
+#[test]
+fn groups_longer_than_the_target_make_longer_segments() {
+    let mut rig = Rig::new();
+    rig.push(
+        &Source {
+            gop: 150,
+            ..Source::default()
+        }
+        .frames(16_000),
+    );
+    assert_eq!(
+        rig.closed
+            .iter()
+            .map(|segment| millis(segment))
+            .collect::<Vec<_>>(),
+        [5000, 5000, 5000]
+    );
+}
+
+#[test]
+fn without_key_frames_segments_are_cut_by_time_and_say_so() {
+    let mut rig = Rig::new();
+    rig.push(
+        &Source {
+            gop: 100_000,
+            ..Source::default()
+        }
+        .frames(40_000),
+    );
+    assert_eq!(rig.closed.len(), 3);
+    let independent: Vec<bool> = rig
+        .closed
+        .iter()
+        .map(|segment| segment.ts.as_ref().unwrap().independent)
+        .collect();
+    assert_eq!(independent, [true, false, false]);
+    assert!(
+        rig.closed
+            .iter()
+            .all(|segment| !segment.discontinuity && millis(segment) <= 12_040)
+    );
+    assert_eq!(ticks(&rig.closed, Kind::Video), 36_000 * 90);
+}
+
+#[test]
+fn too_many_bytes_cut_a_segment() {
+    let options = Options {
+        segment_bytes: 12_000,
+        ..Options::default()
+    };
+    let mut rig = Rig::with(options, Default::default());
+    rig.push(
+        &Source {
+            gop: 100_000,
+            ..Source::default()
+        }
+        .frames(4_000),
+    );
+    assert!(rig.closed.len() > 3);
+    assert!(
+        rig.closed
+            .iter()
+            .all(|segment| segment.video.as_ref().unwrap().size() < 12_000)
+    );
+}
+
+#[test]
+fn sound_alone_is_cut_by_time() {
+    let mut rig = Rig::new();
+    rig.push(&Source::audio_only().frames(10_500));
+    assert!(rig.closed.len() >= 4);
+    for segment in &rig.closed {
+        assert!(segment.video.is_none() && segment.audio.is_some());
+        assert!(
+            (2_000..2_030).contains(&millis(segment)),
+            "{}",
+            millis(segment)
+        );
+    }
+}
+
+#[test]
+fn sound_has_no_gaps_and_never_moves_for_rounding() {
+    let mut rig = Rig::new();
+    rig.push(&Source::audio_only().frames(60_000));
+    let mut next = None;
+    for audio in rig
+        .closed
+        .iter()
+        .filter_map(|segment| segment.audio.as_ref())
+    {
+        assert_eq!(audio.duration, u64::from(audio.samples) * 1024);
+        assert_eq!(audio.start, next.unwrap_or(audio.start));
+        next = Some(audio.start + audio.duration as i64);
+    }
+}
+
+#[test]
+fn a_hole_in_the_sound_stays_where_it_was() {
+    let mut rig = Rig::new();
+    let mut frames = Source::default().frames(8_000);
+    let hole = Timestamp::from_millis(2_500)..Timestamp::from_millis(3_000);
+    frames.retain(|frame| frame.kind() == Kind::Video || !hole.contains(&frame.dts));
+    rig.push(&frames);
+    let audio = rig.closed[2].audio.as_ref().unwrap();
+    assert!(
+        (audio.start().as_secs_f64() - 4.0).abs() < 0.04,
+        "{:?}",
+        audio.start()
+    );
+}
+
+#[test]
+fn too_much_sound_is_squeezed_until_it_is_in_time() {
+    let mut rig = Rig::new();
+    let mut frames = Source::default().frames(8_000);
+    for frame in &mut frames {
+        if frame.kind() == Kind::Audio && frame.dts > Timestamp::from_millis(1_000) {
+            frame.dts =
+                (frame.dts - Timestamp::from_millis(300)).max(Timestamp::from_millis(1_000));
+        }
+    }
+    frames.sort_by_key(|frame| frame.dts);
+    rig.push(&frames);
+    let audio = rig.closed[2].audio.as_ref().unwrap();
+    assert!(
+        (audio.start().as_secs_f64() - 4.0).abs() < 0.05,
+        "{:?}",
+        audio.start()
+    );
+}
+
+#[test]
+fn parts_keep_to_their_target() {
+    for fps_millis in [
+        15_000, 23_976, 24_000, 25_000, 29_970, 30_000, 50_000, 59_940, 60_000, 120_000,
+    ] {
+        for source in [
+            Source::default(),
+            Source {
+                b_frames: true,
+                ..Source::default()
+            },
+            Source::audio_only(),
+        ] {
+            let gop = fps_millis / 1000 * 2;
+            let mut rig = Rig::new();
+            rig.push(
+                &Source {
+                    fps_millis,
+                    gop,
+                    ..source
+                }
+                .frames(20_000),
+            );
+            let target = rig.segmenter.part_target().unwrap().as_secs_f64();
+            assert!((0.15..0.25).contains(&target), "{target}");
+            for rendition in rig
+                .closed
+                .iter()
+                .flat_map(|segment| [&segment.video, &segment.audio])
+                .flatten()
+            {
+                let (last, parts) = rendition.parts.split_last().unwrap();
+                let seconds =
+                    |part: &Part| part.duration as f64 / f64::from(rendition.init.timescale);
+                assert!(seconds(last) <= target);
+                for part in parts {
+                    assert!(
+                        seconds(part) <= target && seconds(part) >= target * 0.85,
+                        "{fps_millis}: {} of {target}",
+                        seconds(part)
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_new_epoch_is_one_discontinuity_with_the_same_header() {
+    let mut rig = Rig::new();
+    rig.push(&Source::default().frames(5_000));
+    rig.push(
+        &Source {
+            epoch: 1,
+            start: 5_040,
+            ..Source::default()
+        }
+        .frames(5_000),
+    );
+    rig.end();
+    let breaks: Vec<u64> = rig
+        .closed
+        .iter()
+        .filter(|segment| segment.discontinuity)
+        .map(|segment| segment.sequence)
+        .collect();
+    assert_eq!(breaks, [1003]);
+    assert!((999..=1_001).contains(&millis(&rig.closed[2])));
+    let inits: Vec<u64> = rig
+        .closed
+        .iter()
+        .map(|segment| segment.video.as_ref().unwrap().init.number)
+        .collect();
+    assert!(inits.iter().all(|number| *number == 1000));
+}
+
+#[test]
+fn a_publisher_lost_right_after_a_key_frame_leaves_no_gap() {
+    let mut rig = Rig::new();
+    let mut frames = Source::default().frames(4_100);
+    // The key frame at 4 s opens a segment; then the connection is gone, before any sound of that segment.
+    let key = frames
+        .iter()
+        .position(|frame| frame.key && frame.dts == Timestamp::from_millis(4_000));
+    frames.truncate(key.unwrap() + 1);
+    rig.push(&frames);
+    let back = Source {
+        epoch: 1,
+        start: 4_040,
+        ..Source::default()
+    };
+    rig.push(&back.frames(2_500));
+    let sequences: Vec<u64> = rig.closed.iter().map(|segment| segment.sequence).collect();
+    assert_eq!(sequences, [1000, 1001, 1002]);
+    assert!(rig.closed[2].discontinuity);
+    for segment in &rig.closed {
+        assert!(segment.video.is_some() && segment.audio.is_some());
+    }
+}
+
+#[test]
+fn a_changed_configuration_brings_a_new_header() {
+    let mut rig = Rig::new();
+    rig.push(&Source::default().frames(4_000));
+    let mut record = testing::AVC_RECORD.to_vec();
+    record[3] = 0x1f;
+    let config = avc::Config::parse(record.into()).unwrap();
+    let changed = Arc::new(Track {
+        id: 0,
+        kind: Kind::Video,
+        codec: Codec::Avc(config),
+    });
+    rig.push(
+        &Source {
+            video: Some(changed),
+            start: 4_000,
+            ..Source::default()
+        }
+        .frames(4_000),
+    );
+    rig.end();
+    let video: Vec<(bool, u64)> = rig
+        .closed
+        .iter()
+        .map(|segment| {
+            (
+                segment.discontinuity,
+                segment.video.as_ref().unwrap().init.number,
+            )
+        })
+        .collect();
+    assert_eq!(
+        video,
+        [(false, 1000), (false, 1000), (true, 1002), (false, 1002)]
+    );
+    assert_eq!(rig.closed[3].audio.as_ref().unwrap().init.number, 1000);
+}
+
+#[test]
+fn a_lost_track_and_its_return_are_new_runs() {
+    let mut rig = Rig::new();
+    rig.push(&Source::default().frames(4_000));
+    rig.push(
+        &Source {
+            start: 4_000,
+            ..Source::audio_only()
+        }
+        .frames(20_000),
+    );
+    assert!(rig.closed.last().unwrap().video.is_none());
+    rig.push(
+        &Source {
+            start: 24_000,
+            ..Source::default()
+        }
+        .frames(4_100),
+    );
+    assert!(rig.closed.last().unwrap().video.is_some());
+    assert_eq!(
+        rig.closed
+            .iter()
+            .filter(|segment| segment.discontinuity)
+            .count(),
+        2
+    );
+}
+
+#[test]
+fn a_track_that_cmaf_does_not_carry_leaves_the_other() {
+    let mut rig = Rig::new();
+    rig.push(
+        &Source {
+            video: Some(testing::other()),
+            ..Source::default()
+        }
+        .frames(6_000),
+    );
+    assert!(rig.closed.len() >= 2);
+    assert!(
+        rig.closed.iter().all(|segment| segment.video.is_none()
+            && segment.audio.is_some()
+            && segment.ts.is_some())
+    );
+}
+
+#[test]
+fn formats_follow_the_settings() {
+    let mut rig = Rig::new();
+    rig.configure(|settings| settings.cmaf = false);
+    rig.push(&Source::default().frames(4_040));
+    assert!(
+        rig.closed
+            .iter()
+            .all(|segment| segment.video.is_none() && segment.ts.is_some())
+    );
+    rig.configure(|settings| {
+        settings.cmaf = true;
+        settings.hls = false;
+        settings.segment = Duration::from_secs(4);
+    });
+    rig.push(
+        &Source {
+            start: 5_000,
+            ..Source::default()
+        }
+        .frames(10_000),
+    );
+    let last = rig.closed.last().unwrap();
+    assert!(last.video.is_some() && last.ts.is_none() && !last.discontinuity);
+    assert_eq!(millis(last), 4_000);
+}
+
+#[test]
+fn frames_at_one_time_still_have_length() {
+    let mut rig = Rig::new();
+    let mut frames = Source::video_only().frames(4_000);
+    for frame in &mut frames {
+        frame.dts = Timestamp::from_millis(frame.dts.as_millis() / 100 * 100);
+    }
+    rig.push(&frames);
+    rig.end();
+    assert_eq!(ticks(&rig.closed, Kind::Video).div_ceil(9000), 40);
+}
+
+/// `count` frames of a few bytes, all of one moment.
+fn flood(track: &Arc<Track>, count: usize) -> Vec<MediaFrame> {
+    let picture = |n| testing::frame(track, 0, n == 0, testing::access_unit(&[&[0x41]]));
+    (0..count).map(picture).collect()
+}
+
+#[test]
+fn frames_at_one_time_are_not_held_without_bound() {
+    let mut rig = Rig::new();
+    rig.push(&flood(&testing::video(), 3_000));
+    assert!(rig.segmenter.open().is_some());
+}
+
+#[test]
+fn what_tiny_frames_grow_to_is_bounded() {
+    let options = Options {
+        segment_bytes: 100_000,
+        ..Options::default()
+    };
+    let mut rig = Rig::with(options, Default::default());
+    rig.push(&flood(&testing::video(), 3_000));
+    assert!(rig.closed.len() > 1);
+    for segment in &rig.closed {
+        assert!(segment.size() < 110_000, "{}", segment.size());
+    }
+}
+
+#[test]
+fn sound_without_time_makes_segments_of_few_parts() {
+    let mut rig = Rig::new();
+    rig.push(&flood(&testing::audio(), 20_000));
+    assert!(rig.closed.len() > 1);
+    for segment in &rig.closed {
+        assert!(segment.audio.as_ref().unwrap().parts.len() < 450);
+    }
+}
+
+/// A stretch of a stream under one epoch.
+fn stretch() -> impl Strategy<Value = (Source, i64)> {
+    let tracks = prop_oneof![Just((true, true)), Just((true, false)), Just((false, true))];
+    let fps = prop_oneof![Just(30_000u32), Just(29_970), 4_000u32..120_000];
+    (tracks, fps, 1u32..400, any::<bool>(), 500i64..30_000).prop_map(
+        |((video, audio), fps_millis, gop, b_frames, length)| {
+            let source = Source {
+                video: video.then(testing::video),
+                audio: audio.then(testing::audio),
+                fps_millis,
+                gop,
+                b_frames,
+                ..Source::default()
+            };
+            (source, length)
+        },
+    )
+}
+
+fn stream(stretches: &[(Source, i64)]) -> Vec<MediaFrame> {
+    let mut start = 0;
+    let mut frames = Vec::new();
+    for (epoch, (source, length)) in stretches.iter().enumerate() {
+        let source = Source {
+            epoch: epoch as u32,
+            start,
+            ..source.clone()
+        };
+        frames.extend(source.frames(*length));
+        start += length;
+    }
+    frames
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn segments_hold_together(stretches in prop::collection::vec(stretch(), 1..4), seconds in 1u64..6) {
+        let mut rig = Rig::new();
+        rig.configure(|settings| settings.segment = Duration::from_secs(seconds));
+        rig.push(&stream(&stretches));
+        rig.end();
+        let mut last: Option<&Arc<Segment>> = None;
+        for segment in &rig.closed {
+            if let Some(last) = last {
+                prop_assert_eq!(segment.sequence, last.sequence + 1);
+                prop_assert_eq!(segment.discontinuity, segment.run.number == last.run.number + 1);
+                prop_assert!(segment.discontinuity || segment.run.number == last.run.number);
+                prop_assert!(segment.wall() + Duration::from_millis(300) >= last.wall());
+            }
+            for rendition in [&segment.video, &segment.audio].into_iter().flatten() {
+                let whole: Vec<u8> = rendition.parts.iter().flat_map(|part| part.bytes.to_vec()).collect();
+                prop_assert_eq!(&whole, &rendition.bytes);
+                prop_assert!(!whole.is_empty());
+            }
+            last = Some(segment);
+        }
+        // Every epoch long enough to start is one run, and its segments add up to it.
+        for (epoch, run) in rig.closed.chunk_by(|one, other| one.run.number == other.run.number).enumerate() {
+            let whole: Duration = run.iter().map(|segment| segment.duration).sum();
+            let video = ticks(run, Kind::Video) as f64 / 90_000.0;
+            if run[0].video.is_some() {
+                prop_assert!((video - whole.as_secs_f64()).abs() < 0.002, "run {epoch}: {video} of {whole:?}");
+            }
+            prop_assert!(run.iter().skip(1).all(|segment| !segment.discontinuity));
+        }
+        let runs = rig.closed.last().map_or(0, |last| last.run.number + 1);
+        prop_assert!(runs <= stretches.len() as u64);
+        prop_assert!(rig.closed.first().is_none_or(|first| first.run.start >= base()));
+    }
+}

@@ -1,0 +1,396 @@
+//! One CMAF track: frames in, parts out, on a timeline without gaps or overlaps.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use lsv_core::media::{Codec, Kind, MediaFrame};
+
+use super::segment::{Init, Part, Rendition};
+use crate::mp4::{self, Sample};
+
+/// Packs the frames of one track into parts, and parts into the rendition of the open segment.
+#[derive(Debug)]
+pub(super) struct Packer {
+    init: Arc<Init>,
+    clock: Clock,
+    /// The media sequence number of the open segment.
+    sequence: u64,
+    /// Samples of the part that grows, the decoding time of the first and the sum of their durations.
+    pending: Vec<Sample>,
+    base: i64,
+    length: u64,
+    rendition: Option<Rendition>,
+    /// What the open segment takes in memory: finished parts, and samples that wait to be one.
+    size: usize,
+}
+
+impl Packer {
+    pub(super) fn new(init: &Arc<Init>) -> Self {
+        let clock = match &init.track.codec {
+            Codec::Aac(config) => {
+                Clock::Counted(Counted::new(config.samples_per_frame, init.timescale))
+            }
+            _ => Clock::Measured(Measured::new(init.timescale)),
+        };
+        Self {
+            init: Arc::clone(init),
+            clock,
+            sequence: 0,
+            pending: Vec::new(),
+            base: 0,
+            length: 0,
+            rendition: None,
+            size: 0,
+        }
+    }
+
+    /// What comes from now on belongs to segment `sequence`.
+    pub(super) fn begin(&mut self, sequence: u64) {
+        self.sequence = sequence;
+    }
+
+    /// Takes a frame that opens no segment, or the first one of a segment after [`Packer::close`].
+    pub(super) fn push(&mut self, frame: &MediaFrame, parts: &mut Parts) {
+        if let Some(timed) = self.clock.push(frame) {
+            self.add(timed, parts);
+        }
+    }
+
+    /// `next` opens the next segment: gives the frame that is held back its duration.
+    pub(super) fn settle(&mut self, next: Option<&MediaFrame>, parts: &mut Parts) {
+        if let Some(timed) = self.clock.settle(next) {
+            self.add(timed, parts);
+        }
+    }
+
+    /// The rendition of the segment that ends here; `None` when it got no frame.
+    pub(super) fn close(&mut self, parts: &mut Parts) -> Option<Rendition> {
+        self.cut(parts);
+        self.size = 0;
+        let mut rendition = self.rendition.take()?;
+        rendition.join();
+        Some(rendition)
+    }
+
+    /// The rendition so far: finished parts only.
+    pub(super) fn rendition(&self) -> Option<&Rendition> {
+        self.rendition.as_ref()
+    }
+
+    /// The bytes that the open segment takes in memory.
+    pub(super) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// The finished parts of the open segment.
+    pub(super) fn parts(&self) -> usize {
+        self.rendition()
+            .map_or(0, |rendition| rendition.parts.len())
+    }
+
+    fn add(&mut self, timed: Timed, parts: &mut Parts) {
+        let Timed { ticks, sample } = timed;
+        let duration = u64::from(sample.duration);
+        let continuous = ticks == self.base.saturating_add_unsigned(self.length);
+        let limit = parts.limit(self.init.timescale);
+        let full = limit.is_some_and(|limit| self.length + duration > limit);
+        if !self.pending.is_empty() && (full || !continuous) {
+            self.cut(parts);
+        }
+        if self.pending.is_empty() {
+            self.base = ticks;
+            self.length = 0;
+        }
+        self.size += sample.payload.len() + size_of::<Sample>();
+        self.pending.push(sample);
+        self.length += duration;
+        if self.is_long_enough(duration, parts) {
+            parts.decide(self.length, self.init.timescale);
+            self.cut(parts);
+        }
+    }
+
+    /// Another sample like the last one would make the part too long. Telling that now, rather than when the next
+    /// one is there, publishes the part one frame earlier.
+    fn is_long_enough(&self, last: u64, parts: &Parts) -> bool {
+        match parts.limit(self.init.timescale) {
+            Some(limit) => self.length + last > limit,
+            None => {
+                parts.leader == self.init.track.kind
+                    && self.length + last / 2 >= parts.aim(self.init.timescale)
+            }
+        }
+    }
+
+    /// Numbers fragments upward over all segments and runs without keeping count (ISO/IEC 14496-12 §8.8.5).
+    fn fragment_number(&self) -> u32 {
+        let part = u32::try_from(self.parts())
+            .unwrap_or(u32::MAX)
+            .min((1 << PART_BITS) - 1);
+        ((self.sequence as u32) << PART_BITS) | part
+    }
+
+    fn cut(&mut self, parts: &mut Parts) {
+        let Some(first) = self.pending.first() else {
+            return;
+        };
+        let start = self.base.saturating_add(i64::from(first.composition));
+        let (base, opens_with_key) = (self.base, first.key);
+        let part = Part {
+            bytes: mp4::fragment(
+                self.fragment_number(),
+                u64::try_from(self.base).unwrap_or(0),
+                &self.pending,
+            ),
+            duration: self.length,
+            independent: self.pending.iter().any(|sample| sample.key),
+        };
+        let samples: usize = self.pending.iter().map(|sample| sample.payload.len()).sum();
+        let pending = samples + self.pending.len() * size_of::<Sample>();
+        self.size = (self.size + part.bytes.len()).saturating_sub(pending);
+        parts.made(&part, self.init.timescale);
+        let rendition = self.rendition.get_or_insert_with(|| Rendition {
+            init: Arc::clone(&self.init),
+            base,
+            start,
+            duration: 0,
+            samples: 0,
+            independent: opens_with_key,
+            parts: Vec::new(),
+            bytes: Bytes::new(),
+        });
+        // A gap inside the segment counts as time of the sample before it.
+        let offset = base.saturating_sub(rendition.base);
+        rendition.duration =
+            rendition.duration.max(u64::try_from(offset).unwrap_or(0)) + self.length;
+        rendition.samples = rendition.samples.saturating_add(self.pending.len() as u32);
+        rendition.parts.push(part);
+        self.base = self.base.saturating_add_unsigned(self.length);
+        self.length = 0;
+        self.pending.clear();
+    }
+}
+
+/// See [`Packer::fragment_number`].
+const PART_BITS: u32 = 10;
+
+/// How long parts are, over all tracks and runs of a stream.
+///
+/// RFC 8216bis §4.4.4.9 wants every part but the last of a segment within 85 % to 100 % of PART-TARGET. So the
+/// target follows from the real frame rate: the first part is filled to the frame that ends nearest to what was
+/// configured, and PART-TARGET is 8 % more than that, which absorbs the millisecond clocks of RTMP both ways.
+#[derive(Debug, Clone)]
+pub(super) struct Parts {
+    configured: Duration,
+    /// In milliseconds, once known.
+    target: Option<u64>,
+    /// The longest part so far, in milliseconds.
+    longest: u64,
+    /// The kind of track whose first part decides.
+    leader: Kind,
+    /// Parts made since last asked.
+    made: u32,
+}
+
+impl Parts {
+    pub(super) fn new(configured: Duration) -> Self {
+        Self {
+            configured,
+            target: None,
+            longest: 0,
+            leader: Kind::Video,
+            made: 0,
+        }
+    }
+
+    /// Tracks of `kind` decide, if nothing has been decided yet.
+    pub(super) fn lead(&mut self, kind: Kind) {
+        self.leader = kind;
+    }
+
+    /// PART-TARGET, once there are parts. A part longer than was decided, or before anything was, makes it grow: no
+    /// part may be longer.
+    pub(super) fn target(&self) -> Option<Duration> {
+        let longest =
+            (self.longest > 0).then(|| self.configured.max(Duration::from_millis(self.longest)));
+        match self.target {
+            Some(target) => Some(Duration::from_millis(target.max(self.longest))),
+            None => longest,
+        }
+    }
+
+    /// Whether parts were made since the last call.
+    pub(super) fn take_made(&mut self) -> bool {
+        std::mem::take(&mut self.made) > 0
+    }
+
+    /// The longest that a part may get, in ticks.
+    fn limit(&self, timescale: u32) -> Option<u64> {
+        let millis = self.target?.max(self.longest);
+        Some(millis * u64::from(timescale) / 1000)
+    }
+
+    /// The length that the first part aims at, in ticks.
+    fn aim(&self, timescale: u32) -> u64 {
+        let ticks = self.configured.as_nanos() * u128::from(timescale) / 1_000_000_000;
+        u64::try_from(ticks).unwrap_or(u64::MAX)
+    }
+
+    /// The first part that was filled rather than cut short decides.
+    fn decide(&mut self, length: u64, timescale: u32) {
+        let millis = (length * 1080).div_ceil(u64::from(timescale.max(1)));
+        self.target.get_or_insert(millis);
+    }
+
+    fn made(&mut self, part: &Part, timescale: u32) {
+        self.made += 1;
+        let millis = (part.duration * 1000).div_ceil(u64::from(timescale.max(1)));
+        self.longest = self.longest.max(millis);
+    }
+}
+
+/// A sample with its decoding time in ticks.
+#[derive(Debug)]
+struct Timed {
+    ticks: i64,
+    sample: Sample,
+}
+
+#[derive(Debug)]
+enum Clock {
+    Measured(Measured),
+    Counted(Counted),
+}
+
+impl Clock {
+    fn push(&mut self, frame: &MediaFrame) -> Option<Timed> {
+        match self {
+            Self::Measured(clock) => clock.push(frame),
+            Self::Counted(clock) => Some(clock.push(frame)),
+        }
+    }
+
+    fn settle(&mut self, next: Option<&MediaFrame>) -> Option<Timed> {
+        match self {
+            Self::Measured(clock) => clock.settle(next),
+            Self::Counted(_) => None,
+        }
+    }
+}
+
+/// Durations are the differences of decoding times, so a frame is held back until the next one is there.
+#[derive(Debug)]
+struct Measured {
+    timescale: u32,
+    held: Option<Timed>,
+    last_duration: u32,
+}
+
+impl Measured {
+    fn new(timescale: u32) -> Self {
+        Self {
+            timescale,
+            held: None,
+            last_duration: timescale / DEFAULT_FRAME_RATE,
+        }
+    }
+
+    fn push(&mut self, frame: &MediaFrame) -> Option<Timed> {
+        let done = self.settle(Some(frame));
+        let floor = done.as_ref().map_or(0, |timed| {
+            timed.ticks.saturating_add(i64::from(timed.sample.duration))
+        });
+        let ticks = frame.dts.to_scale(self.timescale).max(floor);
+        let presented = frame.pts().to_scale(self.timescale);
+        let composition = presented.saturating_sub(ticks);
+        self.held = Some(Timed {
+            ticks,
+            sample: Sample {
+                duration: 0,
+                composition: i32::try_from(composition).unwrap_or(0),
+                key: frame.key,
+                payload: frame.payload.clone(),
+            },
+        });
+        done
+    }
+
+    fn settle(&mut self, next: Option<&MediaFrame>) -> Option<Timed> {
+        let mut timed = self.held.take()?;
+        if let Some(next) = next {
+            let step = next
+                .dts
+                .to_scale(self.timescale)
+                .saturating_sub(timed.ticks);
+            // Two frames at one time: a tick apart, as no player likes a frame without duration.
+            self.last_duration = u32::try_from(step.max(1)).unwrap_or(u32::MAX);
+        }
+        timed.sample.duration = self.last_duration;
+        Some(timed)
+    }
+}
+
+/// Durations are known from the codec, and the frames' own times only steer.
+///
+/// RTMP's times are whole milliseconds, so taken as they come they would leave gaps and overlaps of up to a
+/// millisecond at each frame, which is audible. Frames therefore follow each other sample by sample, and their
+/// times are believed again when they are off by more than any rounding or jitter could explain.
+#[derive(Debug)]
+struct Counted {
+    frame: u32,
+    timescale: u32,
+    /// The end of the last sample.
+    next: Option<i64>,
+    squeezing: bool,
+}
+
+impl Counted {
+    fn new(frame: u32, timescale: u32) -> Self {
+        Self {
+            frame: frame.max(1),
+            timescale: timescale.max(1),
+            next: None,
+            squeezing: false,
+        }
+    }
+
+    fn push(&mut self, frame: &MediaFrame) -> Timed {
+        let at = frame.dts.to_scale(self.timescale).max(0);
+        let mut ticks = self.next.unwrap_or(at);
+        let ahead = ticks.saturating_sub(at);
+        let bound = self.tolerance();
+        if ahead < -bound {
+            // Sound is missing: leave the gap where it is.
+            ticks = at;
+        }
+        // There is more sound than time: no frame is dropped, but each takes half its time until that is made up.
+        self.squeezing = ahead > bound || (self.squeezing && ahead > 0);
+        let duration = if self.squeezing {
+            self.frame.div_ceil(2)
+        } else {
+            self.frame
+        };
+        self.next = Some(ticks.saturating_add(i64::from(duration)));
+        Timed {
+            ticks,
+            sample: Sample {
+                duration,
+                composition: 0,
+                key: true,
+                payload: frame.payload.clone(),
+            },
+        }
+    }
+
+    /// Well above a millisecond of rounding and the jitter of encoders that stamp frames as they come, and below
+    /// the 45 ms from which people notice that sound leads the picture (ITU-R BT.1359), or one frame and a half.
+    fn tolerance(&self) -> i64 {
+        let noticed = u64::from(self.timescale) * 45 / 1000;
+        let frames = u64::from(self.frame) * 3 / 2;
+        i64::try_from(noticed.max(frames)).unwrap_or(i64::MAX)
+    }
+}
+
+/// Of a video frame that never got a neighbour.
+const DEFAULT_FRAME_RATE: u32 = 30;

@@ -1,0 +1,108 @@
+//! What happens before a run: frames are held until it is clear which tracks there are.
+
+use std::collections::VecDeque;
+use std::time::{Duration, SystemTime};
+
+use lsv_core::hub::Item;
+use lsv_core::media::{Kind, MediaFrame};
+use lsv_core::time::Timestamp;
+
+use super::Options;
+
+/// Frames in front of a run.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    held: VecDeque<(MediaFrame, SystemTime)>,
+    /// What the held frames take in memory, and whether audio is among them: counted along, as a publisher may send
+    /// any number of frames at one time.
+    bytes: usize,
+    has_audio: bool,
+    /// When the wait began.
+    since: Option<Timestamp>,
+    /// Video was seen, so it is worth waiting for its next key frame.
+    expects_video: bool,
+}
+
+impl Waiting {
+    /// Video is, or is not, about to come.
+    pub(super) fn expect_video(&mut self, expected: bool) {
+        self.expects_video = expected;
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.take();
+    }
+
+    /// The held frames, in order, with their arrivals. The wait is over.
+    pub(super) fn take(&mut self) -> VecDeque<(MediaFrame, SystemTime)> {
+        self.since = None;
+        self.bytes = 0;
+        self.has_audio = false;
+        std::mem::take(&mut self.held)
+    }
+
+    /// Holds `frame`; true when a run can start with the held frames.
+    pub(super) fn push(&mut self, frame: &MediaFrame, now: SystemTime, options: &Options) -> bool {
+        let since = *self.since.get_or_insert(frame.dts);
+        let is_video = frame.kind() == Kind::Video;
+        self.expects_video |= is_video;
+        let (complete, limit) = if self.has_video() {
+            self.hold(frame, now);
+            (self.has_audio, AUDIO_WAIT)
+        } else if is_video && frame.key {
+            // Sound ahead of the first picture has nothing to go with.
+            self.release(|held| held < frame.dts);
+            self.held.push_front((frame.clone(), now));
+            self.bytes += frame.size();
+            self.since = Some(frame.dts);
+            return self.has_audio || self.is_full(options);
+        } else if is_video {
+            return false;
+        } else {
+            self.hold(frame, now);
+            self.release(|held| frame.dts.since(held) > VIDEO_WAIT);
+            match self.expects_video {
+                true => (false, KEY_WAIT),
+                false => (false, VIDEO_WAIT),
+            }
+        };
+        complete || frame.dts.since(since) >= limit || self.is_full(options)
+    }
+
+    fn hold(&mut self, frame: &MediaFrame, now: SystemTime) {
+        self.has_audio |= frame.kind() == Kind::Audio;
+        self.bytes += frame.size();
+        self.held.push_back((frame.clone(), now));
+    }
+
+    /// Lets go of the sound that is `outdated` by its decoding time; nothing but sound is held yet.
+    fn release(&mut self, outdated: impl Fn(Timestamp) -> bool) {
+        while let Some((frame, _)) = self.held.pop_front_if(|(held, _)| outdated(held.dts)) {
+            self.bytes -= frame.size();
+        }
+        self.has_audio = !self.held.is_empty();
+    }
+
+    fn has_video(&self) -> bool {
+        self.held
+            .front()
+            .is_some_and(|(frame, _)| frame.kind() == Kind::Video)
+    }
+
+    fn is_full(&self, options: &Options) -> bool {
+        self.held.len() >= MAX_HELD || self.bytes >= options.segment_bytes
+    }
+}
+
+/// Frames at most, which is several times what comes within the waits below from 240 pictures a second, or from sound
+/// in frames of 2.5 ms.
+const MAX_HELD: usize = 2048;
+
+/// From the first key frame to a first audio frame; no more than a few parts, so that nobody waits for it.
+const AUDIO_WAIT: Duration = Duration::from_millis(500);
+
+/// From the first audio frame to a first video frame, where none was ever seen.
+const VIDEO_WAIT: Duration = Duration::from_secs(1);
+
+/// From the first frame to a key frame, where there is video.
+const KEY_WAIT: Duration = Duration::from_secs(12);

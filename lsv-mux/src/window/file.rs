@@ -1,0 +1,105 @@
+//! One answer to one viewer: the bytes of a playlist, segment or part, and how they may be kept.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+/// A playlist, segment, part or init segment, ready to be sent.
+#[derive(Debug, Clone)]
+pub struct File {
+    /// The bytes.
+    pub body: Bytes,
+    /// The media type for `Content-Type`.
+    pub content_type: &'static str,
+    /// How long caches may keep it.
+    pub cache: Cache,
+    /// A strong entity tag with its quotes, as in `ETag`.
+    pub etag: Arc<str>,
+    pub(super) compressed: Option<Arc<OnceLock<Bytes>>>,
+}
+
+impl File {
+    /// Media: never changes under its name and does not compress.
+    pub(crate) fn media(body: Bytes, content_type: &'static str, etag: Arc<str>) -> Self {
+        Self {
+            body,
+            content_type,
+            cache: Cache::Immutable,
+            etag,
+            compressed: None,
+        }
+    }
+
+    /// A playlist as rendered. Equal bodies have equal tags, on every node.
+    pub(crate) fn manifest(body: String, content_type: &'static str, cache: Cache) -> Self {
+        let mut hasher = DefaultHasher::new();
+        body.hash(&mut hasher);
+        Self {
+            etag: format!("\"{:016x}\"", hasher.finish()).into(),
+            body: Bytes::from(body),
+            content_type,
+            cache,
+            compressed: Some(Arc::default()),
+        }
+    }
+
+    /// The body in gzip, made on first use and shared by all who ask; `None` for media, which does not compress.
+    pub fn gzip(&self) -> Option<Bytes> {
+        let once = self.compressed.as_ref()?;
+        Some(once.get_or_init(|| gzip(&self.body)).clone())
+    }
+}
+
+/// How long a cache may keep a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cache {
+    /// A manifest: it changes, but not before `max_age` in a way that a player would miss. Zero: ask every time.
+    Manifest {
+        /// For `Cache-Control: max-age`, in whole seconds.
+        max_age: Duration,
+    },
+    /// Never changes under its name.
+    Immutable,
+}
+
+/// The query of a blocking playlist reload (RFC 8216bis §6.2.5.2).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reload {
+    /// `_HLS_msn`: answer once the playlist has this media sequence number.
+    pub msn: Option<u64>,
+    /// `_HLS_part`: ... or this part of it.
+    pub part: Option<u32>,
+}
+
+/// Why a file cannot be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileError {
+    /// No such name, or one that has left the window: answer 404.
+    #[error("there is no such file, or it has left the live window")]
+    NotFound,
+    /// The channel's settings turn this format off: answer 404.
+    #[error("this format is turned off for the channel")]
+    Disabled,
+    /// The reload asks for what is too far ahead or makes no sense: answer 400 (RFC 8216bis §6.2.5.2).
+    #[error(
+        "_HLS_msn or _HLS_part asks for what is too far ahead; reload the playlist without them"
+    )]
+    BadReload,
+    /// The stream ended before the file came to be: answer 404.
+    #[error("the stream ended before this file was made")]
+    Ended,
+}
+
+fn gzip(body: &[u8]) -> Bytes {
+    use std::io::Write;
+
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    // Writing into memory cannot fail.
+    let written = encoder.write_all(body);
+    debug_assert!(written.is_ok());
+    encoder.finish().map(Bytes::from).unwrap_or_default()
+}

@@ -1,0 +1,198 @@
+//! Finds a file in a snapshot, or says whether waiting for it makes sense.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use lsv_core::media::Kind;
+
+use super::name::{self, Name};
+use super::snapshot::Snapshot;
+use super::{Cache, File, FileError, Reload};
+use crate::segmenter::{Rendition, Segment};
+
+/// What a snapshot says of a file.
+#[derive(Debug)]
+pub(super) enum Lookup {
+    /// Here it is.
+    Found(File),
+    /// It is about to come.
+    Wait,
+    /// It cannot be had.
+    Refused(FileError),
+}
+
+impl From<Option<File>> for Lookup {
+    fn from(file: Option<File>) -> Self {
+        file.map_or(Self::Refused(FileError::NotFound), Self::Found)
+    }
+}
+
+impl Snapshot {
+    /// Looks for `name`.
+    pub(super) fn lookup(&self, name: Name, reload: Reload) -> Lookup {
+        let enabled = if name.is_cmaf() { self.cmaf } else { self.hls };
+        if !enabled {
+            return Lookup::Refused(FileError::Disabled);
+        }
+        let found = match name {
+            Name::Hls => self.manifest(self.hls(), |segment| segment.ts.is_some()),
+            Name::Master => self.manifest(self.master(), |segment| segment.cmaf),
+            Name::Mpd => self.manifest(self.mpd(), |segment| segment.cmaf),
+            Name::Media(kind) => self.media_playlist(kind, reload),
+            Name::Init(kind, number) => self.init(kind, number).into(),
+            Name::Segment(kind, sequence) => self.whole(kind, sequence).into(),
+            Name::At(kind, init, start) => self.at(kind, init, start).into(),
+            Name::Part(kind, sequence, part) => self.part(kind, sequence, part),
+            Name::Ts(sequence) => self.ts(sequence).into(),
+        };
+        match found {
+            Lookup::Wait if self.ended => Lookup::Refused(FileError::Ended),
+            found => found,
+        }
+    }
+
+    /// A manifest that is not there yet will come with the first segment that fits.
+    fn manifest(&self, file: Option<File>, fits: impl Fn(&Segment) -> bool) -> Lookup {
+        match file {
+            Some(file) => Lookup::Found(file),
+            // A segment that has the format, and still no manifest: none of the tracks can be carried.
+            None if self.segments.last().is_some_and(|segment| fits(segment)) => {
+                Lookup::Refused(FileError::NotFound)
+            }
+            None => Lookup::Wait,
+        }
+    }
+
+    fn media_playlist(&self, kind: Kind, reload: Reload) -> Lookup {
+        match self.reload(kind, reload) {
+            Ok(true) => {}
+            Ok(false) => return Lookup::Wait,
+            Err(error) => return Lookup::Refused(error),
+        }
+        let carried = |segment: &Segment| segment.cmaf;
+        match self.manifest(self.media(kind), carried) {
+            Lookup::Found(file) if reload.msn.is_some() && !self.ended => Lookup::Found(File {
+                // The query names this state of the playlist, so it may be kept (RFC 8216bis §6.2.5.2).
+                cache: Cache::Manifest {
+                    max_age: Duration::from_secs(
+                        self.target_duration.saturating_mul(BLOCKING_MAX_AGE),
+                    ),
+                },
+                ..file
+            }),
+            other => other,
+        }
+    }
+
+    /// Whether the playlist has what a blocking reload asks for (RFC 8216bis §6.2.5.2).
+    fn reload(&self, kind: Kind, reload: Reload) -> Result<bool, FileError> {
+        let (msn, part) = match (reload.msn, reload.part) {
+            (None, None) => return Ok(true),
+            (None, Some(_)) => return Err(FileError::BadReload),
+            (Some(msn), part) => (msn, part),
+        };
+        if self.ended {
+            return Ok(true);
+        }
+        let edge = self.next_sequence;
+        let parts = self
+            .open_media(kind)
+            .map_or(0, |(_, rendition)| rendition.parts.len());
+        let ahead =
+            u64::from(part.unwrap_or(0)).saturating_sub(if msn == edge { parts as u64 } else { 0 });
+        if msn > edge.saturating_add(1) || (msn >= edge && ahead > self.advance_part_limit()) {
+            return Err(FileError::BadReload);
+        }
+        let Some(part) = part else {
+            return Ok(msn < edge);
+        };
+        if msn >= edge {
+            return Ok(msn == edge && parts > part as usize);
+        }
+        // A part past the end of its segment is the first part of the next one.
+        let closed = self
+            .segment(msn)
+            .and_then(|segment| segment.rendition(kind));
+        let past_end = closed.is_some_and(|rendition| rendition.parts.len() <= part as usize);
+        Ok(!past_end || msn + 1 < edge || parts > 0)
+    }
+
+    /// How many parts ahead a reload may ask for.
+    fn advance_part_limit(&self) -> u64 {
+        let target = self.part_target.as_secs_f64().max(0.001);
+        if target >= 1.0 {
+            3
+        } else {
+            (3.0 / target).ceil() as u64
+        }
+    }
+
+    fn init(&self, kind: Kind, number: u64) -> Option<File> {
+        let segments = self.segments.iter().map(AsRef::as_ref);
+        let mut inits = segments
+            .chain(&self.open)
+            .filter_map(|segment| segment.run.init(kind));
+        let init = inits.find(|init| init.number == number)?;
+        Some(media(
+            kind,
+            init.bytes.clone(),
+            format_args!("init-{number}"),
+        ))
+    }
+
+    fn whole(&self, kind: Kind, sequence: u64) -> Option<File> {
+        let rendition = self.segment(sequence)?.rendition(kind)?;
+        Some(media(
+            kind,
+            rendition.bytes.clone(),
+            format_args!("{sequence}"),
+        ))
+    }
+
+    fn at(&self, kind: Kind, init: u64, time: u64) -> Option<File> {
+        let begins =
+            |rendition: &Rendition| rendition.init.number == init && rendition.first_time() == time;
+        let mut segments = self.segments.iter();
+        let found = segments.find(|segment| segment.rendition(kind).is_some_and(begins))?;
+        self.whole(kind, found.sequence)
+    }
+
+    fn part(&self, kind: Kind, sequence: u64, part: u32) -> Lookup {
+        let index = part as usize;
+        let segment = self.any_segment(sequence);
+        let parts = segment
+            .and_then(|segment| segment.rendition(kind))
+            .map_or(&[][..], |found| &found.parts);
+        if let Some(found) = parts.get(index) {
+            return Lookup::Found(media(
+                kind,
+                found.bytes.clone(),
+                format_args!("{sequence}.{part}"),
+            ));
+        }
+        // Only the part that a playlist hints is waited for.
+        match sequence == self.next_sequence && index == parts.len() {
+            true => Lookup::Wait,
+            false => Lookup::Refused(FileError::NotFound),
+        }
+    }
+
+    fn ts(&self, sequence: u64) -> Option<File> {
+        let ts = self.segment(sequence)?.ts.as_ref()?;
+        let etag = format!("\"ts-{sequence}\"");
+        Some(File::media(ts.bytes.clone(), "video/mp2t", etag.into()))
+    }
+}
+
+fn media(kind: Kind, bytes: Bytes, id: std::fmt::Arguments<'_>) -> File {
+    let content_type = if kind == Kind::Video {
+        "video/mp4"
+    } else {
+        "audio/mp4"
+    };
+    let etag = format!("\"{}-{id}\"", name::of_kind(kind));
+    File::media(bytes, content_type, etag.into())
+}
+
+/// Target durations that the answer to a blocking reload may be cached for.
+const BLOCKING_MAX_AGE: u64 = 6;

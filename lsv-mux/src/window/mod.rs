@@ -1,0 +1,195 @@
+//! What viewers can fetch of a live stream: the newest segments and parts with their playlists, ready as bytes.
+//!
+//! ```text
+//! Segmenter ─> Window ─> Snapshot ─watch─> Outputs::file   N viewers, woken when something is new
+//! ```
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use lsv_core::hub::Settings;
+
+pub mod file;
+mod lookup;
+pub(crate) mod name;
+mod outputs;
+pub(crate) mod snapshot;
+
+#[cfg(test)]
+mod tests;
+
+pub use file::{Cache, File, FileError, Reload};
+pub use outputs::Outputs;
+
+use self::snapshot::{Rendered, Snapshot};
+use crate::segmenter::{Rendition, Segment, Segmenter};
+
+/// What bounds the window of one stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Bytes of all closed segments in all formats. Where the settings want more, the window gets shorter, down to
+    /// one segment: half a minute at 25 Mbit/s in both formats. 256 MiB.
+    pub bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { bytes: 256 << 20 }
+    }
+}
+
+/// Keeps the newest segments of one stream.
+#[derive(Debug)]
+pub(crate) struct Window {
+    limits: Limits,
+    settings: Settings,
+    segments: VecDeque<Arc<Segment>>,
+    /// The same, as snapshots share it.
+    shared: Arc<[Arc<Segment>]>,
+    bytes: usize,
+    target_duration: u64,
+    /// It is known how long segments get, so playlists may say so.
+    target_known: bool,
+    part_target: Duration,
+    started: Option<SystemTime>,
+    updated: SystemTime,
+    ended: bool,
+    rendered: Rendered,
+}
+
+impl Window {
+    pub(crate) fn new(
+        limits: Limits,
+        settings: &Settings,
+        part_target: Duration,
+        now: SystemTime,
+    ) -> Self {
+        Self {
+            limits,
+            settings: settings.clone(),
+            segments: VecDeque::new(),
+            shared: Arc::default(),
+            bytes: 0,
+            target_duration: whole_seconds(settings.segment),
+            target_known: false,
+            part_target,
+            started: None,
+            updated: now,
+            ended: false,
+            rendered: Rendered::default(),
+        }
+    }
+
+    /// Follows changed settings.
+    pub(crate) fn configure(&mut self, settings: &Settings) {
+        self.settings = settings.clone();
+        self.target_duration = self.target_duration.max(whole_seconds(settings.segment));
+        self.trim();
+        self.rendered = Rendered::default();
+    }
+
+    /// Takes what the segmenter has made at `now`.
+    pub(crate) fn update(&mut self, segmenter: &mut Segmenter, now: SystemTime) -> Snapshot {
+        let closed = segmenter.take_closed();
+        let open = segmenter.open();
+        if let Some(target) = segmenter.part_target() {
+            self.part_target = target;
+        }
+        self.rendered = self.rendered.after_part(!self.segments.is_empty());
+        if !self.target_known
+            && let Some(length) = segmenter.segment_length()
+        {
+            self.grow_target(length.as_secs_f64());
+        }
+        if !closed.is_empty() {
+            self.updated = now;
+            self.rendered = Rendered::default();
+            for segment in closed {
+                self.bytes += segment.size();
+                self.grow_target(longest(&segment));
+                self.segments.push_back(Arc::new(segment));
+            }
+            self.trim();
+        }
+        if self.started.is_none() {
+            let oldest = self.segments.front().map(|segment| segment.run.start);
+            self.started = oldest.or_else(|| open.as_ref().map(|open| open.run.start));
+        }
+        self.snapshot(open, segmenter.sequence())
+    }
+
+    /// The stream is over: what is there stays, and there will be no more.
+    pub(crate) fn end(&mut self, segmenter: &mut Segmenter, now: SystemTime) -> Snapshot {
+        segmenter.interrupt();
+        self.ended = true;
+        self.rendered = Rendered::default();
+        let snapshot = self.update(segmenter, now);
+        Snapshot {
+            rendered: Rendered::default(),
+            ..snapshot
+        }
+    }
+
+    fn snapshot(&self, open: Option<Segment>, next_sequence: u64) -> Snapshot {
+        Snapshot {
+            segments: Arc::clone(&self.shared),
+            open,
+            next_sequence,
+            list_size: self.settings.list_size,
+            hls: self.settings.hls,
+            cmaf: self.settings.cmaf,
+            target: self.settings.segment,
+            target_duration: self.target_duration,
+            target_known: self.target_known,
+            part_target: self.part_target,
+            started: self.started.unwrap_or(self.updated),
+            updated: self.updated,
+            ended: self.ended,
+            withdrawn: false,
+            rendered: self.rendered.clone(),
+        }
+    }
+
+    /// EXT-X-TARGETDURATION must not change (RFC 8216 §4.3.3.1) and must not be shorter than any segment, rounded.
+    /// The first length that is known decides, as encoders are regular. Segments that get longer than that later
+    /// leave only to let it grow; it never shrinks.
+    fn grow_target(&mut self, seconds: f64) {
+        if !self.target_known || seconds.round() as u64 > self.target_duration {
+            let roomy = (seconds + SEGMENT_JITTER).round() as u64;
+            self.target_duration = self.target_duration.max(roomy);
+        }
+        self.target_known = true;
+    }
+
+    /// Drops what neither a playlist nor a slow viewer needs: a segment that left the playlist stays as long as
+    /// the playlist that had it last may still be in use (RFC 8216 §6.2.2).
+    fn trim(&mut self) {
+        let keep = self.settings.list_size.saturating_mul(2).saturating_add(1);
+        while self.segments.len() > keep
+            || (self.bytes > self.limits.bytes && self.segments.len() > 1)
+        {
+            if let Some(segment) = self.segments.pop_front() {
+                self.bytes -= segment.size();
+            }
+        }
+        self.shared = self.segments.iter().cloned().collect();
+    }
+}
+
+/// The length of `segment` in seconds, in the rendition where it is longest.
+fn longest(segment: &Segment) -> f64 {
+    let renditions = [&segment.video, &segment.audio].into_iter().flatten();
+    renditions
+        .map(Rendition::seconds)
+        .fold(segment.duration.as_secs_f64(), f64::max)
+}
+
+fn whole_seconds(target: Duration) -> u64 {
+    target.as_secs() + u64::from(target.subsec_nanos() > 0)
+}
+
+/// How much longer than the first the segments of a regular encoder get, in seconds: a few frames of sound or pictures,
+/// which must not round differently.
+const SEGMENT_JITTER: f64 = 0.1;

@@ -1,0 +1,138 @@
+//! The names of live files, made and read in one place.
+
+use lsv_core::media::Kind;
+
+/// A live file by its name under the stream's address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Name {
+    /// `live.m3u8`: HLS with MPEG-TS.
+    Hls,
+    /// `master.m3u8`: the CMAF renditions as HLS.
+    Master,
+    /// `manifest.mpd`: the CMAF renditions as DASH.
+    Mpd,
+    /// `cmaf/video.m3u8`, `cmaf/audio.m3u8`.
+    Media(Kind),
+    /// `cmaf/video-init-7.mp4`.
+    Init(Kind, u64),
+    /// `cmaf/video-7.m4s`.
+    Segment(Kind, u64),
+    /// `cmaf/video-7-180000.m4s`: a segment by the number of its init and the time at which it begins, as DASH has it.
+    At(Kind, u64, u64),
+    /// `cmaf/video-7.3.m4s`.
+    Part(Kind, u64, u32),
+    /// `ts/7.ts`.
+    Ts(u64),
+}
+
+impl Name {
+    /// Reads a name; only the one spelling that playlists use is known.
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        match name {
+            "live.m3u8" => return Some(Self::Hls),
+            "master.m3u8" => return Some(Self::Master),
+            "manifest.mpd" => return Some(Self::Mpd),
+            _ => {}
+        }
+        if let Some(number) = name.strip_prefix("ts/") {
+            return Some(Self::Ts(decimal(number.strip_suffix(".ts")?)?));
+        }
+        let file = name.strip_prefix("cmaf/")?;
+        let (kind, file) = match file.strip_prefix("video") {
+            Some(file) => (Kind::Video, file),
+            None => (Kind::Audio, file.strip_prefix("audio")?),
+        };
+        if file == ".m3u8" {
+            return Some(Self::Media(kind));
+        }
+        let file = file.strip_prefix('-')?;
+        if let Some(number) = file.strip_prefix("init-") {
+            return Some(Self::Init(kind, decimal(number.strip_suffix(".mp4")?)?));
+        }
+        let numbers = file.strip_suffix(".m4s")?;
+        if let Some((init, start)) = numbers.split_once('-') {
+            return Some(Self::At(kind, decimal(init)?, decimal(start)?));
+        }
+        Some(match numbers.split_once('.') {
+            None => Self::Segment(kind, decimal(numbers)?),
+            Some((sequence, part)) => Self::Part(
+                kind,
+                decimal(sequence)?,
+                u32::try_from(decimal(part)?).ok()?,
+            ),
+        })
+    }
+
+    /// It belongs to CMAF, else to HLS with MPEG-TS.
+    pub(crate) fn is_cmaf(self) -> bool {
+        !matches!(self, Self::Hls | Self::Ts(_))
+    }
+}
+
+/// The word for `kind` in names.
+pub(crate) fn of_kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Video => "video",
+        Kind::Audio => "audio",
+        Kind::Data => "data",
+    }
+}
+
+/// Plain decimal digits without leading zeros, so that each file has one name in every cache.
+fn decimal(text: &str) -> Option<u64> {
+    let plain =
+        text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    if plain { text.parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        assert_eq!(Name::parse("live.m3u8"), Some(Name::Hls));
+        assert_eq!(
+            Name::parse("cmaf/audio.m3u8"),
+            Some(Name::Media(Kind::Audio))
+        );
+        assert_eq!(
+            Name::parse("cmaf/video-init-7.mp4"),
+            Some(Name::Init(Kind::Video, 7))
+        );
+        assert_eq!(
+            Name::parse("cmaf/audio-7.m4s"),
+            Some(Name::Segment(Kind::Audio, 7))
+        );
+        assert_eq!(
+            Name::parse("cmaf/audio-7-96016.m4s"),
+            Some(Name::At(Kind::Audio, 7, 96_016))
+        );
+        assert_eq!(
+            Name::parse("cmaf/video-7.0.m4s"),
+            Some(Name::Part(Kind::Video, 7, 0))
+        );
+        assert_eq!(
+            Name::parse("ts/1700000000.ts"),
+            Some(Name::Ts(1_700_000_000))
+        );
+        for unknown in [
+            "",
+            "ts/",
+            "ts/.ts",
+            "ts/07.ts",
+            "ts/+7.ts",
+            "cmaf/video",
+            "cmaf/video-.m4s",
+            "cmaf/video-7.m4s/",
+            "cmaf/video-7.1.2.m4s",
+            "cmaf/video-7-8-9.m4s",
+            "cmaf/video-7--9.m4s",
+            "cmaf/data-7.m4s",
+            "../ts/7.ts",
+            "cmaf/video-99999999999999999999.m4s",
+        ] {
+            assert_eq!(Name::parse(unknown), None, "{unknown}");
+        }
+    }
+}

@@ -1,0 +1,256 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use lsv_core::media::MediaFrame;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::*;
+use crate::segmenter::synthetic::{Rig, Source};
+
+fn reload(msn: u64, part: Option<u32>) -> Reload {
+    Reload {
+        msn: Some(msn),
+        part,
+    }
+}
+
+/// A stream up to `millis`, its outputs, and the frames that follow.
+fn live(millis: i64) -> (Rig, Arc<Outputs>, Vec<MediaFrame>) {
+    let mut rig = Rig::new();
+    let mut frames = Source::default().frames(30_000);
+    let rest = frames.split_off(frames.partition_point(|frame| frame.dts.as_millis() < millis));
+    rig.push(&frames);
+    let outputs = Arc::new(Outputs::new(rig.snapshot.clone()));
+    (rig, outputs, rest)
+}
+
+fn ask(
+    outputs: &Arc<Outputs>,
+    name: &'static str,
+    reload: Reload,
+) -> JoinHandle<Result<File, FileError>> {
+    let outputs = Arc::clone(outputs);
+    tokio::spawn(async move { outputs.file(name, reload).await })
+}
+
+async fn waits(outputs: &Outputs, name: &str, reload: Reload) -> bool {
+    timeout(Duration::from_secs(3600), outputs.file(name, reload))
+        .await
+        .is_err()
+}
+
+fn text(file: &File) -> String {
+    String::from_utf8(file.body.to_vec()).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_just_started_is_waited_for() {
+    let (mut rig, outputs, rest) = live(0);
+    let names = [
+        "live.m3u8",
+        "master.m3u8",
+        "manifest.mpd",
+        "cmaf/video.m3u8",
+        "cmaf/audio.m3u8",
+    ];
+    let asked = names.map(|name| ask(&outputs, name, Reload::default()));
+    for name in names {
+        assert!(waits(&outputs, name, Reload::default()).await, "{name}");
+    }
+    rig.push(&rest[..200]);
+    outputs.publish(rig.snapshot.clone());
+    for answer in asked {
+        assert!(!answer.await.unwrap().unwrap().body.is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_listed_file_is_there_and_nothing_else() {
+    let (_, outputs, _) = live(20_500);
+    for (playlist, folder) in [
+        ("live.m3u8", ""),
+        ("cmaf/video.m3u8", "cmaf/"),
+        ("cmaf/audio.m3u8", "cmaf/"),
+    ] {
+        let playlist = text(&outputs.file(playlist, Reload::default()).await.unwrap());
+        let quoted = playlist
+            .lines()
+            .filter(|line| line.contains("MAP:") || line.contains("PART:"));
+        let quoted = quoted.filter_map(|line| line.split('"').nth(1));
+        let plain = playlist.lines().filter(|line| !line.starts_with('#'));
+        for name in quoted
+            .chain(plain)
+            .filter(|name| !playlist.contains(&format!("PART,URI=\"{name}\"")))
+        {
+            let file = outputs
+                .file(&format!("{folder}{name}"), Reload::default())
+                .await
+                .unwrap();
+            assert!(
+                !file.body.is_empty() && file.cache == Cache::Immutable && file.gzip().is_none(),
+                "{name}"
+            );
+        }
+    }
+    for gone in [
+        "ts/999.ts",
+        "ts/1010.ts",
+        "cmaf/video-1010.m4s",
+        "cmaf/video-1010.7.m4s",
+        "cmaf/video-init-1.mp4",
+        "x",
+    ] {
+        assert_eq!(
+            outputs.file(gone, Reload::default()).await.err(),
+            Some(FileError::NotFound),
+            "{gone}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_segment_that_left_the_playlist_stays_for_slow_viewers() {
+    let (_, outputs, _) = live(60_000);
+    let first = outputs.window.borrow().listed_ts()[0].sequence;
+    assert!(
+        outputs
+            .file(&format!("ts/{}.ts", first - 7), Reload::default())
+            .await
+            .is_ok()
+    );
+    assert!(
+        outputs
+            .file(&format!("ts/{}.ts", first - 8), Reload::default())
+            .await
+            .is_err()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_blocking_reload_is_answered_with_its_part() {
+    let (mut rig, outputs, rest) = live(20_500);
+    let now = outputs
+        .file("cmaf/video.m3u8", reload(1010, Some(1)))
+        .await
+        .unwrap();
+    assert!(text(&now).contains("video-1010.1.m4s"));
+    for later in [
+        reload(1010, Some(2)),
+        reload(1010, None),
+        reload(1011, Some(0)),
+        reload(1011, None),
+    ] {
+        assert!(waits(&outputs, "cmaf/video.m3u8", later).await, "{later:?}");
+    }
+    let part = ask(&outputs, "cmaf/video.m3u8", reload(1010, Some(2)));
+    let hinted = ask(&outputs, "cmaf/video-1010.2.m4s", Reload::default());
+    let past_end = ask(&outputs, "cmaf/video.m3u8", reload(1010, Some(10)));
+    tokio::task::yield_now().await;
+    for frame in rest {
+        rig.push(&[frame]);
+        outputs.publish(rig.snapshot.clone());
+        tokio::task::yield_now().await;
+    }
+    assert!(text(&part.await.unwrap().unwrap()).contains("\"video-1010.3.m4s\"\n"));
+    assert!(!hinted.await.unwrap().unwrap().body.is_empty());
+    // There is no eleventh part: it is the first one of the next segment.
+    assert!(text(&past_end.await.unwrap().unwrap()).contains("video-1011.0.m4s"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn reloads_too_far_ahead_are_refused() {
+    let (_, outputs, _) = live(20_500);
+    let lone_part = Reload {
+        msn: None,
+        part: Some(1),
+    };
+    for bad in [
+        lone_part,
+        reload(1012, None),
+        reload(u64::MAX, Some(0)),
+        reload(1010, Some(40)),
+        reload(1010, Some(u32::MAX)),
+    ] {
+        assert_eq!(
+            outputs.file("cmaf/video.m3u8", bad).await.err(),
+            Some(FileError::BadReload),
+            "{bad:?}"
+        );
+    }
+    assert!(
+        outputs
+            .file("cmaf/video.m3u8", reload(3, Some(99)))
+            .await
+            .is_ok()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_answers_all_who_wait() {
+    let (mut rig, outputs, _) = live(20_500);
+    let playlist = ask(&outputs, "cmaf/audio.m3u8", reload(1011, Some(0)));
+    let part = ask(&outputs, "cmaf/video-1010.3.m4s", Reload::default());
+    tokio::task::yield_now().await;
+    rig.end();
+    outputs.publish(rig.snapshot.clone());
+    assert!(text(&playlist.await.unwrap().unwrap()).ends_with("#EXT-X-ENDLIST\n"));
+    // The last part holds the frame that was held back.
+    assert!(matches!(
+        part.await.unwrap(),
+        Ok(_) | Err(FileError::NotFound)
+    ));
+    assert_eq!(
+        outputs
+            .file("cmaf/video-1011.0.m4s", Reload::default())
+            .await
+            .err(),
+        Some(FileError::Ended)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn formats_turned_off_are_told_apart() {
+    let (mut rig, outputs, _) = live(8_500);
+    rig.configure(|settings| settings.cmaf = false);
+    outputs.publish(rig.snapshot.clone());
+    assert_eq!(
+        outputs.file("master.m3u8", Reload::default()).await.err(),
+        Some(FileError::Disabled)
+    );
+    assert!(outputs.file("live.m3u8", Reload::default()).await.is_ok());
+    rig.configure(|settings| settings.list_size = 3);
+    outputs.publish(rig.snapshot.clone());
+    let playlist = text(&outputs.file("live.m3u8", Reload::default()).await.unwrap());
+    assert_eq!(playlist.matches("#EXTINF").count(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_playlist_is_rendered_and_compressed_once() {
+    let (_, outputs, _) = live(8_500);
+    let one = outputs.file("live.m3u8", Reload::default()).await.unwrap();
+    let other = outputs.file("live.m3u8", Reload::default()).await.unwrap();
+    assert_eq!(one.body.as_ptr(), other.body.as_ptr());
+    assert_eq!(one.gzip().unwrap().as_ptr(), other.gzip().unwrap().as_ptr());
+    assert_eq!(one.etag, other.etag);
+}
+
+#[tokio::test(start_paused = true)]
+async fn sound_without_pictures_has_no_video_playlist() {
+    let mut rig = Rig::new();
+    rig.push(&Source::audio_only().frames(5_000));
+    let outputs = Outputs::new(rig.snapshot.clone());
+    assert_eq!(
+        outputs
+            .file("cmaf/video.m3u8", Reload::default())
+            .await
+            .err(),
+        Some(FileError::NotFound)
+    );
+    assert!(
+        outputs
+            .file("cmaf/audio.m3u8", Reload::default())
+            .await
+            .is_ok()
+    );
+}
