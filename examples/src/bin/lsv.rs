@@ -1,0 +1,23 @@
+//! `lsv`: the whole platform in one process, with everything embedded.
+
+use std::process::ExitCode;
+
+use lsv_examples::config::Options;
+use lsv_examples::{logging, node};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let run = async {
+        let options = Options::of_process()?;
+        let config = options.resolve()?;
+        let log_level = logging::start(config.log, config.log_level);
+        node::run(config, &options, log_level).await
+    };
+    match run.await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("lsv: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

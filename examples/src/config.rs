@@ -1,0 +1,413 @@
+//! The configuration of a node: one typed schema for flags, `LSV_*` variables and the TOML file.
+//!
+//! A flag beats its variable, the variable beats the file, the file beats the default. A key that is not known is
+//! refused with its line.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Parser;
+use lsv_auth::push::Algorithm;
+use lsv_auth::{EmptySecret, Secret};
+use lsv_core::hub::OnBusy;
+use serde::{Deserialize, Deserializer};
+
+/// What can be given to a node, in any of the three places; absent fields take the defaults of [`Config`].
+#[derive(Debug, Clone, Default, Parser, Deserialize)]
+#[command(
+    name = "lsv",
+    version,
+    about = "Live video on one machine: push RTMP; watch HTTP-FLV, HLS, CMAF and DASH"
+)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Options {
+    /// TOML file with the same names as these flags
+    #[arg(long, env = "LSV_CONFIG", value_name = "FILE")]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+    /// Where channels, secrets and recordings are kept [default: ./lsv-data]
+    #[arg(long, env = "LSV_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// HTTP: players, API, metrics [default: 0.0.0.0:8080]
+    #[arg(long, env = "LSV_HTTP", value_name = "ADDR")]
+    pub http: Option<SocketAddr>,
+    /// RTMP [default: 0.0.0.0:1935]
+    #[arg(long, env = "LSV_RTMP", value_name = "ADDR")]
+    pub rtmp: Option<SocketAddr>,
+    /// RTMPS [default: off without a certificate, else 0.0.0.0:1938]
+    #[arg(long, env = "LSV_RTMPS", value_name = "ADDR")]
+    pub rtmps: Option<SocketAddr>,
+    /// Certificate chain in PEM; reread when it changes
+    #[arg(long, env = "LSV_TLS_CERT", value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// Private key in PEM
+    #[arg(long, env = "LSV_TLS_KEY", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+    /// Bearer token of the API [default: made on the first start]
+    #[arg(long, env = "LSV_API_TOKEN", value_name = "TOKEN", hide_env_values = true, value_parser = parse_secret)]
+    #[serde(deserialize_with = "secret")]
+    pub api_token: Option<Secret>,
+    /// Secret that push keys are signed with [default: made on the first start]
+    #[arg(long, env = "LSV_SECRET", value_name = "SECRET", hide_env_values = true, value_parser = parse_secret)]
+    #[serde(deserialize_with = "secret")]
+    pub secret: Option<Secret>,
+    /// Accepted signatures of push keys: hmac-sha256, md5 [default: hmac-sha256]
+    #[arg(long, env = "LSV_PUSH_SIGN", value_name = "LIST")]
+    pub push_sign: Option<String>,
+    /// What a second publisher of a channel does: take-over, reject [default: take-over]
+    #[arg(long, env = "LSV_ON_BUSY", value_name = "RULE")]
+    pub on_busy: Option<String>,
+    /// How long viewers wait for a lost publisher [default: 15s]
+    #[arg(long, env = "LSV_RECONNECT_WINDOW", value_name = "DURATION")]
+    pub reconnect_window: Option<String>,
+    /// Let relays, webhooks and pictures reach private addresses
+    #[arg(long, env = "LSV_ALLOW_PRIVATE_TARGETS")]
+    pub allow_private_targets: bool,
+    /// How long a stop may take [default: 30s]
+    #[arg(long, env = "LSV_GRACE", value_name = "DURATION")]
+    pub grace: Option<String>,
+    /// Form of the log: text, json [default: text]
+    #[arg(long, env = "LSV_LOG", value_name = "FORM")]
+    pub log: Option<String>,
+    /// Least level that is logged: error, warn, info, debug, trace [default: info]
+    #[arg(long, env = "LSV_LOG_LEVEL", value_name = "LEVEL")]
+    pub log_level: Option<String>,
+    /// Publish a bundled clip to the channel `demo`, for ever
+    #[arg(long, env = "LSV_DEMO")]
+    pub demo: bool,
+}
+
+/// The configuration that a node runs with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Where channels, secrets and recordings are kept.
+    pub data: PathBuf,
+    /// Where HTTP listens.
+    pub http: SocketAddr,
+    /// Where RTMP listens.
+    pub rtmp: SocketAddr,
+    /// Where RTMPS listens, with which certificate.
+    pub rtmps: Option<Rtmps>,
+    /// The API's bearer token, if it was given.
+    pub api_token: Option<Secret>,
+    /// The signing secret, if it was given.
+    pub secret: Option<Secret>,
+    /// Accepted signatures; the first is the one that keys are made with.
+    pub push_sign: Vec<Algorithm>,
+    /// What a second publisher does.
+    pub on_busy: OnBusy,
+    /// How long viewers wait for a lost publisher.
+    pub reconnect_window: Duration,
+    /// Whether targets in private networks are allowed.
+    pub allow_private_targets: bool,
+    /// How long a stop may take.
+    pub grace: Duration,
+    /// The form of the log.
+    pub log: LogForm,
+    /// The least level that is logged.
+    pub log_level: tracing::Level,
+    /// Whether the demo runs.
+    pub demo: bool,
+}
+
+/// RTMPS and what it needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rtmps {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Certificate chain in PEM.
+    pub certificate: PathBuf,
+    /// Private key in PEM.
+    pub key: PathBuf,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogForm {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Options {
+    /// The flags and variables of this process. `--help` and `--version` print what they are asked for and end it.
+    ///
+    /// # Errors
+    /// Says in one line which flag cannot be used.
+    pub fn of_process() -> anyhow::Result<Self> {
+        Self::try_parse().map_err(|error| {
+            if !error.use_stderr() {
+                error.exit();
+            }
+            anyhow::anyhow!(first_line(&error))
+        })
+    }
+
+    /// The configuration of flags, variables and file together.
+    ///
+    /// # Errors
+    /// Names the place and the value that cannot be used.
+    pub fn resolve(&self) -> anyhow::Result<Config> {
+        let file = self
+            .config
+            .as_deref()
+            .map(read)
+            .transpose()?
+            .unwrap_or_default();
+        self.clone().over(file).into_config()
+    }
+
+    /// These options where they are set, else those of `file`.
+    fn over(self, file: Self) -> Self {
+        Self {
+            config: self.config,
+            data: self.data.or(file.data),
+            http: self.http.or(file.http),
+            rtmp: self.rtmp.or(file.rtmp),
+            rtmps: self.rtmps.or(file.rtmps),
+            tls_cert: self.tls_cert.or(file.tls_cert),
+            tls_key: self.tls_key.or(file.tls_key),
+            api_token: self.api_token.or(file.api_token),
+            secret: self.secret.or(file.secret),
+            push_sign: self.push_sign.or(file.push_sign),
+            on_busy: self.on_busy.or(file.on_busy),
+            reconnect_window: self.reconnect_window.or(file.reconnect_window),
+            allow_private_targets: self.allow_private_targets || file.allow_private_targets,
+            grace: self.grace.or(file.grace),
+            log: self.log.or(file.log),
+            log_level: self.log_level.or(file.log_level),
+            demo: self.demo || file.demo,
+        }
+    }
+
+    fn into_config(self) -> anyhow::Result<Config> {
+        let text = |value: &Option<String>, default: &str| {
+            value.clone().unwrap_or_else(|| default.to_owned())
+        };
+        Ok(Config {
+            data: self.data.unwrap_or_else(|| PathBuf::from("lsv-data")),
+            http: self
+                .http
+                .unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 8080))),
+            rtmp: self
+                .rtmp
+                .unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 1935))),
+            rtmps: rtmps(self.rtmps, self.tls_cert, self.tls_key)?,
+            api_token: self.api_token,
+            secret: self.secret,
+            push_sign: push_sign(&text(&self.push_sign, "hmac-sha256"))?,
+            on_busy: match text(&self.on_busy, "take-over").as_str() {
+                "take-over" => OnBusy::TakeOver,
+                "reject" => OnBusy::Reject,
+                other => bail!("on-busy is take-over or reject, not {other:?}"),
+            },
+            reconnect_window: duration("reconnect-window", &text(&self.reconnect_window, "15s"))?,
+            allow_private_targets: self.allow_private_targets,
+            grace: duration("grace", &text(&self.grace, "30s"))?,
+            log: match text(&self.log, "text").as_str() {
+                "text" => LogForm::Text,
+                "json" => LogForm::Json,
+                other => bail!("log is text or json, not {other:?}"),
+            },
+            log_level: text(&self.log_level, "info")
+                .parse()
+                .ok()
+                .context("log-level is error, warn, info, debug or trace")?,
+            demo: self.demo,
+        })
+    }
+}
+
+impl Config {
+    /// The keys whose values differ in `new` and can only be followed by a restart.
+    pub fn needs_restart(&self, new: &Self) -> Vec<&'static str> {
+        let address = |config: &Self| config.rtmps.as_ref().map(|rtmps| rtmps.address);
+        [
+            ("data", self.data != new.data),
+            ("http", self.http != new.http),
+            ("rtmp", self.rtmp != new.rtmp),
+            ("rtmps", address(self) != address(new)),
+            ("api-token", self.api_token != new.api_token),
+            ("secret", self.secret != new.secret),
+            (
+                "allow-private-targets",
+                self.allow_private_targets != new.allow_private_targets,
+            ),
+            ("log", self.log != new.log),
+            ("demo", self.demo != new.demo),
+        ]
+        .into_iter()
+        .filter_map(|(key, differs)| differs.then_some(key))
+        .collect()
+    }
+}
+
+/// What clap complains of, without its advice and usage.
+fn first_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    let line = line.strip_prefix("error: ").unwrap_or(line);
+    format!("{line}; `lsv --help` lists all flags")
+}
+
+fn read(path: &Path) -> anyhow::Result<Options> {
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    toml::from_str(&text).map_err(|error| {
+        let before = error
+            .span()
+            .and_then(|span| text.get(..span.start))
+            .unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        anyhow::anyhow!("{}, line {line}: {}", path.display(), error.message())
+    })
+}
+
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    parse_secret(&text)
+        .map(Some)
+        .map_err(serde::de::Error::custom)
+}
+
+fn parse_secret(text: &str) -> Result<Secret, EmptySecret> {
+    Secret::new(text)
+}
+
+fn rtmps(
+    address: Option<SocketAddr>,
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+) -> anyhow::Result<Option<Rtmps>> {
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => Ok(Some(Rtmps {
+            address: address.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 1938))),
+            certificate,
+            key,
+        })),
+        (None, None) if address.is_none() => Ok(None),
+        (None, None) => bail!("rtmps needs a certificate: give tls-cert and tls-key"),
+        _ => bail!("tls-cert and tls-key go together"),
+    }
+}
+
+fn push_sign(list: &str) -> anyhow::Result<Vec<Algorithm>> {
+    list.split(',')
+        .map(|name| match name.trim() {
+            "hmac-sha256" => Ok(Algorithm::HmacSha256),
+            "md5" => Ok(Algorithm::Md5),
+            other => bail!("push-sign lists hmac-sha256 and md5, not {other:?}"),
+        })
+        .collect()
+}
+
+/// Reads `30s`, `500ms`, `5m`, `1h`.
+fn duration(name: &str, text: &str) -> anyhow::Result<Duration> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (count, unit) = text.split_at(digits);
+    let millis = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => bail!("{name} is a number with ms, s, m or h, such as 30s, not {text:?}"),
+    };
+    let count: u64 = count
+        .parse()
+        .with_context(|| format!("{name} is a number with a unit, not {text:?}"))?;
+    count
+        .checked_mul(millis)
+        .filter(|millis| *millis <= MAX_DURATION_MILLIS)
+        .map(Duration::from_millis)
+        .with_context(|| format!("{name} is at most a day, not {text:?}"))
+}
+
+const MAX_DURATION_MILLIS: u64 = 86_400_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_file(text: &str, flags: &[&str]) -> anyhow::Result<Config> {
+        let directory = tempfile::tempdir()?;
+        let path = directory.path().join("lsv.toml");
+        std::fs::write(&path, text)?;
+        let mut options = Options::try_parse_from([&["lsv"], flags].concat())?;
+        options.config = Some(path);
+        options.resolve()
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_documentation() {
+        let config = Options::default().resolve().unwrap();
+        assert_eq!(config.http, "0.0.0.0:8080".parse().unwrap());
+        assert_eq!(config.rtmp, "0.0.0.0:1935".parse().unwrap());
+        assert_eq!(
+            (config.rtmps, config.grace),
+            (None, Duration::from_secs(30))
+        );
+        assert_eq!(config.push_sign, [Algorithm::HmacSha256]);
+    }
+
+    #[test]
+    fn flags_beat_the_file() {
+        let file = "rtmp = \"127.0.0.1:7\"\ngrace = \"5s\"\npush-sign = \"hmac-sha256,md5\"\n";
+        let config = with_file(file, &["--grace", "250ms"]).unwrap();
+        assert_eq!(config.rtmp, "127.0.0.1:7".parse().unwrap());
+        assert_eq!(config.grace, Duration::from_millis(250));
+        assert_eq!(config.push_sign, [Algorithm::HmacSha256, Algorithm::Md5]);
+    }
+
+    #[test]
+    fn unknown_keys_are_refused_with_their_line() {
+        let error = with_file("demo = true\n\nrtpm = \"127.0.0.1:7\"\n", &[]).unwrap_err();
+        let text = format!("{error:#}");
+        assert!(text.contains("line 3") && text.contains("rtpm"), "{text}");
+    }
+
+    #[test]
+    fn unusable_values_are_named() {
+        for (key, value) in [
+            ("grace", "1"),
+            ("grace", "9999h"),
+            ("push-sign", "sha1"),
+            ("log", "xml"),
+            ("tls-cert", "a"),
+        ] {
+            let error = with_file(&format!("{key} = \"{value}\""), &[]).unwrap_err();
+            assert!(format!("{error:#}").contains(key), "{error:#}");
+        }
+    }
+
+    #[test]
+    fn a_bad_flag_is_named_in_one_line() {
+        for (arguments, part) in [
+            (&["lsv", "--htp", "1"][..], "--htp"),
+            (&["lsv", "--http", "nowhere"], "nowhere"),
+            (&["lsv", "--http"], "--http"),
+            (&["lsv", "--api-token", ""], "--api-token"),
+            (&["lsv", "word"], "word"),
+        ] {
+            let line = first_line(&Options::try_parse_from(arguments).unwrap_err());
+            assert!(line.contains(part) && !line.contains('\n'), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_needs_a_restart_is_named() {
+        let before = with_file("grace = \"5s\"", &[]).unwrap();
+        let after = "grace = \"6s\"\non-busy = \"reject\"\nlog = \"json\"\nrtmp = \"127.0.0.1:7\"";
+        let after = with_file(after, &[]).unwrap();
+        assert_eq!(before.needs_restart(&after), ["rtmp", "log"]);
+        assert!(after.needs_restart(&after).is_empty());
+    }
+
+    #[test]
+    fn secrets_are_not_printed() {
+        let config = with_file("secret = \"hunter22\"\napi-token = \"hunter33\"", &[]).unwrap();
+        assert!(!format!("{config:?}").contains("hunter"));
+    }
+}

@@ -1,0 +1,16 @@
+//! What the reference binaries are made of: configuration, assembly, start and stop.
+//!
+//! The crates of the platform know nothing of files, flags or signals; here they meet them.
+
+pub mod config;
+pub mod demo;
+pub mod descriptors;
+pub mod http;
+pub mod keys;
+pub mod logging;
+pub mod node;
+pub mod tls;
+
+mod banner;
+mod reload;
+mod sockets;

@@ -1,0 +1,286 @@
+//! The all-in-one node: embedded stores, one hub, RTMP in, everything out.
+
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context;
+use lsv_core::access::ChannelAuthorizer;
+use lsv_core::api::{self, Api, Listeners};
+use lsv_core::channel::{Channel, Moment, Signer};
+use lsv_core::embedded::{Channels, Objects, Sessions};
+use lsv_core::events::Events;
+use lsv_core::hub::{Closed, Hub, OnBusy};
+use lsv_core::lifecycle::{self, Lifecycle};
+use lsv_core::path::ChannelId;
+use lsv_core::ports::{ChannelStore, PageRequest, Precondition, VersionedChannel};
+use lsv_mux::packager::{self, Packagers};
+use lsv_rtmp::net::Service;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::banner::Banner;
+use crate::config::{Config, Options};
+use crate::demo::Clip;
+use crate::http;
+use crate::keys::{self, Kept};
+use crate::logging::LogLevel;
+use crate::reload::Reload;
+use crate::sockets::Sockets;
+
+/// Runs a node until it is told to stop. `options` are read again at each SIGHUP.
+///
+/// # Errors
+/// What kept the node from starting.
+pub async fn run(config: Config, options: &Options, log_level: LogLevel) -> anyhow::Result<()> {
+    let sockets = Sockets::bind(&config).await?;
+    let addresses = sockets.addresses()?;
+    let platform = Platform::open(&config, addresses)?;
+    let first = platform.first_channel().await?;
+
+    let tasks = TaskTracker::new();
+    let stop = Stop::default();
+    let on_busy = watch::Sender::new(config.on_busy);
+    let service = platform.rtmp_service(on_busy.subscribe());
+    for server in std::iter::once(sockets.rtmp).chain(sockets.rtmps) {
+        tasks.spawn(service.clone().run(server, stop.publishing.clone()));
+    }
+    let router = platform.router(&config, addresses, stop.ready.subscribe());
+    let serving = stop.serving.clone();
+    tasks.spawn(http::serve(
+        sockets.http,
+        router,
+        sockets.http_connections,
+        serving,
+    ));
+    if config.demo {
+        let demo = platform.channel(DEMO).await?;
+        let (hub, channels) = (platform.hub.clone(), platform.channels.clone());
+        let stop = stop.publishing.clone();
+        tasks.spawn(Clip::bundled()?.play_forever(hub, channels, demo.id.clone(), stop));
+    }
+    let banner = Banner {
+        listeners: addresses,
+        token: platform.token.new.then_some(&platform.token.secret),
+        channel: &first,
+        signer: &platform.signer,
+        demo: config.demo,
+    };
+    banner.print()?;
+    if platform.token.new {
+        keys::token_is_told(&config.data)?;
+    }
+    Banner::ready()?;
+
+    let mut reload = Reload {
+        running: config,
+        log_level,
+        on_busy,
+        lifecycle: platform.lifecycle.clone(),
+        signer: platform.signer.clone(),
+        certificate: sockets.certificate,
+    };
+    until_stopped(options, &mut reload).await?;
+    let grace = reload.running.grace;
+    tracing::info!(?grace, "stopping");
+    tasks.close();
+    let drained = stop.drain(&platform.hub, &tasks, grace);
+    if tokio::time::timeout(grace, drained).await.is_err() {
+        tracing::warn!("the grace is over; what still runs is cut off");
+    }
+    Ok(())
+}
+
+/// The ports in their embedded forms, and what stands on them.
+struct Platform {
+    hub: Hub,
+    events: Events,
+    channels: Arc<Channels>,
+    objects: Arc<Objects>,
+    lifecycle: Lifecycle,
+    signer: Signer,
+    token: Kept,
+    metrics: PrometheusHandle,
+}
+
+impl Platform {
+    fn open(config: &Config, listeners: Listeners) -> anyhow::Result<Self> {
+        let data = &config.data;
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(data);
+        made.with_context(|| format!("cannot make {}", data.display()))?;
+        let channels = Arc::new(Channels::open(data.join("channels.redb"))?);
+        let objects = Arc::new(Objects::open(data.join("objects"))?);
+        let secret = keys::keep(data, "secret", config.secret.as_ref())?.secret;
+        let (hub, events) = (Hub::default(), Events::new());
+        let about = lifecycle::Config {
+            node: hostname(),
+            address: format!("rtmp://{}", listeners.rtmp),
+            reconnect_window: config.reconnect_window,
+        };
+        let registry = Arc::new(Sessions::default());
+        Ok(Self {
+            lifecycle: Lifecycle::new(hub.clone(), events.clone(), registry, about),
+            hub,
+            events,
+            channels,
+            objects,
+            signer: Signer::new(secret, config.push_sign.clone()),
+            token: keys::token(data, config.api_token.as_ref())?,
+            metrics: PrometheusBuilder::new()
+                .install_recorder()
+                .context("cannot collect metrics")?,
+        })
+    }
+
+    /// The channel to show in examples: the newest that is not the demo's, or `live`, made where there is none.
+    async fn first_channel(&self) -> anyhow::Result<Arc<Channel>> {
+        let page = self.channels.list(&PageRequest::first(2)).await?;
+        let newest = page
+            .items
+            .into_iter()
+            .find(|channel| channel.id.as_str() != DEMO);
+        match newest {
+            Some(channel) => Ok(Arc::new(channel)),
+            None => self.channel("live").await,
+        }
+    }
+
+    /// The channel called `id`, made with all live outputs on where there is none.
+    async fn channel(&self, id: &str) -> anyhow::Result<Arc<Channel>> {
+        let id = ChannelId::parse(id)?;
+        if let Ok(VersionedChannel { channel, .. }) = self.channels.get(&id).await {
+            return Ok(channel);
+        }
+        let mut channel = Channel::new(id, now());
+        channel.settings.is_cmaf = true;
+        self.channels.put(&channel, Precondition::IfAbsent).await?;
+        Ok(Arc::new(channel))
+    }
+
+    fn authorizer(&self) -> Arc<ChannelAuthorizer> {
+        let store: Arc<dyn ChannelStore> = self.channels.clone();
+        Arc::new(ChannelAuthorizer::new(store, self.signer.clone()))
+    }
+
+    fn rtmp_service(&self, on_busy: watch::Receiver<OnBusy>) -> Service {
+        Service {
+            hub: self.hub.clone(),
+            authorizer: self.authorizer(),
+            events: self.events.clone(),
+            on_busy,
+        }
+    }
+
+    /// Everything that HTTP serves, with the tasks behind it running.
+    fn router(
+        &self,
+        config: &Config,
+        listeners: Listeners,
+        ready: watch::Receiver<bool>,
+    ) -> axum::Router {
+        tokio::spawn(self.lifecycle.clone().run());
+        let packagers = Packagers::new(packager::Config::default());
+        tokio::spawn(packagers.clone().run(self.hub.clone()));
+        tokio::spawn(keep_metrics(self.metrics.clone()));
+
+        let metrics = self.metrics.clone();
+        let api = Api {
+            channels: self.channels.clone(),
+            objects: self.objects.clone(),
+            live: Arc::new(self.lifecycle.clone()),
+            events: self.events.clone(),
+            signer: self.signer.clone(),
+            token: self.token.secret.clone(),
+            allow_private_targets: config.allow_private_targets,
+            listeners,
+            ready,
+            metrics: Arc::new(move || metrics.render()),
+            clock: now,
+        };
+        let playback = lsv_mux::http::State::new(self.hub.clone(), packagers, self.authorizer());
+        api::router(api).merge(lsv_mux::http::router(playback))
+    }
+}
+
+/// The order in which a node stops.
+struct Stop {
+    ready: watch::Sender<bool>,
+    publishing: CancellationToken,
+    serving: CancellationToken,
+}
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self {
+            ready: watch::Sender::new(true),
+            publishing: CancellationToken::new(),
+            serving: CancellationToken::new(),
+        }
+    }
+}
+
+impl Stop {
+    /// Not ready any more, no new publishers; streams end; their players learn it; then HTTP goes too.
+    async fn drain(&self, hub: &Hub, tasks: &TaskTracker, grace: Duration) {
+        self.ready.send_replace(false);
+        self.publishing.cancel();
+        let streams = hub.streams();
+        for stream in &streams {
+            stream.close(Closed::Draining);
+        }
+        if !streams.is_empty() {
+            tokio::time::sleep(LAST_PLAYLIST.min(grace / 2)).await;
+        }
+        self.serving.cancel();
+        tasks.wait().await;
+    }
+}
+
+/// Returns at SIGTERM and SIGINT; rereads the configuration at each SIGHUP.
+async fn until_stopped(options: &Options, reload: &mut Reload) -> anyhow::Result<()> {
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            _ = hang_up.recv() => match options.resolve() {
+                Ok(new) => reload.apply(new),
+                Err(error) => tracing::warn!("the old configuration stays: {error:#}"),
+            },
+        }
+    }
+}
+
+async fn keep_metrics(metrics: PrometheusHandle) {
+    let mut tick = tokio::time::interval(METRICS_UPKEEP);
+    loop {
+        tick.tick().await;
+        metrics.run_upkeep();
+    }
+}
+
+fn hostname() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match name.trim() {
+        "" => "lsv".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+fn now() -> Moment {
+    SystemTime::now().into()
+}
+
+/// The channel of `--demo`.
+const DEMO: &str = "demo";
+
+/// How long players have, after their stream has ended, to fetch a playlist that says so.
+const LAST_PLAYLIST: Duration = Duration::from_secs(2);
+
+const METRICS_UPKEEP: Duration = Duration::from_secs(5);

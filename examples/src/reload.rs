@@ -1,0 +1,52 @@
+//! A configuration that is reread: what can change while a node runs reaches those who follow it, and no session ends.
+
+use lsv_core::channel::Signer;
+use lsv_core::hub::OnBusy;
+use lsv_core::lifecycle::Lifecycle;
+use tokio::sync::watch;
+
+use crate::config::{Config, Rtmps};
+use crate::logging::LogLevel;
+
+/// The configuration in force, and who follows it.
+pub(crate) struct Reload {
+    pub(crate) running: Config,
+    pub(crate) log_level: LogLevel,
+    pub(crate) on_busy: watch::Sender<OnBusy>,
+    pub(crate) lifecycle: Lifecycle,
+    pub(crate) signer: Signer,
+    pub(crate) certificate: Option<watch::Sender<Rtmps>>,
+}
+
+impl Reload {
+    /// Puts what can change of `new` in force, and names what cannot.
+    pub(crate) fn apply(&mut self, new: Config) {
+        let fixed = self.running.needs_restart(&new);
+        let running = &mut self.running;
+        running.log_level = new.log_level;
+        running.on_busy = new.on_busy;
+        running.reconnect_window = new.reconnect_window;
+        running.push_sign = new.push_sign;
+        running.grace = new.grace;
+        if let (Some(running), Some(new)) = (&mut running.rtmps, new.rtmps) {
+            running.certificate = new.certificate;
+            running.key = new.key;
+        }
+
+        self.log_level.set(running.log_level);
+        self.on_busy.send_replace(running.on_busy);
+        self.lifecycle
+            .set_reconnect_window(running.reconnect_window);
+        self.signer.set_algorithms(running.push_sign.clone());
+        if let (Some(certificate), Some(files)) = (&self.certificate, &running.rtmps) {
+            certificate.send_replace(files.clone());
+        }
+        tracing::info!("the configuration was reread");
+        if !fixed.is_empty() {
+            tracing::warn!(
+                "these keys have changed and need a restart: {}",
+                fixed.join(", ")
+            );
+        }
+    }
+}
