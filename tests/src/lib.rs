@@ -1,0 +1,25 @@
+//! The harness of the end-to-end tests: it starts the real `lsv` binary on free ports in a folder of its own and
+//! drives it with the real ffmpeg, ffprobe and Chromium, and with hostile bytes of its own making.
+//!
+//! Everything here panics with what it saw: a harness that cannot do its work is a failed test, and a missing tool is
+//! never a reason to skip. Nothing waits for a fixed time; [`eventually`] polls under a generous deadline.
+
+mod api;
+mod browser;
+mod ffmpeg;
+mod packets;
+mod process;
+mod rtmp;
+mod server;
+mod viewer;
+mod wait;
+
+pub use api::{Answer, Api, stream_key};
+pub use browser::{Seen, play};
+pub use ffmpeg::{Picture, Watched, probe, push_file, watch, watch_file};
+pub use packets::Packets;
+pub use process::{Process, Signal};
+pub use rtmp::{Client, Message, Refusal, handshake, kind};
+pub use server::{SECRET, Server, TOKEN, lsv};
+pub use viewer::{Got, Viewer};
+pub use wait::{PATIENCE, eventually, seconds};

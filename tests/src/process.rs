@@ -1,0 +1,137 @@
+//! Child processes that end with the test that started them and keep what they said.
+
+use std::{
+    ffi::OsStr,
+    process::{ExitStatus, Stdio},
+    sync::{Arc, Mutex},
+};
+
+pub use rustix::process::Signal;
+use rustix::process::{Pid, kill_process};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _},
+    process::{Child, Command},
+    task::JoinHandle,
+    time::timeout,
+};
+
+use crate::PATIENCE;
+
+/// A child process; killed when dropped.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    child: Child,
+    stdout: Said,
+    stderr: Said,
+}
+
+#[derive(Debug)]
+struct Said {
+    text: Arc<Mutex<String>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Process {
+    /// Starts a program.
+    ///
+    /// # Panics
+    /// If it is not installed.
+    pub fn start<A: AsRef<OsStr>>(
+        program: impl AsRef<OsStr>,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Self {
+        let name = program.as_ref().to_string_lossy().into_owned();
+        let mut child = Command::new(&program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{name} does not start: {error}"));
+        Self {
+            stdout: Said::by(child.stdout.take()),
+            stderr: Said::by(child.stderr.take()),
+            name,
+            child,
+        }
+    }
+
+    /// Waits for the end and answers how it went.
+    ///
+    /// # Panics
+    /// If it goes on for longer than [`PATIENCE`].
+    pub async fn ended(&mut self) -> ExitStatus {
+        let Ok(status) = timeout(PATIENCE, self.child.wait()).await else {
+            panic!(
+                "{} did not end in {PATIENCE:?}: {}",
+                self.name,
+                self.stderr()
+            );
+        };
+        self.stdout.finish().await;
+        self.stderr.finish().await;
+        status.expect("a child can be waited for")
+    }
+
+    /// Sends a signal; a process that has already ended gets none.
+    pub fn signal(&self, signal: Signal) {
+        if let Some(pid) = self.child.id() {
+            let pid = Pid::from_raw(pid.cast_signed()).expect("a process id is not 0");
+            kill_process(pid, signal).expect("a child can be signalled");
+        }
+    }
+
+    /// Whether it still runs.
+    pub fn runs(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// The process id.
+    ///
+    /// # Panics
+    /// If it has ended and was waited for.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id().expect("the process still runs")
+    }
+
+    /// What it has written to standard output so far.
+    #[must_use]
+    pub fn stdout(&self) -> String {
+        self.stdout.text()
+    }
+
+    /// What it has written to standard error so far.
+    #[must_use]
+    pub fn stderr(&self) -> String {
+        self.stderr.text()
+    }
+}
+
+impl Said {
+    fn by(stream: Option<impl AsyncRead + Unpin + Send + 'static>) -> Self {
+        let text = Arc::new(Mutex::new(String::new()));
+        let reader = stream.map(|stream| tokio::spawn(keep(stream, Arc::clone(&text))));
+        Self { text, reader }
+    }
+
+    async fn finish(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            reader.await.expect("reading a pipe does not panic");
+        }
+    }
+
+    fn text(&self) -> String {
+        self.text.lock().expect("no reader panicked").clone()
+    }
+}
+
+async fn keep(mut stream: impl AsyncRead + Unpin, text: Arc<Mutex<String>>) {
+    let mut piece = vec![0; 16 * 1024];
+    while let Ok(length @ 1..) = stream.read(&mut piece).await {
+        let said = String::from_utf8_lossy(&piece[..length]);
+        text.lock().expect("no reader panicked").push_str(&said);
+    }
+}

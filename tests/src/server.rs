@@ -1,0 +1,261 @@
+//! The real `lsv` binary, on free ports, in a folder of its own.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus},
+    sync::OnceLock,
+    time::Duration,
+};
+
+use tempfile::TempDir;
+
+use crate::{Api, Process, Signal, eventually};
+
+/// The API token that [`Server::start`] gives.
+pub const TOKEN: &str = "token-of-the-tests-0123456789abcdef";
+
+/// The signing secret that [`Server::start`] gives: the one of the published push vectors.
+pub const SECRET: &str = "nodemedia2017privatekey";
+
+/// A running `lsv`; killed when dropped.
+#[derive(Debug)]
+pub struct Server {
+    process: Process,
+    printed: String,
+    data: PathBuf,
+    // Deletes the folder when the server is gone.
+    _folder: Option<TempDir>,
+}
+
+impl Server {
+    /// Starts the binary in a new folder and waits until it is ready.
+    ///
+    /// # Panics
+    /// If it does not get ready, with what it wrote.
+    pub async fn start(arguments: &[&str]) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let mut server = Self::start_in(folder.path(), arguments).await;
+        server._folder = Some(folder);
+        server
+    }
+
+    /// Starts the binary over the data in a folder that the caller keeps.
+    ///
+    /// # Panics
+    /// If it does not get ready, with what it wrote.
+    pub async fn start_in(data: &Path, arguments: &[&str]) -> Self {
+        let standard = ["--api-token", TOKEN, "--secret", SECRET];
+        Self::start_bare(data, &[&standard, arguments].concat()).await
+    }
+
+    /// Starts the binary with neither token nor secret given.
+    ///
+    /// # Panics
+    /// If it does not get ready, with what it wrote.
+    pub async fn start_bare(data: &Path, arguments: &[&str]) -> Self {
+        let mut process = Process::start(binary(), command_line(data, arguments));
+        let printed = eventually("lsv gets ready", async || {
+            let printed = process.stdout();
+            if !process.runs() {
+                let status = process.ended().await;
+                panic!("lsv ended with {status}: {}", process.stderr());
+            }
+            ready(&printed).then_some(printed)
+        })
+        .await;
+        Self {
+            process,
+            printed,
+            data: data.to_owned(),
+            _folder: None,
+        }
+    }
+
+    /// The value printed after a label at start.
+    ///
+    /// # Panics
+    /// If there is no such line.
+    #[must_use]
+    pub fn printed(&self, label: &str) -> &str {
+        self.printed
+            .lines()
+            .find_map(|line| line.trim_start().strip_prefix(label)?.strip_prefix("  "))
+            .unwrap_or_else(|| panic!("no line {label:?} in {}", self.printed))
+            .trim()
+    }
+
+    /// All of what was printed at start.
+    #[must_use]
+    pub fn banner(&self) -> &str {
+        &self.printed
+    }
+
+    /// The HTTP address of a path that begins with a slash.
+    #[must_use]
+    pub fn http(&self, path: &str) -> String {
+        format!("{}{path}", self.printed("HTTP"))
+    }
+
+    /// The RTMP address of a stream key, credential and all.
+    #[must_use]
+    pub fn rtmp(&self, key: &str) -> String {
+        format!("{}/{key}", self.printed("RTMP"))
+    }
+
+    /// Host and port of the RTMP listener.
+    ///
+    /// # Panics
+    /// If the printed address is not RTMP.
+    #[must_use]
+    pub fn rtmp_address(&self) -> &str {
+        let address = self.printed("RTMP").strip_prefix("rtmp://");
+        let address = address.expect("an RTMP address");
+        address.split_once('/').map_or(address, |(host, _)| host)
+    }
+
+    /// The API with the operator's token.
+    #[must_use]
+    pub fn api(&self) -> Api {
+        Api::new(self.printed("HTTP"), Some(TOKEN))
+    }
+
+    /// The data directory.
+    #[must_use]
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// Everything logged so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.process.stderr()
+    }
+
+    /// Waits for the log to hold all of `parts` in one line and answers that line.
+    ///
+    /// # Panics
+    /// If it does not come.
+    pub async fn logged(&self, parts: &[&str]) -> String {
+        eventually(&format!("a log line with {parts:?}"), async || {
+            let log = self.log();
+            let mut lines = log.lines();
+            lines
+                .find(|line| parts.iter().all(|part| line.contains(part)))
+                .map(str::to_owned)
+        })
+        .await
+    }
+
+    /// Memory that it holds now, in bytes.
+    ///
+    /// # Panics
+    /// If it no longer runs.
+    #[must_use]
+    pub fn resident_bytes(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()));
+        let status = status.expect("the server runs");
+        let kib = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+        kib.and_then(|kib| kib.trim().parse::<u64>().ok())
+            .expect("VmRSS in KiB")
+            * 1024
+    }
+
+    /// Processor time used so far, in user and system mode together.
+    ///
+    /// # Panics
+    /// If it no longer runs.
+    #[must_use]
+    pub fn processor_time(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id()));
+        let stat = stat.expect("the server runs");
+        // The second field is the name in parentheses; user and system ticks are fields 14 and 15.
+        let (_, fields) = stat.rsplit_once(')').expect("a name in parentheses");
+        let ticks: u64 = fields
+            .split_whitespace()
+            .skip(11)
+            .take(2)
+            .map(|ticks| ticks.parse::<u64>().expect("ticks"))
+            .sum();
+        Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second())
+    }
+
+    /// Asks it to stop as an operator does and waits for its end.
+    pub async fn stop(&mut self) -> ExitStatus {
+        self.process.signal(Signal::TERM);
+        self.process.ended().await
+    }
+
+    /// Stops it at once, as a power cut does.
+    pub async fn kill(&mut self) {
+        self.process.signal(Signal::KILL);
+        self.process.ended().await;
+    }
+
+    /// The process itself.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+}
+
+/// Runs the binary to its end; for what must fail at start.
+///
+/// # Panics
+/// If it does not end.
+pub async fn lsv(data: &Path, arguments: &[&str]) -> (ExitStatus, String) {
+    let mut process = Process::start(binary(), command_line(data, arguments));
+    let status = process.ended().await;
+    (status, process.stderr())
+}
+
+fn command_line(data: &Path, arguments: &[&str]) -> Vec<String> {
+    let data = data.to_str().expect("a path in UTF-8");
+    let mut line: Vec<String> = ["--data", data].map(str::to_owned).to_vec();
+    for (flag, free) in [("--http", "127.0.0.1:0"), ("--rtmp", "127.0.0.1:0")] {
+        if !arguments.contains(&flag) {
+            line.extend([flag, free].map(str::to_owned));
+        }
+    }
+    line.extend(arguments.iter().map(|&argument| argument.to_owned()));
+    line
+}
+
+fn ready(printed: &str) -> bool {
+    printed.lines().any(|line| line.trim() == "Ready")
+}
+
+/// The binary of this build, or the one that `LSV_BIN` names. Built here, because cargo makes the binaries of another
+/// package only when asked.
+fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| std::env::var_os("LSV_BIN").map_or_else(build, PathBuf::from))
+}
+
+fn build() -> PathBuf {
+    // <target>/<profile>/deps/<test>-<hash>
+    let test = std::env::current_exe().expect("the path of this test");
+    let profile = test.ancestors().nth(2).expect("a profile's folder");
+    let target = profile.parent().expect("the target folder");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command
+        .args([
+            "build",
+            "--quiet",
+            "--package",
+            "lsv-examples",
+            "--bin",
+            "lsv",
+        ])
+        .arg("--target-dir")
+        .arg(target)
+        .current_dir(env!("CARGO_MANIFEST_DIR"));
+    if profile.ends_with("release") {
+        command.arg("--release");
+    }
+    let status = command.status().expect("cargo runs");
+    assert!(status.success(), "lsv does not build");
+    profile.join("lsv")
+}

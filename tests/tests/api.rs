@@ -1,0 +1,246 @@
+//! The API over real HTTP: what is refused, and that a refusal stores nothing.
+
+use lsv_tests::{Server, TOKEN};
+use reqwest::Method;
+use serde_json::json;
+
+#[tokio::test]
+async fn json_that_is_not_a_channel_is_refused_and_nothing_is_stored() {
+    let server = Server::start(&[]).await;
+    let api = server.api();
+    let before = api.count().await;
+    for (body, field) in [
+        (r#"{"hls_time":"two"}"#, Some("hls_time")),
+        (r#"{"hls_time":0}"#, Some("hls_time")),
+        (r#"{"hls_time":61}"#, Some("hls_time")),
+        (r#"{"hls_time":2.5}"#, Some("hls_time")),
+        (r#"{"hls_time":-2}"#, Some("hls_time")),
+        (r#"{"hls_time":[2]}"#, Some("hls_time")),
+        (r#"{"hls_time":1e300}"#, Some("hls_time")),
+        (r#"{"isFlv":"yes"}"#, Some("isFlv")),
+        (r#"{"isFlv":1}"#, Some("isFlv")),
+        (r#"{"isFlv":{}}"#, Some("isFlv")),
+        (r#"{"videoname":7}"#, Some("videoname")),
+        (r#"{"outdate":"2032-13-01"}"#, Some("outdate")),
+        (r#"{"outdate":"tomorrow"}"#, Some("outdate")),
+        (r#"{"codec":"mpeg2"}"#, Some("codec")),
+        (r#"{"masterSize":"gigantic"}"#, Some("masterSize")),
+        (r#"{"id":"../../etc"}"#, Some("id")),
+        (r#"{"id":"videostream"}"#, Some("id")),
+        (r#"{"id":""}"#, Some("id")),
+        (r#"{"isHSL":true}"#, Some("isHSL")),
+        (r#"{"key":"1-abc"}"#, Some("key")),
+    ] {
+        let problem = api
+            .send(Method::POST, "/videostream", body)
+            .await
+            .refused(422);
+        if let Some(field) = field {
+            assert!(problem.to_string().contains(field), "{body}: {problem}");
+        }
+    }
+    let long = json!({ "videoname": "x".repeat(257) }).to_string();
+    api.send(Method::POST, "/videostream", long)
+        .await
+        .refused(422);
+    for body in [
+        "",
+        "{",
+        "[]",
+        "null",
+        "\"text\"",
+        "{\"videoname\":\"\u{0}\"}",
+        "\u{feff}{}",
+    ] {
+        let answer = api.send(Method::POST, "/videostream", body).await;
+        assert!(
+            [400, 422].contains(&answer.status.as_u16()),
+            "{body:?}: {}",
+            answer.text
+        );
+        answer.refused(answer.status.as_u16());
+    }
+    let nested = "[".repeat(100_000);
+    let answer = api.send(Method::POST, "/videostream", nested).await;
+    assert!(answer.status.is_client_error(), "{}", answer.status);
+    assert_eq!(api.count().await, before);
+}
+
+#[tokio::test]
+async fn a_body_of_10_mib_is_refused() {
+    let server = Server::start(&[]).await;
+    let api = server.api();
+    let before = api.count().await;
+    let body = json!({ "description": "x".repeat(10 << 20) }).to_string();
+    let client = reqwest::Client::new();
+    let sent = client
+        .post(server.http("/videostream"))
+        .bearer_auth(TOKEN)
+        .header("content-type", "application/json")
+        .body(body)
+        .send()
+        .await;
+    // A server may close before it has read all of it; the client then sees either.
+    if let Ok(answer) = sent {
+        assert_eq!(answer.status().as_u16(), 413);
+    }
+    assert_eq!(api.count().await, before);
+    assert!(server.resident_bytes() < 256 << 20);
+}
+
+#[tokio::test]
+async fn without_the_token_there_is_no_api() {
+    let server = Server::start(&[]).await;
+    let channel = r#"{"id":"sneaked"}"#;
+    for token in [
+        None,
+        Some("wrong"),
+        Some(""),
+        Some(&TOKEN[..TOKEN.len() - 1]),
+    ] {
+        let api = server.api().with_token(token);
+        let refused = api.send(Method::POST, "/videostream", channel).await;
+        refused.refused(401);
+        assert!(
+            refused.header("www-authenticate").contains("Bearer"),
+            "{token:?}"
+        );
+        for path in [
+            "/videostream",
+            "/videostream/live",
+            "/videostream/live/urls",
+            "/videostream/online",
+            "/streamdns",
+            "/events",
+        ] {
+            api.read(path).await.refused(401);
+        }
+    }
+    server.api().read("/videostream/sneaked").await.refused(404);
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_404_and_what_cannot_be_done_is_405() {
+    let server = Server::start(&[]).await;
+    let api = server.api();
+    for path in [
+        "/videostream/none",
+        "/videostream/none/urls",
+        "/videostream/none/session",
+    ] {
+        api.read(path).await.refused(404);
+    }
+    for (method, path) in [
+        (Method::DELETE, "/videostream/none"),
+        (Method::POST, "/videostream/none/key"),
+    ] {
+        api.send(method, path, "").await.refused(404);
+    }
+    api.send(Method::PATCH, "/videostream/none", "{}")
+        .await
+        .refused(404);
+    for (method, path) in [
+        (Method::DELETE, "/videostream"),
+        (Method::PUT, "/videostream"),
+        (Method::POST, "/videostream/live"),
+        (Method::POST, "/videostream/online"),
+    ] {
+        let answer = api.send(method, path, "{}").await;
+        answer.refused(405);
+        assert_ne!(answer.header("allow"), "", "{path}");
+    }
+    for path in [
+        "/none/live.flv",
+        "/none/live.m3u8",
+        "/none/manifest.mpd",
+        "/..%2f/live.m3u8",
+    ] {
+        let answer = api.read(path).await;
+        assert_eq!(answer.status.as_u16(), 404, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_channel_can_be_made_read_changed_listed_and_deleted() {
+    let server = Server::start(&[]).await;
+    let api = server.api();
+    let answer = api
+        .send(
+            Method::POST,
+            "/videostream",
+            r#"{"id":"gate","videoname":"Gate"}"#,
+        )
+        .await;
+    assert_eq!(answer.status.as_u16(), 201);
+    assert!(
+        answer.header("location").ends_with("/videostream/gate"),
+        "{answer:?}"
+    );
+    let twice = api
+        .send(Method::POST, "/videostream", r#"{"id":"gate"}"#)
+        .await;
+    twice.refused(409);
+
+    let changed = api
+        .send(
+            Method::PATCH,
+            "/videostream/gate",
+            r#"{"hls_time":"4","isCMAF":"true"}"#,
+        )
+        .await
+        .json();
+    assert_eq!(
+        (&changed["hls_time"], &changed["isCMAF"]),
+        (&json!(4), &json!(true))
+    );
+    assert_eq!(changed["videoname"], "Gate");
+    api.send(Method::PATCH, "/videostream/gate", r#"{"hls_time":"4000"}"#)
+        .await
+        .refused(422);
+    assert_eq!(api.read("/videostream/gate").await.json(), changed);
+
+    let urls = api.read("/videostream/gate/urls").await.text;
+    for part in [
+        "rtmp://",
+        "/gate/live.flv",
+        "/gate/live.m3u8",
+        "/gate/master.m3u8",
+    ] {
+        assert!(urls.contains(part), "no {part} in {urls}");
+    }
+    let list = api.read("/videostream").await.json();
+    assert_eq!(list[0]["id"], "gate", "newest first: {list}");
+    assert_eq!(
+        api.read("/videostream/gate/recordings").await.json(),
+        json!([])
+    );
+    let deleted = api.send(Method::DELETE, "/videostream/gate", "").await;
+    assert_eq!(deleted.status.as_u16(), 204);
+    api.read("/videostream/gate").await.refused(404);
+}
+
+#[tokio::test]
+async fn a_long_list_comes_in_pages() {
+    let server = Server::start(&[]).await;
+    let api = server.api();
+    let before = api.count().await;
+    for number in 0..5 {
+        api.channel(&format!("c{number}")).await;
+    }
+    let mut seen = Vec::new();
+    let mut path = "/videostream?limit=2".to_owned();
+    loop {
+        let page = api.read(&path).await;
+        let list = page.json();
+        let ids = list.as_array().unwrap().iter();
+        seen.extend(ids.map(|channel| channel["id"].as_str().unwrap().to_owned()));
+        let link = page.header("link");
+        let Some(next) = link.strip_prefix('<').and_then(|rest| rest.split_once('>')) else {
+            break;
+        };
+        assert!(next.1.contains("rel=\"next\""), "{link}");
+        path = next.0[next.0.find("/videostream").unwrap()..].to_owned();
+    }
+    assert_eq!(seen.len(), before + 5);
+    assert_eq!(&seen[..5], ["c4", "c3", "c2", "c1", "c0"]);
+}

@@ -1,0 +1,79 @@
+//! The player pages in Chromium, one after another: every player of the project's own origin, none from elsewhere.
+
+use std::time::Duration;
+
+use lsv_tests::{Picture, Seen, Server, Signal, Viewer, play, seconds};
+use tokio::time::sleep;
+
+#[tokio::test]
+async fn every_player_plays_in_chromium() {
+    let server = Server::start(&[]).await;
+    let key = server.api().channel("cam").await;
+    let picture = Picture {
+        size: "640x360",
+        ..Picture::default()
+    };
+    let _publisher = picture.push(&server.rtmp(&key));
+    for (player, page, behind_live) in [
+        ("mpegts.js", "flv.html", 5.0),
+        ("mpegts.js over a WebSocket", "flv.html?via=ws", 5.0),
+        ("hls.js, MPEG-TS", "hls.html", 20.0),
+        ("hls.js, low-latency CMAF", "hls.html?src=cmaf", 6.0),
+        ("shaka-player, DASH", "dash.html", 20.0),
+        ("the best of them", "", 6.0),
+    ] {
+        let seen = play(&server.http(&format!("/cam/{page}")), seconds(6), None).await;
+        println!(
+            "{player}: started after {:?} s, {:?} s behind live, at worst {:?} s, {} stalls",
+            seen.startup, seen.latency_p50, seen.latency_max, seen.stalls
+        );
+        plays(player, &seen);
+        assert_eq!(seen.width, 640, "{player}: {seen:?}");
+        assert!(
+            seen.latency_p50.is_none_or(|behind| behind < behind_live),
+            "{player}: {seen:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn players_go_on_when_a_publisher_vanishes_and_comes_back() {
+    let server = Server::start(&[]).await;
+    let key = server.api().channel("cam").await;
+    for (player, page) in [
+        ("mpegts.js", "flv.html"),
+        ("hls.js, MPEG-TS", "hls.html"),
+        ("hls.js, low-latency CMAF", "hls.html?src=cmaf"),
+        ("shaka-player, DASH", "dash.html"),
+    ] {
+        let mut publisher = Picture::default().push(&server.rtmp(&key));
+        Viewer::open(&server.http("/cam/live.flv"))
+            .await
+            .goes_on(1)
+            .await;
+        let page = server.http(&format!("/cam/{page}"));
+        let interruption = async {
+            // Long enough for the page to have begun to play, and well before its end.
+            sleep(Duration::from_secs(7)).await;
+            publisher.signal(Signal::KILL);
+            publisher.ended().await;
+            Picture::default().push(&server.rtmp(&key))
+        };
+        let (seen, mut publisher) = tokio::join!(play(&page, 20, None), interruption);
+        println!(
+            "{player}: moved on by {} s of 20, {} stalls: {seen:?}",
+            seen.advanced, seen.stalls
+        );
+        plays(player, &seen);
+        publisher.signal(Signal::KILL);
+        publisher.ended().await;
+    }
+}
+
+fn plays(player: &str, seen: &Seen) {
+    assert!(
+        seen.requests_to_other_hosts.is_empty(),
+        "{player}: {seen:?}"
+    );
+    assert!(seen.ok, "{player}: {seen:?}");
+}
