@@ -1,0 +1,251 @@
+//! Writes the seed corpora: `cargo run -p lsv-fuzz --example seeds`.
+//!
+//! Every seed is a well-formed input of its target or one that comes close, so that a fuzzer starts from what real
+//! peers send. Found crashes are kept beside these as files of their own; this program never deletes one.
+
+use std::{fs, io, path::Path};
+
+use lsv_auth::{
+    Secret,
+    push::{self, Algorithm, Expiry},
+};
+use lsv_mux::fuzzing::AVC_RECORD;
+
+fn main() -> io::Result<()> {
+    rtmp()?;
+    amf0()?;
+    formats()?;
+    tags()?;
+    channels()?;
+    credentials()
+}
+
+/// What real clients send, whole and cut: four bytes of lengths stand in front.
+fn rtmp() -> io::Result<()> {
+    let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("../lsv-rtmp/tests/vectors");
+    for name in [
+        "ffmpeg-publish",
+        "ffmpeg-play",
+        "librtmp-publish",
+        "librtmp-play",
+    ] {
+        let recording = fs::read(vectors.join(name).with_extension("bin"))?;
+        let (hello, rest) = recording.split_at(HANDSHAKE);
+        for target in ["rtmp_chunk", "rtmp_server_session"] {
+            seed(target, name, &[&[0; 4], rest])?;
+            seed(target, &format!("{name}-cut"), &[&[0, 11, 126, 2], rest])?;
+        }
+        seed("rtmp_handshake", name, &[&[255; 4], hello])?;
+        seed(
+            "rtmp_handshake",
+            &format!("{name}-short"),
+            &[&[9; 4], &hello[..1600]],
+        )?;
+    }
+    let audio = |head: &[u8]| [head, &[0xAF, 1, 0x21]].concat();
+    let deltas = [
+        audio(&[4, 0, 3, 0xE8, 0, 0, 3, 8, 1, 0, 0, 0]),
+        audio(&[0x44, 0, 0, 20, 0, 0, 3, 8]),
+        audio(&[0x84, 0, 0, 20]),
+        audio(&[0xC4]),
+    ];
+    seed("rtmp_chunk", "deltas", &[&[0; 4], &deltas.concat()])?;
+    let extended = audio(&[
+        4, 0xFF, 0xFF, 0xFF, 0, 0, 3, 8, 1, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xF0,
+    ]);
+    let wrapped = audio(&[0x84, 0xFF, 0xFF, 0xFF, 1, 0, 0, 0]);
+    seed("rtmp_chunk", "extended", &[&[0; 4], &extended, &wrapped])?;
+    let abort = [2, 0, 0, 0, 0, 0, 4, 2, 0, 0, 0, 0, 0, 0, 0, 4];
+    let half = [4, 0, 0, 0, 0, 1, 0, 8, 1, 0, 0, 0];
+    seed("rtmp_chunk", "abort", &[&[0; 4], &half, &[0; 128], &abort])
+}
+
+fn amf0() -> io::Result<()> {
+    let connect = b"\x02\0\x07connect\0\x3F\xF0\0\0\0\0\0\0\x03\0\x03app\x02\0\x06stream\0\0\x09";
+    let target = "rtmp_amf0";
+    seed(target, "connect", &[connect])?;
+    seed(
+        target,
+        "ecma-array",
+        &[b"\x08\0\0\0\x01\0\x05width\0\x40\x94\0\0\0\0\0\0\0\0\x09"],
+    )?;
+    seed(target, "strict-array", &[b"\x0A\0\0\0\x03\x05\x06\x01\x01"])?;
+    seed(target, "date", &[b"\x0B\x42\x78\0\0\0\0\0\0\0\0"])?;
+    seed(target, "long-string", &[b"\x0C\0\0\0\x04text"])?;
+    seed(
+        target,
+        "typed-object",
+        &[b"\x10\0\x04type\0\x01a\x05\0\0\x09"],
+    )?;
+    seed(target, "not-a-number", &[b"\0\x7F\xF8\0\0\0\0\0\x01"])?;
+    seed(target, "not-utf-8", &[b"\x02\0\x02\xC3\x28"])?;
+    seed(target, "deep", &[&b"\x03\0\x01a".repeat(200)])?;
+    seed(target, "endless-array", &[b"\x0A\xFF\xFF\xFF\xFF\x05"])
+}
+
+fn formats() -> io::Result<()> {
+    let unit = |bytes: &[u8]| [&length32(bytes.len()), bytes].concat();
+    let key = [unit(&[0x06, 5, 1, 0, 0x80]), unit(&[0x65, 0x88, 0x84, 0])].concat();
+    let inter = unit(&[0x41, 0x9A, 0, 0x10]);
+    let delimited = [unit(&[0x09, 0xF0]), unit(&[0x67, 0x64]), key.clone()].concat();
+    seed("mux_annexb", "key", &[&key])?;
+    seed("mux_annexb", "delimited", &[&delimited])?;
+    seed("mux_annexb", "empty-unit", &[&unit(&[]), &inter])?;
+    seed("mux_annexb", "too-long", &[&[0xFF; 4], &inter])?;
+
+    let header = b"FLV\x01\x05\0\0\0\x09\0\0\0\0";
+    let script = b"\x02\0\x0AonMetaData\x08\0\0\0\0\0\0\x09";
+    let flv = [
+        header.to_vec(),
+        flv_tag(18, script),
+        flv_tag(9, &[&[0x17, 0, 0, 0, 0], AVC_RECORD].concat()),
+        flv_tag(8, &[0xAF, 0, 0x12, 0x10]),
+        flv_tag(9, &[&[0x17, 1, 0, 0, 40], key.as_slice()].concat()),
+        flv_tag(8, &[0xAF, 1, 0x21, 0x10, 4]),
+    ];
+    let flv = flv.concat();
+    seed("mux_flv_demux", "stream", &[&[0], &flv])?;
+    seed("mux_flv_demux", "cut", &[&[6], &flv[..flv.len() - 5]])?;
+    seed(
+        "mux_flv_demux",
+        "too-long",
+        &[&[200], header, &[9, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0, 0, 0, 0]],
+    )?;
+
+    let frames = [
+        frame(2, 0, 40_000_000, &key),
+        frame(1, 5_000_000, 0, &[0x21, 0x10, 4]),
+        frame(0, 40_000_000, 80_000_000, &inter),
+        frame(1, 28_000_000, 0, &[0x21, 0x10, 4]),
+    ];
+    let jump = frame(2, u64::MAX >> 1, u64::MAX, &key);
+    for target in ["mux_ts", "mux_mp4_fragment"] {
+        seed(target, "frames", &[&frames.concat()])?;
+        seed(target, "jump", &[&frames[0], &jump, &frames[2]])?;
+        seed(
+            target,
+            "empty",
+            &[&frame(2, 0, 0, &[]), &frame(1, 0, 0, &[])],
+        )?;
+    }
+    Ok(())
+}
+
+/// Tag bodies, each after a byte with its length and, in the top bit, whether it is audio.
+fn tags() -> io::Result<()> {
+    let video = |body: &[u8]| [&[body.len() as u8], body].concat();
+    let audio = |body: &[u8]| [&[body.len() as u8 | 0x80], body].concat();
+    let payload = [0, 0, 0, 4, 0x65, 0x88, 0x84, 0];
+    let target = "core_tag";
+    let legacy = [
+        video(&[&[0x17, 0, 0, 0, 0], AVC_RECORD].concat()),
+        video(&[&[0x17, 1, 0, 0, 40], &payload[..]].concat()),
+        video(&[&[0x27, 1, 0xFF, 0xFF, 0xD8], &payload[..]].concat()),
+        video(&[0x17, 2, 0, 0, 0]),
+        audio(&[0xAF, 0, 0x12, 0x10]),
+        audio(&[0xAF, 1, 0x21, 0x10, 4]),
+    ];
+    seed(target, "legacy", &[&legacy.concat()])?;
+    let enhanced = [
+        video(&[b"\x90avc1", AVC_RECORD].concat()),
+        video(&[b"\x91avc1\0\0\x28", &payload[..]].concat()),
+        video(&[b"\xA3avc1", &payload[..]].concat()),
+        video(b"\x92avc1"),
+        audio(b"\x90mp4a\x12\x10"),
+        audio(b"\x91mp4a\x21\x10\x04"),
+    ];
+    seed(target, "enhanced", &[&enhanced.concat()])?;
+    let others = [
+        video(b"\x90hvc1\x01\x01\x60\0\0\0"),
+        video(b"\x90av01\x81\x04\x0C\0"),
+        video(b"\x96\0avc1\0\0\x01\0"),
+        audio(b"\x90Opus\x01\x02"),
+        audio(&[0x2F, 0xFF, 0xFB]),
+    ];
+    seed(target, "others", &[&others.concat()])
+}
+
+fn channels() -> io::Result<()> {
+    let target = "core_channel";
+    let full = br#"{"videoname":"Front gate","outdate":"2032-12-09","isFlv":"true","isCMAF":true,
+"hls_time":"2","hls_list_size":6,"video_time":"60","codec":"libx264","WaterMarkFontColor":"red","masterSize":"large"}"#;
+    seed(target, "full", &[full])?;
+    seed(target, "empty", &[b"{}"])?;
+    seed(target, "unknown", &[br#"{"isHSL":true}"#])?;
+    seed(
+        target,
+        "range",
+        &[br#"{"hls_time":61,"motion_diff":"256","clusterNumber":-1}"#],
+    )?;
+    seed(target, "dates", &[br#"{"outdate":"2032/2/30"}"#])?;
+    seed(
+        target,
+        "relay",
+        &[br#"{"isRelay":"true","relayURL":"rtmp://example.com/live/a,rtmps://example.com/b"}"#],
+    )?;
+    seed(target, "deep", &[&b"[".repeat(500)])
+}
+
+fn credentials() -> io::Result<()> {
+    let secret = Secret::new("fuzzing").map_err(io::Error::other)?;
+    let mint = |algorithm| {
+        push::mint(
+            &secret,
+            algorithm,
+            &push::path("fuzz"),
+            Expiry::from_unix(4_000_000_000),
+        )
+    };
+    let good = mint(Algorithm::HmacSha256);
+    let target = "auth_push";
+    seed(target, "hmac", &[format!("sign={good}").as_bytes()])?;
+    seed(
+        target,
+        "md5",
+        &[format!("sign={}", mint(Algorithm::Md5)).as_bytes()],
+    )?;
+    seed(target, "bare", &[good.as_bytes()])?;
+    seed(
+        target,
+        "twice",
+        &[format!("sign={good}&sign={good}").as_bytes()],
+    )?;
+    seed(target, "signed", &[format!("sign=+{good}").as_bytes()])?;
+    seed(target, "overflow", &[b"sign=99999999999999999999999-00"])?;
+    seed(target, "others", &[b"a=1&sign=%31-&b"])
+}
+
+fn seed(target: &str, name: &str, parts: &[&[u8]]) -> io::Result<()> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("corpus")
+        .join(target);
+    fs::create_dir_all(&folder)?;
+    fs::write(folder.join(name), parts.concat())
+}
+
+/// An FLV tag at time 0 with its trailing length (FLV 10.1 §E.4.1).
+fn flv_tag(kind: u8, body: &[u8]) -> Vec<u8> {
+    let length = length32(body.len());
+    let head = [&[kind], &length[1..], &[0; 7]].concat();
+    [head.as_slice(), body, &length32(body.len() + 11)].concat()
+}
+
+/// A frame as the format targets read it: flags, decoding time and composition offset in nanoseconds, length, payload.
+fn frame(flags: u8, time: u64, composition: u64, payload: &[u8]) -> Vec<u8> {
+    let length = &length32(payload.len())[2..];
+    [
+        &[flags],
+        &time.to_be_bytes()[..],
+        &composition.to_be_bytes(),
+        length,
+        payload,
+    ]
+    .concat()
+}
+
+fn length32(length: usize) -> [u8; 4] {
+    (length as u32).to_be_bytes()
+}
+
+/// Length of C0, C1 and C2 together (RTMP 1.0 §5.2).
+const HANDSHAKE: usize = 1 + 2 * 1536;

@@ -1,0 +1,3 @@
+//! Length-prefixed access units into Annex B.
+#![cfg_attr(fuzzing, no_main)]
+lsv_fuzz::target!(lsv_mux::fuzzing::annexb);

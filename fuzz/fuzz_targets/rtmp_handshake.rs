@@ -1,0 +1,3 @@
+//! RTMP handshakes.
+#![cfg_attr(fuzzing, no_main)]
+lsv_fuzz::target!(lsv_rtmp::fuzzing::handshake);
