@@ -41,7 +41,7 @@ impl Snapshot {
             Name::Media(kind) => self.media_playlist(kind, reload),
             Name::Init(kind, number) => self.init(kind, number).into(),
             Name::Segment(kind, sequence) => self.whole(kind, sequence).into(),
-            Name::At(kind, init, start) => self.at(kind, init, start).into(),
+            Name::At(kind, init, start) => self.at(kind, init, start),
             Name::Part(kind, sequence, part) => self.part(kind, sequence, part),
             Name::Ts(sequence) => self.ts(sequence).into(),
         };
@@ -149,12 +149,25 @@ impl Snapshot {
         ))
     }
 
-    fn at(&self, kind: Kind, init: u64, time: u64) -> Option<File> {
-        let begins =
-            |rendition: &Rendition| rendition.init.number == init && rendition.first_time() == time;
+    fn at(&self, kind: Kind, init: u64, time: u64) -> Lookup {
+        let of_run = |rendition: &&Rendition| rendition.init.number == init;
+        let begins = |rendition: &Rendition| rendition.first_time() == time;
         let mut segments = self.segments.iter();
-        let found = segments.find(|segment| segment.rendition(kind).is_some_and(begins))?;
-        self.whole(kind, found.sequence)
+        let found =
+            segments.find(|segment| segment.rendition(kind).filter(of_run).is_some_and(begins));
+        if let Some(segment) = found {
+            return self.whole(kind, segment.sequence).into();
+        }
+        // A player at the live edge asks for the segment that grows: FFmpeg would pass over one that is not there.
+        let last = self
+            .segments
+            .last()
+            .and_then(|segment| segment.rendition(kind))
+            .filter(of_run);
+        match last.is_some_and(|last| last.first_time().saturating_add(last.duration) == time) {
+            true => Lookup::Wait,
+            false => Lookup::Refused(FileError::NotFound),
+        }
     }
 
     fn part(&self, kind: Kind, sequence: u64, part: u32) -> Lookup {

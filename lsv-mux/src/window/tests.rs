@@ -159,6 +159,24 @@ async fn a_blocking_reload_is_answered_with_its_part() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn dash_waits_for_the_segment_that_grows_and_for_no_other() {
+    let (mut rig, outputs, rest) = live(4_500);
+    // Two segments of two seconds at 90 kHz are there; the third is under way.
+    let third = "cmaf/video-1000-360000.m4s";
+    assert!(waits(&outputs, third, Reload::default()).await);
+    for name in ["cmaf/video-1000-540000.m4s", "cmaf/video-1000-360001.m4s"] {
+        let answer = outputs.file(name, Reload::default()).await;
+        assert_eq!(answer.err(), Some(FileError::NotFound), "{name}");
+    }
+    let asked = ask(&outputs, third, Reload::default());
+    rig.push(&rest);
+    outputs.publish(rig.snapshot.clone());
+    let file = asked.await.unwrap().unwrap();
+    let same = outputs.file("cmaf/video-1002.m4s", Reload::default()).await;
+    assert_eq!(file.body, same.unwrap().body);
+}
+
+#[tokio::test(start_paused = true)]
 async fn reloads_too_far_ahead_are_refused() {
     let (_, outputs, _) = live(20_500);
     let lone_part = Reload {
