@@ -106,7 +106,8 @@ pub fn annexb(data: &[u8]) {
     }
 }
 
-fn flv_tags(stream: &[u8], step: usize) -> (Vec<flv::Tag>, Option<flv::DemuxError>) {
+/// All tags of `stream`, fed in pieces of `step` bytes, and the error at the end if there is one.
+pub(crate) fn flv_tags(stream: &[u8], step: usize) -> (Vec<flv::Tag>, Option<flv::DemuxError>) {
     let mut demuxer = flv::Demuxer::new(flv::Limits::default());
     let mut input = BytesMut::new();
     let mut tags = Vec::new();

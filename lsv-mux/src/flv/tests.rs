@@ -5,25 +5,8 @@ use lsv_core::tag::Parser;
 use proptest::prelude::*;
 
 use super::*;
+use crate::fuzzing::flv_tags as demux;
 use crate::testing::{AVC_RECORD, audio, frame, tracks, video};
-
-/// All tags of `bytes`, fed in pieces of `step` bytes, and the error at the end if there is one.
-fn demux(bytes: &[u8], step: usize) -> (Vec<Tag>, Option<DemuxError>) {
-    let mut demuxer = Demuxer::new(Limits::default());
-    let mut input = BytesMut::new();
-    let mut tags = Vec::new();
-    for piece in bytes.chunks(step) {
-        input.extend_from_slice(piece);
-        loop {
-            match demuxer.next(&mut input) {
-                Ok(Some(tag)) => tags.push(tag),
-                Ok(None) => break,
-                Err(error) => return (tags, Some(error)),
-            }
-        }
-    }
-    (tags, None)
-}
 
 fn fault(bytes: &[u8]) -> Option<(u64, Reason)> {
     demux(bytes, bytes.len())
