@@ -2,8 +2,10 @@
 
 use bytes::{Bytes, BytesMut};
 
+#[cfg(feature = "platform")]
 use crate::channel::{Channel, Fields, Moment};
 use crate::media::Kind;
+#[cfg(feature = "platform")]
 use crate::path::ChannelId;
 use crate::tag;
 use crate::time::Timestamp;
@@ -12,6 +14,7 @@ use crate::time::Timestamp;
 ///
 /// # Panics
 /// If an accepted channel reads back differently.
+#[cfg(feature = "platform")]
 pub fn channel(data: &[u8]) {
     let Ok(fields) = serde_json::from_slice::<Fields>(data) else {
         return;

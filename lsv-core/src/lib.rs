@@ -5,17 +5,18 @@
 //! | --- | --- | --- |
 //! | [`media`], [`codec`], [`time`] | frames, tracks, codec configurations, media time | ISO/IEC 14496-3, -10, -15 |
 //! | [`tag`] | audio and video tag bodies, legacy and Enhanced | FLV 10.1 annex E, E-RTMP v2 |
-//! | [`hub`] | streams, feeds, packaging once for all viewers | |
-//! | [`path`], [`channel`] | names; the channel record, its fields and push keys | |
-//! | [`ports`], [`access`], [`events`] | what a node needs from outside, as traits; who may publish; what happens | |
+//! | `hub` (feature `platform`) | streams, feeds, packaging once for all viewers | |
+//! | `path`, `channel` (feature `platform`) | names; the channel record, its fields and push keys | |
+//! | `ports`, `access`, `events` (feature `platform`) | what a node needs from outside, as traits; who may publish; what happens | |
 //! | `embedded` (feature) | the ports within one process: redb, a directory, memory | |
 //! | `lifecycle` (feature) | reconnect window, announcements, what is live | |
 //! | `api` (feature) | the REST API as an axum router | RFC 9457, OpenAPI 3.1 |
 //! | [`wire`] | the byte toolbox | |
 //!
-//! Nothing but the three features touches a socket, a clock or a file. A stream from one end to the other:
+//! Nothing but the last three features touches a socket, a clock or a file. A stream from one end to the other:
 //!
-//! ```
+#![cfg_attr(feature = "platform", doc = "```")]
+#![cfg_attr(not(feature = "platform"), doc = "```ignore")]
 //! use std::time::Instant;
 //! use bytes::Bytes;
 //! use lsv_core::hub::{Delivery, Hub, Offer};
@@ -46,21 +47,27 @@
 //! # }
 //! ```
 
+#[cfg(feature = "platform")]
 pub mod access;
 #[cfg(feature = "api")]
 pub mod api;
+#[cfg(feature = "platform")]
 pub mod channel;
 pub mod codec;
 #[cfg(feature = "embedded")]
 pub mod embedded;
+#[cfg(feature = "platform")]
 pub mod events;
 #[doc(hidden)]
 pub mod fuzzing;
+#[cfg(feature = "platform")]
 pub mod hub;
 #[cfg(feature = "lifecycle")]
 pub mod lifecycle;
 pub mod media;
+#[cfg(feature = "platform")]
 pub mod path;
+#[cfg(feature = "platform")]
 pub mod ports;
 pub mod tag;
 pub mod time;

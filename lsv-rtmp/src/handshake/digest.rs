@@ -3,10 +3,7 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::PACKET;
-
-/// C1, S1, C2 or S2.
-pub(super) type Packet = [u8; PACKET];
+use super::Packet;
 
 /// An HMAC-SHA256.
 pub(super) type Digest = [u8; DIGEST];

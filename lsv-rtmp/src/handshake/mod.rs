@@ -3,16 +3,20 @@
 //! Two forms are spoken. The *simple* one is the standard's. The *digest* one is what Flash Player 9 and later do, and
 //! FFmpeg, librtmp and hardware encoders after them: C1 and S1 hide an HMAC-SHA256 keyed with a well-known constant,
 //! C2 and S2 end with one over the other's digest. It proves nothing about the peer; some clients play H.264 only after
-//! it, so the server answers in the form that the client chose.
+//! it, so the server answers in the form that the client chose. It needs the feature `digest`; without it the simple form
+//! is the answer to both.
 //!
 //! Nothing here draws random numbers: the caller gives 32 bytes that differ per connection.
 
+#[cfg(feature = "digest")]
 mod digest;
 
 use bytes::{Buf, BufMut, BytesMut};
 
 use crate::error::{Error, PeerMisbehaved, Unsupported};
-use digest::Packet;
+
+/// C1, S1, C2 or S2.
+type Packet = [u8; PACKET];
 
 /// The server's half of a handshake.
 #[derive(Debug)]
@@ -56,10 +60,7 @@ impl Server {
                 return Ok(false);
             };
             output.put_u8(VERSION);
-            match digest::find(c1, &digest::CLIENT_KEY) {
-                Some(client) => self.answer_digest(&client, output),
-                None => self.answer_simple(c1, output),
-            }
+            self.answer(c1, output);
             input.advance(1 + PACKET);
             self.stage = ServerStage::Echo;
         }
@@ -71,11 +72,25 @@ impl Server {
         Ok(self.stage == ServerStage::Done)
     }
 
+    #[cfg(feature = "digest")]
+    fn answer(&self, c1: &Packet, output: &mut BytesMut) {
+        match digest::find(c1, &digest::CLIENT_KEY) {
+            Some(client) => self.answer_digest(&client, output),
+            None => self.answer_simple(c1, output),
+        }
+    }
+
+    #[cfg(not(feature = "digest"))]
+    fn answer(&self, c1: &Packet, output: &mut BytesMut) {
+        self.answer_simple(c1, output);
+    }
+
     fn answer_simple(&self, c1: &Packet, output: &mut BytesMut) {
         output.put_slice(&random_packet(&self.seed, 0, [0; 4]));
         output.put_slice(c1);
     }
 
+    #[cfg(feature = "digest")]
     fn answer_digest(&self, client: &digest::Found, output: &mut BytesMut) {
         let mut s1 = random_packet(&self.seed, 0, SERVER_VERSION);
         digest::imprint(&mut s1, client.scheme, &digest::SERVER_KEY);
@@ -151,18 +166,26 @@ fn check_version(version: u8) -> Result<(), Error> {
     }
 }
 
-/// Time 0, `version`, and bytes drawn from `seed`; `number` makes packets of one connection differ.
+/// Time 0, `version`, and bytes drawn from `seed` by SplitMix64; `number` makes packets of one connection differ.
 fn random_packet(seed: &[u8; 32], number: u8, version: [u8; 4]) -> Packet {
+    let mut state = seed.iter().fold(u64::from(number), |state, byte| {
+        state.rotate_left(8).wrapping_mul(GOLDEN_GAMMA) ^ u64::from(*byte)
+    });
     let mut packet = [0; PACKET];
-    for (block, bytes) in (0_u8..).zip(packet.chunks_mut(32)) {
-        let drawn = digest::hmac(seed, &[&[number, block]]);
-        bytes.copy_from_slice(drawn.get(..bytes.len()).unwrap_or(&drawn));
+    for block in packet.chunks_exact_mut(8) {
+        state = state.wrapping_add(GOLDEN_GAMMA);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        block.copy_from_slice(&(mixed ^ (mixed >> 31)).to_be_bytes());
     }
     for (byte, value) in packet.iter_mut().zip([0; 4].into_iter().chain(version)) {
         *byte = value;
     }
     packet
 }
+
+/// The step of SplitMix64: 2^64 divided by the golden ratio.
+const GOLDEN_GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// The only version of RTMP without encryption (RTMP 1.0 §5.2.2).
 const VERSION: u8 = 3;
@@ -172,7 +195,8 @@ const PACKET: usize = 1536;
 
 /// What S1 says of the server in the digest form. The first byte must be 3 or more for FFmpeg to check the digest, and
 /// clients take S1 for the simple form where all four are zero.
+#[cfg(feature = "digest")]
 const SERVER_VERSION: [u8; 4] = [4, 5, 0, 1];
 
-#[cfg(test)]
+#[cfg(all(test, feature = "digest"))]
 mod tests;
