@@ -154,7 +154,7 @@ pub enum InvalidMessage {
     NestedAggregate,
 }
 
-/// Which field of [`Limits`](crate::Limits) was reached.
+/// Which field of [`Limits`](crate::Limits) was reached, or the [`Budget`](crate::Budget) of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Limit {
@@ -172,6 +172,9 @@ pub enum Limit {
     /// [`Limits::partial_bytes`](crate::Limits::partial_bytes).
     #[error("more than {0} bytes in unfinished messages")]
     PartialBytes(usize),
+    /// The [`Budget`](crate::Budget) that all connections share.
+    #[error("more than {0} bytes in unfinished messages of all connections together")]
+    Budget(usize),
     /// [`Limits::amf_depth`](crate::Limits::amf_depth).
     #[error("AMF0 nests deeper than {0}")]
     AmfDepth(usize),
@@ -205,7 +208,10 @@ pub enum Waiting {
     /// A publish or play request.
     #[error("no publish or play request came in time")]
     Stream,
-    /// Audio or video of a publisher.
-    #[error("the publisher sent no media")]
+    /// What a server says to a client that wants to publish or play.
+    #[error("the server did not start the stream in time")]
+    Answer,
+    /// Audio or video of whoever sends the stream.
+    #[error("no media came in time")]
     Media,
 }

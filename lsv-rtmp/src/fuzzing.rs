@@ -114,12 +114,12 @@ pub fn server_session(data: &[u8]) {
     alike(data, serve);
     for purpose in [Purpose::Publish, Purpose::Play] {
         let read = |pieces: Pieces<'_>| {
-            let mut client = Client::new(ClientConfig::new(purpose, "h", "a", "n", [0; 32]));
+            let mut client = Client::new(ClientConfig::new(purpose, "h", "a", "n", [0; 32]), now);
             let mut hello = BytesMut::from(&[3][..]);
             hello.resize(1 + 2 * 1536, 0);
-            assert_eq!(client.next(&mut hello), Ok(None));
+            assert_eq!(client.next(&mut hello, now), Ok(None));
             feed(pieces, |input| {
-                let event = client.next(input);
+                let event = client.next(input, now);
                 drop(client.take_output());
                 event
             })

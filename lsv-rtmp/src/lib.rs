@@ -27,22 +27,22 @@
 //! use lsv_rtmp::session::{Client, ClientConfig, ClientEvent, Event, Purpose, Server, ServerConfig};
 //!
 //! # fn main() -> Result<(), lsv_rtmp::Error> {
-//! let mut client = Client::new(ClientConfig::new(Purpose::Publish, "host", "stream", "cam", [1; 32]));
+//! let mut client = Client::new(ClientConfig::new(Purpose::Publish, "host", "stream", "cam", [1; 32]), Instant::now());
 //! let mut server = Server::new(ServerConfig::new([2; 32]), Instant::now());
 //! // Two buffers stand for the connection.
 //! let (mut to_server, mut to_client) = (BytesMut::new(), BytesMut::new());
 //!
 //! let payload = loop {
-//!     while let Some(event) = client.next(&mut to_client)? {
+//!     while let Some(event) = client.next(&mut to_client, Instant::now())? {
 //!         if event == ClientEvent::Started {
-//!             client.send_video(40, b"\x17\x01 a key frame")?;
+//!             client.send_video(40, &[b"\x17\x01", b" a key frame"])?;
 //!         }
 //!     }
 //!     to_server.extend_from_slice(&client.take_output());
 //!     match server.next(&mut to_server, Instant::now())? {
 //!         // Here a server looks at `request.target.query`, and may refuse.
 //!         Some(Event::Publish(request)) if request.target.name == "cam" => server.accept_publish(Instant::now())?,
-//!         Some(Event::Video { payload, .. }) => break payload,
+//!         Some(Event::Media(media)) => break media.payload().clone(),
 //!         _ => {}
 //!     }
 //!     to_client.extend_from_slice(&server.take_output());
@@ -55,6 +55,7 @@
 #![warn(clippy::indexing_slicing)]
 
 pub mod amf0;
+mod budget;
 pub mod chunk;
 pub mod error;
 #[doc(hidden)]
@@ -64,6 +65,7 @@ mod limits;
 pub mod message;
 pub mod session;
 
+pub use budget::Budget;
 pub use error::Error;
 pub use limits::Limits;
 

@@ -18,7 +18,8 @@ pub struct Limits {
     pub chunk_streams: usize,
     /// Bytes held in half-received messages over all chunk streams together; default 16 MiB.
     ///
-    /// Stops a peer that starts a long message on every chunk stream and ends none.
+    /// Stops a peer that starts a long message on every chunk stream and ends none. What all peers hold together is
+    /// bounded by a [`Budget`](crate::Budget).
     pub partial_bytes: usize,
     /// How deep AMF0 objects and arrays may nest; default 32. Real commands nest 2 or 3 deep.
     pub amf_depth: usize,
@@ -40,12 +41,16 @@ pub struct Limits {
     ///
     /// Stops a peer that asks (pings, commands) and never reads the answers.
     pub output_bytes: usize,
-    /// From accepting the connection to the end of the handshake; default 5 s.
+    /// From the start of the connection to the end of the handshake; default 5 s.
     pub handshake_timeout: Duration,
-    /// From the handshake to an accepted publish or play request, and between two of them; default 15 s.
+    /// From the handshake to an accepted publish or play request, and between two of them; default 15 s. For a client:
+    /// from the handshake until the server has started its stream.
     pub command_timeout: Duration,
     /// Longest silence of a publisher, in media messages; default 10 s. Then its channel is free for another.
     pub publish_idle: Duration,
+    /// Longest silence of a server that this side plays from, in media messages; default none: a live stream may pause,
+    /// and servers keep its players.
+    pub play_idle: Option<Duration>,
 }
 
 impl Default for Limits {
@@ -64,6 +69,7 @@ impl Default for Limits {
             handshake_timeout: Duration::from_secs(5),
             command_timeout: Duration::from_secs(15),
             publish_idle: Duration::from_secs(10),
+            play_idle: None,
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Instant;
 use bytes::BytesMut;
 use lsv_rtmp::{
     Error,
-    session::{Event, Server, ServerConfig},
+    session::{Event, Media, Server, ServerConfig},
 };
 
 const FFMPEG_PUBLISH: &[u8] = include_bytes!("vectors/ffmpeg-publish.bin");
@@ -62,9 +62,9 @@ fn publishers() {
         let mut newest = 0;
         for event in media {
             let (kind, at, payload) = match event {
-                Event::Data { timestamp, payload } => (0, *timestamp, payload),
-                Event::Audio { timestamp, payload } => (1, *timestamp, payload),
-                Event::Video { timestamp, payload } => (2, *timestamp, payload),
+                Event::Media(Media::Data { timestamp, payload }) => (0, *timestamp, payload),
+                Event::Media(Media::Audio { timestamp, payload }) => (1, *timestamp, payload),
+                Event::Media(Media::Video { timestamp, payload }) => (2, *timestamp, payload),
                 other => panic!("{other:?}"),
             };
             match kind {
@@ -92,7 +92,12 @@ fn both_publishers_sent_the_same_media() {
     let media = |recording| -> Vec<Event> {
         let events = replay(recording, usize::MAX).unwrap().into_iter();
         events
-            .filter(|event| matches!(event, Event::Audio { .. } | Event::Video { .. }))
+            .filter(|event| {
+                matches!(
+                    event,
+                    Event::Media(Media::Audio { .. } | Media::Video { .. })
+                )
+            })
             .collect()
     };
     assert_eq!(media(FFMPEG_PUBLISH), media(LIBRTMP_PUBLISH));

@@ -6,7 +6,8 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use super::{DEFAULT_CHUNK_SIZE, EXTENDED_TIMESTAMP, MAX_MESSAGE_BYTES};
 use crate::{
-    Limits,
+    Budget, Limits,
+    budget::Share,
     error::{Error, Limit, PeerMisbehaved},
     message::{Control, Message, MessageType},
 };
@@ -26,9 +27,22 @@ pub struct Decoder {
     reading: Option<Reading>,
     /// Bytes allocated for unfinished messages, over all chunk streams.
     partial_bytes: usize,
+    /// What of them is taken from the budget of the process; the same number between two calls.
+    share: Share,
+    bytes_received: u64,
+    position: Position,
     max_message: usize,
     max_streams: usize,
     max_partial: usize,
+}
+
+/// Where in the bytes of a connection a chunk stands: what a message in a log needs, to be found in a recording.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Position {
+    /// Bytes between the end of the handshake and the first byte of the chunk's header.
+    pub byte_offset: u64,
+    /// The chunk stream; `None` before the first chunk.
+    pub chunk_stream_id: Option<u32>,
 }
 
 /// Index of the chunk stream, and payload bytes of its chunk that have not come.
@@ -75,11 +89,24 @@ type Extended = bool;
 impl Decoder {
     /// A decoder at the start of a connection, after the handshake.
     pub fn new(limits: &Limits) -> Self {
+        Self::with_share(limits, Share::of(None))
+    }
+
+    /// The same, where what it holds between two calls of [`next`](Self::next) is taken from `budget`, and goes back as
+    /// messages are finished and when the decoder is dropped.
+    pub fn with_budget(limits: &Limits, budget: Budget) -> Self {
+        Self::with_share(limits, Share::of(Some(budget)))
+    }
+
+    fn with_share(limits: &Limits, share: Share) -> Self {
         Self {
             chunk_size: to_usize(DEFAULT_CHUNK_SIZE),
             streams: Vec::new(),
             reading: None,
             partial_bytes: 0,
+            share,
+            bytes_received: 0,
+            position: Position::default(),
             max_message: limits.message_bytes.min(MAX_MESSAGE_BYTES),
             max_streams: limits.chunk_streams,
             max_partial: limits.partial_bytes,
@@ -91,6 +118,34 @@ impl Decoder {
     /// # Errors
     /// [`PeerMisbehaved`], [`Limit`], or a broken Set Chunk Size or Abort. There is no way to go on after an error.
     pub fn next(&mut self, input: &mut BytesMut) -> Result<Option<Message>, Error> {
+        let message = self.advance(input)?;
+        if self.share.bytes() != self.partial_bytes {
+            self.share.resize(self.partial_bytes)?;
+        }
+        Ok(message)
+    }
+    /// Payload bytes per chunk that the peer sends.
+    pub fn chunk_size(&self) -> usize {
+        self.chunk_size
+    }
+
+    /// Bytes allocated for messages that have not come whole.
+    pub fn partial_bytes(&self) -> usize {
+        self.partial_bytes
+    }
+
+    /// Bytes taken from the input so far: where in the connection, after its handshake, the next byte stands.
+    pub fn bytes_received(&self) -> u64 {
+        self.bytes_received
+    }
+
+    /// The chunk that was read last, or is being read. After a message it is the one that completed it, after an error
+    /// the one that is at fault; how the bytes were cut makes no difference then.
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
+    fn advance(&mut self, input: &mut BytesMut) -> Result<Option<Message>, Error> {
         loop {
             if self.reading.is_none() {
                 let Some(header) = self.parse_header(input)? else {
@@ -98,6 +153,7 @@ impl Decoder {
                 };
                 self.begin_chunk(&header)?;
                 input.advance(header.size);
+                self.bytes_received = self.bytes_received.saturating_add(to_u64(header.size));
             }
             let Some(message) = self.read_payload(input)? else {
                 if self.reading.is_some() {
@@ -112,20 +168,14 @@ impl Decoder {
         }
     }
 
-    /// Payload bytes per chunk that the peer sends.
-    pub fn chunk_size(&self) -> usize {
-        self.chunk_size
-    }
-
-    /// Bytes allocated for messages that have not come whole.
-    pub fn partial_bytes(&self) -> usize {
-        self.partial_bytes
-    }
-
-    fn parse_header(&self, input: &[u8]) -> Result<Option<Header>, Error> {
+    fn parse_header(&mut self, input: &[u8]) -> Result<Option<Header>, Error> {
         let mut cursor = input;
         let Some((format, chunk_stream_id)) = basic_header(&mut cursor) else {
             return Ok(None);
+        };
+        self.position = Position {
+            byte_offset: self.bytes_received,
+            chunk_stream_id: Some(chunk_stream_id),
         };
         let known = self
             .streams
@@ -233,6 +283,7 @@ impl Decoder {
         }
         partial.extend_from_slice(input.get(..take).unwrap_or_default());
         input.advance(take);
+        self.bytes_received = self.bytes_received.saturating_add(to_u64(take));
         reading.left = reading.left.saturating_sub(take);
         if reading.left > 0 {
             return Ok(None);
@@ -357,6 +408,10 @@ fn skip_repeated_timestamp(cursor: &mut &[u8], stream: &ChunkStream) -> Option<(
 fn get_u24(cursor: &mut &[u8]) -> Option<u32> {
     let value = cursor.try_get_uint(3).ok()?;
     u32::try_from(value).ok()
+}
+
+fn to_u64(value: usize) -> u64 {
+    u64::try_from(value).unwrap_or(u64::MAX)
 }
 
 fn to_usize(value: u32) -> usize {

@@ -8,7 +8,7 @@ mod decoder;
 mod encoder;
 
 pub use self::{
-    decoder::Decoder,
+    decoder::{Decoder, Position},
     encoder::{Encoder, Header, encode_message},
 };
 

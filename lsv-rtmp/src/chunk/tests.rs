@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    Limits,
+    Budget, Limits,
     error::{Error, InvalidMessage, Limit, PeerMisbehaved},
     message::{Control, Message, MessageType},
 };
@@ -106,13 +106,29 @@ fn drain(decoder: &mut Decoder, input: &mut BytesMut, got: &mut Vec<Got>) -> Res
 }
 
 fn decode_with(limits: &Limits, pieces: &[&[u8]]) -> (Vec<Got>, Result<(), Error>) {
+    let (got, result) = decode_to_position(limits, pieces);
+    (got, result.map_err(|(error, _)| error))
+}
+
+/// The same, with where the error is.
+fn decode_to_position(
+    limits: &Limits,
+    pieces: &[&[u8]],
+) -> (Vec<Got>, Result<(), (Error, Position)>) {
     let mut decoder = Decoder::new(limits);
     let mut input = BytesMut::new();
     let mut got = Vec::new();
+    let mut fed = 0;
     for piece in pieces {
         input.extend_from_slice(piece);
-        if let Err(error) = drain(&mut decoder, &mut input, &mut got) {
-            return (got, Err(error));
+        fed += piece.len();
+        let result = drain(&mut decoder, &mut input, &mut got);
+        assert_eq!(
+            decoder.bytes_received(),
+            u64::try_from(fed - input.len()).unwrap()
+        );
+        if let Err(error) = result {
+            return (got, Err((error, decoder.position())));
         }
     }
     (got, Ok(()))
@@ -123,14 +139,15 @@ fn decode_with(limits: &Limits, pieces: &[&[u8]]) -> (Vec<Got>, Result<(), Error
 fn decode(raw: &Raw) -> (Vec<Got>, Result<(), Error>) {
     let limits = Limits::default();
     let bytes = &raw.0[..];
-    let whole = decode_with(&limits, &[bytes]);
+    let whole = decode_to_position(&limits, &[bytes]);
     let single: Vec<_> = bytes.chunks(1).collect();
-    assert_eq!(decode_with(&limits, &single), whole, "byte by byte");
+    assert_eq!(decode_to_position(&limits, &single), whole, "byte by byte");
     for at in 0..bytes.len() {
         let (head, tail) = bytes.split_at(at);
-        assert_eq!(decode_with(&limits, &[head, tail]), whole, "cut at {at}");
+        let cut = decode_to_position(&limits, &[head, tail]);
+        assert_eq!(cut, whole, "cut at {at}");
     }
-    whole
+    (whole.0, whole.1.map_err(|(error, _)| error))
 }
 
 #[track_caller]
@@ -554,11 +571,17 @@ fn unfinished_messages_are_bounded_together() {
     for id in 3..10 {
         raw = raw.type0(id, 0, 100_000).bytes(&[0; 65_536]);
     }
-    let whole = decode_with(&limits, &[&raw.0]);
-    assert_eq!(whole, (vec![], Err(Limit::PartialBytes(300_000).into())));
+    let whole = decode_to_position(&limits, &[&raw.0]);
+    let place = Position {
+        // Set Chunk Size, then four messages that are under way with twelve bytes of header each.
+        byte_offset: 16 + 4 * (12 + 65_536),
+        chunk_stream_id: Some(7),
+    };
+    let error = Limit::PartialBytes(300_000).into();
+    assert_eq!(whole, (vec![], Err((error, place))));
     for piece in [1, 1000, 65_536, 100_000] {
         let pieces: Vec<_> = raw.0.chunks(piece).collect();
-        assert_eq!(decode_with(&limits, &pieces), whole);
+        assert_eq!(decode_to_position(&limits, &pieces), whole);
     }
 }
 
@@ -596,6 +619,67 @@ fn memory_of_finished_messages_is_given_back() {
         );
         assert_eq!(decoder.partial_bytes(), 0);
     }
+}
+
+#[test]
+fn connections_share_a_budget() {
+    let budget = Budget::new(250_000);
+    let open = || {
+        let decoder = Decoder::with_budget(&Limits::default(), budget.clone());
+        let half = Raw::new()
+            .control(1, 99_999)
+            .type0(4, 0, 100_000)
+            .bytes(&[7; 99_999]);
+        (decoder, half.0)
+    };
+    let (mut first, mut half) = open();
+    assert_eq!(first.next(&mut half), Ok(None));
+    let (mut second, mut half) = open();
+    assert_eq!(second.next(&mut half), Ok(None));
+    assert_eq!(budget.used(), 200_000);
+    let (mut third, mut half) = open();
+    assert_eq!(third.next(&mut half), Err(Limit::Budget(250_000).into()));
+    assert_eq!(budget.used(), 200_000);
+
+    // The others go on, and what they finish is free for the next.
+    let mut rest = Raw::new().type3(4).bytes(&[7]).0;
+    assert_eq!(
+        first.next(&mut rest).unwrap().unwrap().payload,
+        [7; 100_000][..]
+    );
+    assert_eq!(budget.used(), 100_000);
+    let (mut fourth, mut half) = open();
+    assert_eq!(fourth.next(&mut half), Ok(None));
+    assert_eq!(budget.used(), 200_000);
+    let mut abort = Raw::new().control(2, 4).0;
+    assert_eq!(fourth.next(&mut abort), Ok(None));
+    assert_eq!(budget.used(), 100_000);
+    drop(second);
+    assert_eq!(budget.used(), 0);
+}
+
+#[test]
+fn a_position_is_that_of_the_chunk() {
+    let mut decoder = Decoder::new(&Limits::default());
+    assert_eq!(decoder.position(), Position::default());
+    let mut input = Raw::new()
+        .type0(4, 0, 200)
+        .bytes(&pattern(128, 0))
+        .type0(6, 0, 1)
+        .bytes(b"v")
+        .type3(4)
+        .bytes(&pattern(72, 0))
+        .type3(9)
+        .0;
+    let mut place = || {
+        let outcome = decoder.next(&mut input).map(|message| message.is_some());
+        let position = decoder.position();
+        (outcome.ok(), position.byte_offset, position.chunk_stream_id)
+    };
+    assert_eq!(place(), (Some(true), 140, Some(6)));
+    assert_eq!(place(), (Some(true), 153, Some(4)));
+    assert_eq!(place(), (None, 226, Some(9)));
+    assert_eq!(decoder.bytes_received(), 226);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use lsv_core::media::MediaFrame;
 use lsv_core::tag::{self, TagError};
 use lsv_core::time::{Timestamp, Unwrapper};
 
-use crate::session::Event;
+use crate::session::{Event, Media};
 
 pub(super) struct Ingest {
     publisher: Publisher,
@@ -43,28 +43,34 @@ impl Ingest {
 
     pub(super) fn take(&mut self, event: Event) -> Result<Flow, TagError> {
         match event {
-            Event::Video { timestamp, payload } => {
+            Event::Media(media) => self.take_media(media),
+            Event::Unpublished => Ok(Flow::Finished),
+            _ => Ok(Flow::Continue),
+        }
+    }
+
+    fn take_media(&mut self, media: Media) -> Result<Flow, TagError> {
+        match media {
+            Media::Video { timestamp, payload } => {
                 let at = self.place(timestamp);
                 let parsed = self.parser.video(&payload, at);
                 self.push(parsed)
             }
-            Event::Audio { timestamp, payload } => {
+            Media::Audio { timestamp, payload } => {
                 let at = self.place(timestamp);
                 let parsed = self.parser.audio(&payload, at);
                 self.push(parsed)
             }
-            Event::Data { timestamp, payload } if is_metadata(&payload) => {
+            Media::Data { timestamp, payload } if is_metadata(&payload) => {
                 self.place(timestamp);
                 self.publisher.set_metadata(payload);
                 Ok(Flow::Continue)
             }
-            Event::Data { timestamp, payload } => {
+            Media::Data { timestamp, payload } => {
                 let at = self.place(timestamp);
                 let frame = self.parser.data(payload, at);
                 self.push(Ok(Some(frame)))
             }
-            Event::Unpublished => Ok(Flow::Finished),
-            _ => Ok(Flow::Continue),
         }
     }
 

@@ -2,9 +2,10 @@
 
 use std::{fmt, sync::Arc};
 
-use bytes::Bytes;
-
-use super::target::{Public, Target, app_of_url};
+use super::{
+    media::Media,
+    target::{Public, Target, app_of_url},
+};
 use crate::{
     Limits,
     amf0::{Object, Value},
@@ -13,8 +14,6 @@ use crate::{
 };
 
 /// What happened on a server session.
-///
-/// Payloads never share memory with the caller's read buffer.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
@@ -24,27 +23,8 @@ pub enum Event {
     /// The client wants to play. Decoding pauses until [`Server::accept_play`](super::Server::accept_play) or
     /// [`Server::reject_play`](super::Server::reject_play).
     Play(PlayRequest),
-    /// An audio message of the publisher.
-    Audio {
-        /// Milliseconds on the publisher's clock, modulo 2^32.
-        timestamp: u32,
-        /// An FLV audio tag body; never empty.
-        payload: Bytes,
-    },
-    /// A video message of the publisher.
-    Video {
-        /// Milliseconds on the publisher's clock, modulo 2^32.
-        timestamp: u32,
-        /// An FLV video tag body; never empty.
-        payload: Bytes,
-    },
-    /// Metadata or cue points of the publisher.
-    Data {
-        /// Milliseconds on the publisher's clock, modulo 2^32.
-        timestamp: u32,
-        /// AMF0 as players get it: begins with a name such as `onMetaData`, without `@setDataFrame`.
-        payload: Bytes,
-    },
+    /// Audio, video, metadata or cue points of the publisher.
+    Media(Media),
     /// The publisher ended its stream in order. It may publish again on the same connection.
     Unpublished,
     /// The player wants no more. It may play again on the same connection.

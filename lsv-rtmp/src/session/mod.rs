@@ -25,7 +25,7 @@
 //!                 Event::Publish(request) if request.target.app == "stream" => session.accept_publish(Instant::now())?,
 //!                 Event::Publish(_) => session.reject_publish(&Reject::bad_name("publish to /stream/NAME"))?,
 //!                 Event::Play(_) => session.reject_play(&Reject::denied("this server only records"))?,
-//!                 Event::Video { timestamp, payload } => println!("{timestamp} ms: {} bytes", payload.len()),
+//!                 Event::Media(media) => println!("{} ms: {} bytes", media.timestamp(), media.payload().len()),
 //!                 _ => {}
 //!             }
 //!             socket.write_all(&session.take_output())?;
@@ -52,6 +52,7 @@ mod ack;
 mod answers;
 mod client;
 mod events;
+mod media;
 mod server;
 mod target;
 mod wire;
@@ -59,6 +60,7 @@ mod wire;
 pub use self::{
     client::{Client, ClientConfig, ClientEvent, Purpose},
     events::{ConnectInfo, Event, PlayRequest, PublishRequest, Reject},
+    media::Media,
     server::{Server, ServerConfig},
     target::Target,
 };

@@ -77,14 +77,15 @@ impl Wire {
         self.check_output()
     }
 
-    /// Writes a message whose payload is at hand in parts.
+    /// Writes a message whose payload is at hand in parts, unless the output is full already: a frame longer than that
+    /// limit has to pass too.
     pub(super) fn send_parts(
         &mut self,
         header: &chunk::Header,
         parts: &[&[u8]],
     ) -> Result<(), Error> {
-        chunk::encode_message(&mut self.output, header, parts, self.encoder.chunk_size())?;
-        self.check_output()
+        self.check_output()?;
+        chunk::encode_message(&mut self.output, header, parts, self.encoder.chunk_size())
     }
 
     /// Writes a control message.

@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use super::{
     answers,
     events::{ConnectInfo, Event, Reject},
+    media::Media,
     wire::Wire,
 };
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
     chunk,
     error::{Error, Waiting},
     handshake,
-    message::{Command, Control, Message, MessageType, UserControl, data_body},
+    message::{Command, Control, Message, MessageType, UserControl},
 };
 
 /// How a server session behaves.
@@ -156,7 +157,11 @@ impl Server {
     /// [`Error::TimedOut`] where the peer was due to do something by now.
     pub fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
         match self.deadline {
-            Some((deadline, waiting)) if deadline <= now => Err(waiting.into()),
+            Some((deadline, waiting)) if deadline <= now => {
+                self.state = State::Closing;
+                self.deadline = None;
+                Err(waiting.into())
+            }
             _ => Ok(()),
         }
     }
@@ -337,7 +342,6 @@ impl Server {
     }
 
     fn on_message(&mut self, message: Message, now: Instant) -> Result<Option<Event>, Error> {
-        let timestamp = message.timestamp;
         let publishing = matches!(self.state, State::Publishing { .. });
         match message.type_id {
             MessageType::COMMAND | MessageType::COMMAND_AMF3 => self.on_command(&message, now),
@@ -345,15 +349,9 @@ impl Server {
             _ if !publishing => Ok(None),
             MessageType::AUDIO | MessageType::VIDEO => {
                 self.deadline = Some((now + self.config.limits.publish_idle, Waiting::Media));
-                let payload = message.payload;
-                // Flash encoders send empty audio messages while the microphone is muted.
-                Ok(match message.type_id {
-                    _ if payload.is_empty() => None,
-                    MessageType::AUDIO => Some(Event::Audio { timestamp, payload }),
-                    _ => Some(Event::Video { timestamp, payload }),
-                })
+                Ok(Media::of(message).map(Event::Media))
             }
-            _ => Ok(data_body(&message).map(|payload| Event::Data { timestamp, payload })),
+            _ => Ok(Media::of(message).map(Event::Media)),
         }
     }
 

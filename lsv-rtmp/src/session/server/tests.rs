@@ -272,10 +272,10 @@ fn a_publisher_from_connect_to_the_end() {
 
     assert_eq!(
         peer.next(),
-        Ok(Some(Event::Video {
+        Ok(Some(Event::Media(Media::Video {
             timestamp: 40,
             payload: Bytes::from_static(b"early")
-        }))
+        })))
     );
     peer.media(
         MessageType::DATA,
@@ -287,17 +287,17 @@ fn a_publisher_from_connect_to_the_end() {
     let payload = Bytes::from_static(b"\x02\0\x0aonMetaData");
     assert_eq!(
         peer.next(),
-        Ok(Some(Event::Data {
+        Ok(Some(Event::Media(Media::Data {
             timestamp: 0,
             payload
-        }))
+        })))
     );
     assert_eq!(
         peer.next(),
-        Ok(Some(Event::Audio {
+        Ok(Some(Event::Media(Media::Audio {
             timestamp: 60,
             payload: Bytes::from_static(b"a")
-        }))
+        })))
     );
 
     peer.command(0, &Command::new("FCUnpublish", 6.0).argument("cam"));
@@ -446,7 +446,10 @@ fn one_stream_at_a_time() {
     peer.command(2, &publish("other"));
     peer.command(2, &play("other"));
     peer.media(MessageType::AUDIO, 5, b"a");
-    assert!(matches!(peer.next(), Ok(Some(Event::Audio { .. }))));
+    assert!(matches!(
+        peer.next(),
+        Ok(Some(Event::Media(Media::Audio { .. })))
+    ));
     assert_eq!(
         peer.heard_status(),
         [
@@ -511,7 +514,10 @@ fn a_careless_driver_gets_the_same_bytes() {
     let mut expected = careful.heard();
     careful.server.accept_publish(careful.now).unwrap();
     expected.extend(careful.heard());
-    assert!(matches!(careful.next(), Ok(Some(Event::Audio { .. }))));
+    assert!(matches!(
+        careful.next(),
+        Ok(Some(Event::Media(Media::Audio { .. })))
+    ));
     assert_eq!(careful.next(), Ok(None));
     expected.extend(careful.heard());
 
@@ -528,7 +534,10 @@ fn a_careless_driver_gets_the_same_bytes() {
         careless.server.accept_publish(careless.now),
         Err(Error::Misuse(_))
     ));
-    assert!(matches!(careless.next(), Ok(Some(Event::Audio { .. }))));
+    assert!(matches!(
+        careless.next(),
+        Ok(Some(Event::Media(Media::Audio { .. })))
+    ));
     assert_eq!(careless.next(), Ok(None));
     assert_eq!(careless.heard(), expected);
 }
@@ -687,7 +696,10 @@ fn time_runs_out_for_the_silent() {
     assert_eq!(peer.server.timeout(), Some(peer.now + limits.publish_idle));
     peer.now += Duration::from_secs(9);
     peer.media(MessageType::AUDIO, 0, b"a");
-    assert!(matches!(peer.next(), Ok(Some(Event::Audio { .. }))));
+    assert!(matches!(
+        peer.next(),
+        Ok(Some(Event::Media(Media::Audio { .. })))
+    ));
     assert_eq!(peer.server.timeout(), Some(peer.now + limits.publish_idle));
     // Commands are no media.
     peer.now += Duration::from_secs(10);
@@ -736,7 +748,7 @@ fn converse(
     let (to_client, to_server) = wires;
     let (mut heard_by_client, mut heard_by_server) = (Vec::new(), Vec::new());
     loop {
-        while let Some(event) = client.next(to_client).unwrap() {
+        while let Some(event) = client.next(to_client, Instant::now()).unwrap() {
             heard_by_client.push(event);
         }
         while let Some(event) = server.next(to_server, Instant::now()).unwrap() {
@@ -755,7 +767,7 @@ fn pair(purpose: Purpose) -> (Client, Server, (BytesMut, BytesMut)) {
     let client = ClientConfig::new(purpose, "host", "stream", "cam?sign=1-a", [1; 32]);
     let server = Server::new(ServerConfig::new([2; 32]), Instant::now());
     (
-        Client::new(client),
+        Client::new(client, Instant::now()),
         server,
         (BytesMut::new(), BytesMut::new()),
     )
@@ -770,7 +782,10 @@ fn a_client_publishes_to_a_server() {
         panic!("{to_server:?}")
     };
     assert_eq!(request.target.query.as_deref(), Some("sign=1-a"));
-    assert!(matches!(client.send_video(0, b"x"), Err(Error::Misuse(_))));
+    assert!(matches!(
+        client.send_video(0, &[b"x"]),
+        Err(Error::Misuse(_))
+    ));
     server.accept_publish(Instant::now()).unwrap();
     assert_eq!(
         converse(&mut client, &mut server, &mut wires).0,
@@ -778,26 +793,35 @@ fn a_client_publishes_to_a_server() {
     );
 
     let frame: Vec<u8> = (0..200_000_u32).map(|i| i as u8).collect();
-    client.send_data(0, b"\x02\0\x0aonMetaData\x05").unwrap();
-    client.send_video(0x0100_0000, &frame).unwrap();
-    client.send_audio(0x0100_0001, b"aac").unwrap();
+    client
+        .send_data(0, &[b"\x02\0\x0aonMetaData", b"\x05"])
+        .unwrap();
+    client
+        .send_video(0x0100_0000, &[&frame[..9], &frame[9..]])
+        .unwrap();
+    client
+        .send(&Media::Audio {
+            timestamp: 0x0100_0001,
+            payload: Bytes::from_static(b"aac"),
+        })
+        .unwrap();
     client.finish().unwrap();
     let (_, to_server) = converse(&mut client, &mut server, &mut wires);
     assert_eq!(
         to_server,
         [
-            Event::Data {
+            Event::Media(Media::Data {
                 timestamp: 0,
                 payload: Bytes::from_static(b"\x02\0\x0aonMetaData\x05")
-            },
-            Event::Video {
+            }),
+            Event::Media(Media::Video {
                 timestamp: 0x0100_0000,
                 payload: frame.into()
-            },
-            Event::Audio {
+            }),
+            Event::Media(Media::Audio {
                 timestamp: 0x0100_0001,
                 payload: Bytes::from_static(b"aac")
-            },
+            }),
             Event::Unpublished,
         ]
     );
@@ -815,7 +839,7 @@ fn a_client_plays_from_a_server() {
     let (to_client, _) = converse(&mut client, &mut server, &mut wires);
     assert!(matches!(
         &to_client[..],
-        [ClientEvent::Started, ClientEvent::Data { payload, .. }] if payload.starts_with(b"\x02\0\x11|RtmpSampleAccess")
+        [ClientEvent::Started, ClientEvent::Media(Media::Data { payload, .. })] if payload.starts_with(b"\x02\0\x11|RtmpSampleAccess")
     ));
 
     // What is encoded once for all players goes beside the session, after its output.
@@ -837,10 +861,10 @@ fn a_client_plays_from_a_server() {
     assert_eq!(
         to_client,
         [
-            ClientEvent::Video {
+            ClientEvent::Media(Media::Video {
                 timestamp: 7,
                 payload: Bytes::from_static(b"frame")
-            },
+            }),
             ClientEvent::Ended
         ]
     );

@@ -1,131 +1,34 @@
 //! The client's end of a session: publishes or plays one stream.
 
-use std::fmt;
+mod config;
+mod event;
+
+use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 
-use super::{target::Public, wire::Wire};
+pub use self::{
+    config::{ClientConfig, Purpose},
+    event::ClientEvent,
+};
+use super::{media::Media, wire::Wire};
 use crate::{
-    Limits,
     amf0::{Object, Value},
     chunk,
-    error::Error,
+    error::{Error, Waiting},
     handshake,
-    message::{Command, Control, Message, MessageType, SET_DATA_FRAME, UserControl, data_body},
+    message::{Command, Control, Message, MessageType, SET_DATA_FRAME, UserControl},
 };
 
-/// What a client connects to, and how.
-///
-/// [`fmt::Debug`] leaves queries out: they carry credentials.
-#[derive(Clone)]
-#[non_exhaustive]
-pub struct ClientConfig {
-    /// What the peer may take.
-    pub limits: Limits,
-    /// Publish or play.
-    pub purpose: Purpose,
-    /// Application, such as `stream`.
-    pub app: String,
-    /// Name of the stream with its query, such as `cam?sign=1-a`.
-    pub stream_name: String,
-    /// The address up to the application, such as `rtmp://host/stream`.
-    pub tc_url: String,
-    /// What the client calls itself; default `FMLE/3.0 (compatible; lsv)`, whose beginning some
-    /// servers look for.
-    pub flash_ver: String,
-    /// Codecs that the client handles, as FourCCs or `*`; default none.
-    pub four_cc_list: Vec<String>,
-    /// Bytes per chunk that are sent; default 60,000.
-    pub chunk_size: u32,
-    /// Fills the handshake's random bytes; draw it anew for each connection.
-    pub seed: [u8; 32],
-}
-
-/// What a client wants of its stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// Send it.
-    Publish,
-    /// Receive it.
-    Play,
-}
-
-impl ClientConfig {
-    /// The defaults, for the stream `stream_name` of the application `app` on `host` (with its port
-    /// where that is not 1935).
-    pub fn new(purpose: Purpose, host: &str, app: &str, stream_name: &str, seed: [u8; 32]) -> Self {
-        Self {
-            limits: Limits::default(),
-            purpose,
-            app: app.to_owned(),
-            stream_name: stream_name.to_owned(),
-            tc_url: format!("rtmp://{host}/{app}"),
-            flash_ver: "FMLE/3.0 (compatible; lsv)".to_owned(),
-            four_cc_list: Vec::new(),
-            chunk_size: super::ServerConfig::CHUNK_SIZE,
-            seed,
-        }
-    }
-}
-
-impl fmt::Debug for ClientConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientConfig")
-            .field("purpose", &self.purpose)
-            .field("tc_url", &Public(&self.tc_url))
-            .field("stream_name", &Public(&self.stream_name))
-            .field("limits", &self.limits)
-            .finish_non_exhaustive()
-    }
-}
-
-/// What happened on a client session.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum ClientEvent {
-    /// The server accepts: media may be sent, or will come.
-    Started,
-    /// The server refuses, or ends the stream with an error. Close the connection.
-    Refused {
-        /// Its code, such as `NetStream.Publish.Denied`; empty where it gives none.
-        code: String,
-        /// What it says about it.
-        description: String,
-    },
-    /// An audio message, an FLV audio tag body.
-    Audio {
-        /// Milliseconds, modulo 2^32.
-        timestamp: u32,
-        /// The tag body; never empty.
-        payload: Bytes,
-    },
-    /// A video message, an FLV video tag body.
-    Video {
-        /// Milliseconds, modulo 2^32.
-        timestamp: u32,
-        /// The tag body; never empty.
-        payload: Bytes,
-    },
-    /// Metadata or cue points in AMF0.
-    Data {
-        /// Milliseconds, modulo 2^32.
-        timestamp: u32,
-        /// Begins with a name such as `onMetaData`.
-        payload: Bytes,
-    },
-    /// The stream is over.
-    Ended,
-}
-
-/// The client's end of one connection. How to drive it: [`session`](super). The first call of
-/// [`next`](Self::next) needs no input. It has no time-outs: how long to wait for a server is the
-/// caller's to say.
+/// The client's end of one connection. How to drive it: [`session`](super). The first call of [`next`](Self::next) needs
+/// no input.
 #[derive(Debug)]
 pub struct Client {
     config: ClientConfig,
     wire: Wire,
     state: State,
     stream_id: u32,
+    deadline: Option<(Instant, Waiting)>,
 }
 
 #[derive(Debug)]
@@ -142,37 +45,32 @@ enum State {
 }
 
 impl Client {
-    /// A session that has sent nothing yet.
-    pub fn new(config: ClientConfig) -> Self {
+    /// A session on a connection that was opened at `now`; it has sent nothing yet.
+    pub fn new(config: ClientConfig, now: Instant) -> Self {
+        let limits = &config.limits;
         Self {
-            wire: Wire::new(&config.limits, WINDOW),
+            wire: Wire::new(limits, WINDOW),
             state: State::Handshake(handshake::Client::new(config.seed)),
             stream_id: 0,
+            deadline: Some((now + limits.handshake_timeout, Waiting::Handshake)),
             config,
         }
     }
 
-    /// The next thing that happened, or `None` where more bytes are needed. Takes from `input` what
-    /// it has used.
+    /// The next thing that happened, or `None` where more bytes are needed. Takes from `input` what it has used.
     ///
     /// # Errors
-    /// Anything that the server did wrong. Close the connection then.
-    pub fn next(&mut self, input: &mut BytesMut) -> Result<Option<ClientEvent>, Error> {
-        if let State::Handshake(handshake) = &mut self.state {
-            if !handshake.next(input, self.wire.output())? {
-                return Ok(None);
-            }
-            self.connect()?;
+    /// Anything that the server did wrong. The session is closing from then on.
+    pub fn next(
+        &mut self,
+        input: &mut BytesMut,
+        now: Instant,
+    ) -> Result<Option<ClientEvent>, Error> {
+        let result = self.advance(input, now);
+        if result.is_err() {
+            self.end();
         }
-        while !matches!(self.state, State::Over) {
-            let Some(message) = self.wire.receive(input)? else {
-                break;
-            };
-            if let Some(event) = self.on_message(&message)? {
-                return Ok(Some(event));
-            }
-        }
-        Ok(None)
+        result
     }
 
     /// Everything that waits to be written, and nothing the second time.
@@ -180,31 +78,67 @@ impl Client {
         self.wire.take_output()
     }
 
-    /// Sends an audio message.
-    ///
-    /// # Errors
-    /// [`Error::Misuse`] before [`ClientEvent::Started`], a limit where the payload or the unwritten
-    /// output is too long.
-    pub fn send_audio(&mut self, timestamp: u32, payload: &[u8]) -> Result<(), Error> {
-        self.send_media(chunk::id::AUDIO, MessageType::AUDIO, timestamp, &[payload])
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called, unless something happens before.
+    pub fn timeout(&self) -> Option<Instant> {
+        self.deadline.map(|(deadline, _)| deadline)
     }
 
-    /// Sends a video message.
+    /// Says that it is `now`.
+    ///
+    /// # Errors
+    /// [`Error::TimedOut`] where the server was due to do something by now. The session is closing from then on.
+    pub fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
+        match self.deadline {
+            Some((deadline, waiting)) if deadline <= now => {
+                self.end();
+                Err(waiting.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the connection is to be closed once the output is written.
+    pub fn is_closing(&self) -> bool {
+        matches!(self.state, State::Over)
+    }
+
+    /// Sends an audio message: `parts` end to end are an FLV audio tag body.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] before [`ClientEvent::Started`]. [`Limit`](crate::error::Limit) where the payload is longer than
+    /// a message can be, or the output is full already: write it first. Nothing is sent then, and the session goes on.
+    pub fn send_audio(&mut self, timestamp: u32, parts: &[&[u8]]) -> Result<(), Error> {
+        self.send_media(chunk::id::AUDIO, MessageType::AUDIO, timestamp, parts)
+    }
+
+    /// Sends a video message: `parts` end to end are an FLV video tag body.
     ///
     /// # Errors
     /// As [`send_audio`](Self::send_audio).
-    pub fn send_video(&mut self, timestamp: u32, payload: &[u8]) -> Result<(), Error> {
-        self.send_media(chunk::id::VIDEO, MessageType::VIDEO, timestamp, &[payload])
+    pub fn send_video(&mut self, timestamp: u32, parts: &[&[u8]]) -> Result<(), Error> {
+        self.send_media(chunk::id::VIDEO, MessageType::VIDEO, timestamp, parts)
     }
 
-    /// Sends metadata in AMF0 that begins with a name such as `onMetaData`; the server is asked to
+    /// Sends metadata: `parts` end to end are AMF0 that begins with a name such as `onMetaData`. The server is asked to
     /// keep it for later players.
     ///
     /// # Errors
     /// As [`send_audio`](Self::send_audio).
-    pub fn send_data(&mut self, timestamp: u32, payload: &[u8]) -> Result<(), Error> {
-        let parts = [SET_DATA_FRAME, payload];
+    pub fn send_data(&mut self, timestamp: u32, parts: &[&[u8]]) -> Result<(), Error> {
+        let parts = [&[SET_DATA_FRAME], parts].concat();
         self.send_media(chunk::id::STATUS, MessageType::DATA, timestamp, &parts)
+    }
+
+    /// Sends on what another session has received.
+    ///
+    /// # Errors
+    /// As [`send_audio`](Self::send_audio).
+    pub fn send(&mut self, media: &Media) -> Result<(), Error> {
+        match media {
+            Media::Audio { timestamp, payload } => self.send_audio(*timestamp, &[payload]),
+            Media::Video { timestamp, payload } => self.send_video(*timestamp, &[payload]),
+            Media::Data { timestamp, payload } => self.send_data(*timestamp, &[payload]),
+        }
     }
 
     /// Ends the stream in order. Write the output and close the connection.
@@ -220,8 +154,36 @@ impl Client {
             }
             self.call(&Command::new("deleteStream", 0.0).argument(f64::from(self.stream_id)))?;
         }
-        self.state = State::Over;
+        self.end();
         Ok(())
+    }
+
+    fn advance(
+        &mut self,
+        input: &mut BytesMut,
+        now: Instant,
+    ) -> Result<Option<ClientEvent>, Error> {
+        if let State::Handshake(handshake) = &mut self.state {
+            if !handshake.next(input, self.wire.output())? {
+                return Ok(None);
+            }
+            self.connect()?;
+            self.deadline = Some((now + self.config.limits.command_timeout, Waiting::Answer));
+        }
+        while !matches!(self.state, State::Over) {
+            let Some(message) = self.wire.receive(input)? else {
+                break;
+            };
+            if let Some(event) = self.on_message(message, now)? {
+                return Ok(Some(event));
+            }
+        }
+        Ok(None)
+    }
+
+    fn end(&mut self) {
+        self.state = State::Over;
+        self.deadline = None;
     }
 
     fn send_media(
@@ -232,9 +194,7 @@ impl Client {
         parts: &[&[u8]],
     ) -> Result<(), Error> {
         if !matches!(self.state, State::Streaming) || self.config.purpose != Purpose::Publish {
-            return Err(Error::Misuse(
-                "media sent by a client that does not publish",
-            ));
+            return Err(NOT_PUBLISHING);
         }
         let stream_id = self.stream_id;
         let header = chunk::Header {
@@ -268,23 +228,34 @@ impl Client {
         Ok(())
     }
 
-    fn on_message(&mut self, message: &Message) -> Result<Option<ClientEvent>, Error> {
-        if let Some(command) = Command::decode(message, &self.config.limits)? {
-            return self.on_command(&command);
+    fn on_message(&mut self, message: Message, now: Instant) -> Result<Option<ClientEvent>, Error> {
+        if let Some(command) = Command::decode(&message, &self.config.limits)? {
+            return self.on_command(&command, now);
         }
         if !matches!(self.state, State::Streaming) || self.config.purpose != Purpose::Play {
             return Ok(None);
         }
-        let (timestamp, payload) = (message.timestamp, message.payload.clone());
-        Ok(match message.type_id {
-            MessageType::AUDIO | MessageType::VIDEO if payload.is_empty() => None,
-            MessageType::AUDIO => Some(ClientEvent::Audio { timestamp, payload }),
-            MessageType::VIDEO => Some(ClientEvent::Video { timestamp, payload }),
-            _ => data_body(message).map(|payload| ClientEvent::Data { timestamp, payload }),
-        })
+        let media = Media::of(message);
+        if media.is_some() {
+            self.expect_media(now);
+        }
+        Ok(media.map(ClientEvent::Media))
     }
 
-    fn on_command(&mut self, command: &Command) -> Result<Option<ClientEvent>, Error> {
+    /// A player that gets no media for too long gives up, where the limits say so.
+    fn expect_media(&mut self, now: Instant) {
+        let idle = match self.config.purpose {
+            Purpose::Publish => None,
+            Purpose::Play => self.config.limits.play_idle,
+        };
+        self.deadline = idle.map(|idle| (now + idle, Waiting::Media));
+    }
+
+    fn on_command(
+        &mut self,
+        command: &Command,
+        now: Instant,
+    ) -> Result<Option<ClientEvent>, Error> {
         let information = command.arguments.first().unwrap_or(&Value::Null);
         let text = |name| {
             information
@@ -312,11 +283,19 @@ impl Client {
             }
             ("onStatus", State::Asking) if code == START_PUBLISH || code == START_PLAY => {
                 self.state = State::Streaming;
+                self.expect_media(now);
                 return Ok(Some(ClientEvent::Started));
             }
             ("onStatus", State::Streaming) if ENDS.contains(&code) => {
-                self.state = State::Over;
+                self.end();
                 return Ok(Some(ClientEvent::Ended));
+            }
+            ("onStatus", _) if code == RECONNECT => {
+                let tc_url = information.property("tcUrl").and_then(Value::as_str);
+                return Ok(Some(ClientEvent::ReconnectRequest {
+                    tc_url: tc_url.map(str::to_owned),
+                    description: text("description").to_owned(),
+                }));
             }
             _ => {}
         }
@@ -324,7 +303,7 @@ impl Client {
     }
 
     fn refused(&mut self, code: &str, description: &str) -> ClientEvent {
-        self.state = State::Over;
+        self.end();
         ClientEvent::Refused {
             code: code.to_owned(),
             description: description.to_owned(),
@@ -388,6 +367,9 @@ const START_PUBLISH: &str = "NetStream.Publish.Start";
 
 const START_PLAY: &str = "NetStream.Play.Start";
 
+/// E-RTMP v2, "Reconnect Request".
+const RECONNECT: &str = "NetConnection.Connect.ReconnectRequest";
+
 /// Codes after which a stream brings nothing more.
 const ENDS: [&str; 4] = [
     "NetStream.Play.UnpublishNotify",
@@ -395,3 +377,8 @@ const ENDS: [&str; 4] = [
     "NetStream.Play.Complete",
     "NetStream.Unpublish.Success",
 ];
+
+const NOT_PUBLISHING: Error = Error::Misuse("media sent by a client that does not publish");
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,80 @@
+//! A stream to measure with: what an encoder sends in two seconds, made up but of true sizes and in true order.
+
+use bytes::Bytes;
+use lsv_rtmp::{
+    chunk,
+    message::{Message, MessageType},
+};
+
+/// One group of pictures: 60 video messages of 33 or 34 ms, and between them by time 86 audio messages of AAC.
+///
+/// `bits` is the rate of the video a second. The key frame is ten times as long as the mean of the others, whose lengths
+/// differ by up to 30 %. Payloads hold noise, as compressed pictures do.
+pub fn two_seconds(bits: usize) -> Vec<Message> {
+    let mut noise = Noise(0x2545_F491_4F6C_DD1D);
+    let inter = bits / 8 * SECONDS / (FRAMES + 9);
+    let mut messages: Vec<_> = (0..FRAMES)
+        .map(|n| {
+            let length = match n {
+                0 => inter * 10,
+                _ => inter * (70 + noise.below(61)) / 100,
+            };
+            let payload = noise.bytes(length);
+            message(
+                chunk::id::VIDEO,
+                MessageType::VIDEO,
+                n * 1000 * SECONDS / FRAMES,
+                payload,
+            )
+        })
+        .collect();
+    messages.extend((0..AUDIO_FRAMES).map(|n| {
+        let payload = noise.bytes(AUDIO_BYTES);
+        message(
+            chunk::id::AUDIO,
+            MessageType::AUDIO,
+            n * 1000 * SECONDS / AUDIO_FRAMES,
+            payload,
+        )
+    }));
+    messages.sort_by_key(|message| message.timestamp);
+    messages
+}
+
+fn message(chunk_stream_id: u32, type_id: MessageType, millis: usize, payload: Bytes) -> Message {
+    Message {
+        chunk_stream_id,
+        timestamp: millis as u32,
+        type_id,
+        stream_id: 1,
+        payload,
+    }
+}
+
+/// Xorshift: the same bytes in each run.
+struct Noise(u64);
+
+impl Noise {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        self.next() as usize % bound
+    }
+
+    fn bytes(&mut self, length: usize) -> Bytes {
+        (0..length).map(|_| self.next() as u8).collect()
+    }
+}
+
+const SECONDS: usize = 2;
+/// 30 a second.
+const FRAMES: usize = 60;
+/// 43 a second: AAC at 44.1 kHz has 1,024 samples in each.
+const AUDIO_FRAMES: usize = 86;
+/// 128 kbit/s.
+const AUDIO_BYTES: usize = 371;

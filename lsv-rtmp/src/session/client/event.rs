@@ -1,0 +1,58 @@
+//! What a client session tells its driver.
+
+use std::fmt;
+
+use crate::session::{media::Media, target::Public};
+
+/// What happened on a client session.
+///
+/// [`fmt::Debug`] leaves queries out: they carry credentials.
+#[derive(Clone, PartialEq)]
+#[non_exhaustive]
+pub enum ClientEvent {
+    /// The server accepts: media may be sent, or will come.
+    Started,
+    /// The server refuses, or ends the stream with an error. Close the connection.
+    Refused {
+        /// Its code, such as `NetStream.Publish.Denied`; empty where it gives none.
+        code: String,
+        /// What it says about it.
+        description: String,
+    },
+    /// Audio, video, metadata or cue points of the stream that is played.
+    Media(Media),
+    /// The server asks to connect again, because it is about to close (E-RTMP v2, "Reconnect Request"). The stream goes
+    /// on until the caller ends it: open the new connection first, then [`finish`](super::Client::finish) this one.
+    ReconnectRequest {
+        /// Where to, up to the application; the address of this connection where the server names none. It may be
+        /// relative to that.
+        tc_url: Option<String>,
+        /// What the server says about it.
+        description: String,
+    },
+    /// The stream is over.
+    Ended,
+}
+
+impl fmt::Debug for ClientEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Started => f.write_str("Started"),
+            Self::Refused { code, description } => f
+                .debug_struct("Refused")
+                .field("code", code)
+                .field("description", description)
+                .finish(),
+            Self::Media(media) => f.debug_tuple("Media").field(media).finish(),
+            Self::ReconnectRequest {
+                tc_url,
+                description,
+            } => f
+                .debug_struct("ReconnectRequest")
+                .field("tc_url", &tc_url.as_deref().map(Public))
+                .field("description", description)
+                .finish(),
+            Self::Ended => f.write_str("Ended"),
+        }
+    }
+}
