@@ -9,6 +9,7 @@
 //! | AMF0 | Adobe, *Action Message Format AMF 0*, December 2007 | all but references, record sets and AMF3 inside |
 //! | E-RTMP v2 | Veovera, *Enhanced RTMP (V2)* | `connect` properties; payloads pass through as they are |
 //!
+//! Connections through a load balancer may open with HAProxy's PROXY protocol, versions 1 and 2: [`proxy_protocol`].
 //! The digest handshake, which no paper describes, is in [`handshake`].
 //!
 //! | module | holds | RTMP 1.0 |
@@ -63,6 +64,7 @@ pub mod fuzzing;
 pub mod handshake;
 mod limits;
 pub mod message;
+pub mod proxy_protocol;
 pub mod session;
 
 pub use budget::Budget;
