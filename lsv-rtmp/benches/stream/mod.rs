@@ -10,7 +10,7 @@ use lsv_rtmp::{
 ///
 /// `bits` is the rate of the video a second. The key frame is ten times as long as the mean of the others, whose lengths
 /// differ by up to 30 %. Payloads hold noise, as compressed pictures do.
-pub fn two_seconds(bits: usize) -> Vec<Message> {
+pub(crate) fn two_seconds(bits: usize) -> Vec<Message> {
     let mut noise = Noise(0x2545_F491_4F6C_DD1D);
     let inter = bits / 8 * SECONDS / (FRAMES + 9);
     let mut messages: Vec<_> = (0..FRAMES)

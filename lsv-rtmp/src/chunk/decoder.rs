@@ -4,7 +4,10 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::{DEFAULT_CHUNK_SIZE, EXTENDED_TIMESTAMP, MAX_MESSAGE_BYTES};
+use super::{
+    DEFAULT_CHUNK_SIZE, MAX_MESSAGE_BYTES,
+    header::{self, MessageHeader},
+};
 use crate::{
     Budget, Limits,
     budget::Share,
@@ -16,7 +19,7 @@ use crate::{
 ///
 /// Payload bytes leave the caller's buffer as they come, also in the middle of a chunk, so that buffer never has to hold
 /// more than a chunk header. Each is copied once into an allocation of exactly the message's length; a message longer
-/// than 64 KiB has its allocation grow with what arrives, so announcing bytes costs nothing.
+/// than 16 KiB has its allocation grow with what arrives, so announcing bytes costs nothing.
 ///
 /// Set Chunk Size and Abort act on the decoder itself and are not handed out.
 #[derive(Debug)]
@@ -67,25 +70,6 @@ struct ChunkStream {
     partial: Option<Vec<u8>>,
 }
 
-/// A chunk header as it stands on the wire.
-struct Header {
-    format: u8,
-    chunk_stream_id: u32,
-    /// Bytes that it takes.
-    size: usize,
-    fields: Fields,
-}
-
-/// The message header of a chunk, by what it leaves out (RTMP 1.0 §5.3.1.2).
-#[derive(Default)]
-struct Fields {
-    timestamp: Option<(u32, Extended)>,
-    length_and_type: Option<(usize, MessageType)>,
-    stream_id: Option<u32>,
-}
-
-type Extended = bool;
-
 impl Decoder {
     /// A decoder at the start of a connection, after the handshake.
     pub fn new(limits: &Limits) -> Self {
@@ -118,7 +102,11 @@ impl Decoder {
     /// # Errors
     /// [`PeerMisbehaved`], [`Limit`], or a broken Set Chunk Size or Abort. There is no way to go on after an error.
     pub fn next(&mut self, input: &mut BytesMut) -> Result<Option<Message>, Error> {
-        let message = self.advance(input)?;
+        let mut unread = &input[..];
+        let result = self.decode(&mut unread);
+        let taken = input.len().saturating_sub(unread.len());
+        input.advance(taken);
+        let message = result?;
         if self.share.bytes() != self.partial_bytes {
             self.share.resize(self.partial_bytes)?;
         }
@@ -145,17 +133,12 @@ impl Decoder {
         self.position
     }
 
-    fn advance(&mut self, input: &mut BytesMut) -> Result<Option<Message>, Error> {
+    fn decode(&mut self, unread: &mut &[u8]) -> Result<Option<Message>, Error> {
         loop {
-            if self.reading.is_none() {
-                let Some(header) = self.parse_header(input)? else {
-                    return Ok(None);
-                };
-                self.begin_chunk(&header)?;
-                input.advance(header.size);
-                self.bytes_received = self.bytes_received.saturating_add(to_u64(header.size));
+            if self.reading.is_none() && !self.begin_chunk(unread)? {
+                return Ok(None);
             }
-            let Some(message) = self.read_payload(input)? else {
+            let Some(message) = self.read_payload(unread)? else {
                 if self.reading.is_some() {
                     return Ok(None);
                 }
@@ -168,130 +151,120 @@ impl Decoder {
         }
     }
 
-    fn parse_header(&mut self, input: &[u8]) -> Result<Option<Header>, Error> {
-        let mut cursor = input;
-        let Some((format, chunk_stream_id)) = basic_header(&mut cursor) else {
-            return Ok(None);
+    /// Takes a chunk header over into the state of its chunk stream, and opens a message where it begins one. False
+    /// where bytes are missing; then nothing is taken.
+    fn begin_chunk(&mut self, unread: &mut &[u8]) -> Result<bool, Error> {
+        let mut cursor = *unread;
+        let Some((format, id)) = header::basic(&mut cursor) else {
+            return Ok(false);
         };
         self.position = Position {
             byte_offset: self.bytes_received,
-            chunk_stream_id: Some(chunk_stream_id),
+            chunk_stream_id: Some(id),
         };
-        let known = self
-            .streams
-            .iter()
-            .find(|stream| stream.id == chunk_stream_id);
-        if let Some(stream) = known
-            && let Some(partial) = &stream.partial
-            && format != 3
-        {
-            // Reading on would mix two messages, starting over would lose one silently: no known encoder does this.
-            return Err(PeerMisbehaved::HeaderInsideMessage {
-                chunk_stream_id,
-                format,
-                received: partial.len(),
-                length: stream.length,
-            }
-            .into());
-        }
-        // librtmp opens chunk stream 2 with a type-1 chunk when it answers a ping, so only 2 and 3 are refused.
-        if known.is_none() && format >= 2 {
-            return Err(PeerMisbehaved::NoEarlierHeader {
-                chunk_stream_id,
-                format,
-            }
-            .into());
-        }
-        let fields = match format {
-            3 => known
-                .and_then(|stream| skip_repeated_timestamp(&mut cursor, stream))
-                .map(|()| Fields::default()),
-            _ => message_header(&mut cursor, format),
+        let known = self.streams.iter().position(|stream| stream.id == id);
+        let stream = known.and_then(|index| self.streams.get(index));
+        refuse_out_of_order(format, id, stream)?;
+        let message_header = match (format, stream) {
+            (3, Some(stream)) => stream
+                .skip_repeated_timestamp(&mut cursor)
+                .map(|()| MessageHeader::default()),
+            _ => header::message(&mut cursor, format),
         };
-        Ok(fields.map(|fields| Header {
-            format,
-            chunk_stream_id,
-            size: input.len().saturating_sub(cursor.len()),
-            fields,
-        }))
-    }
-
-    /// Takes the header over into the chunk stream's state and opens a message where it begins one.
-    fn begin_chunk(&mut self, header: &Header) -> Result<(), Error> {
-        if let Some((length, _)) = header.fields.length_and_type
-            && length > self.max_message
+        let Some(message_header) = message_header else {
+            return Ok(false);
+        };
+        if let Some((announced, _)) = message_header.length_and_type
+            && announced > self.max_message
         {
             return Err(Limit::MessageBytes {
-                announced: length,
+                announced,
                 limit: self.max_message,
             }
             .into());
         }
-        let known = self
-            .streams
-            .iter()
-            .position(|stream| stream.id == header.chunk_stream_id);
         let index = match known {
             Some(index) => index,
-            None if self.streams.len() >= self.max_streams => {
-                return Err(Limit::ChunkStreams(self.max_streams).into());
-            }
-            None => {
-                self.streams.push(ChunkStream::new(header.chunk_stream_id));
-                self.streams.len().saturating_sub(1)
-            }
+            None => self.open_chunk_stream(id)?,
         };
-        let Some(stream) = self.streams.get_mut(index) else {
-            return Ok(());
-        };
-        if stream.partial.is_none() {
-            stream.open_message(header);
+        if let Some(stream) = self.streams.get_mut(index) {
+            if stream.partial.is_none() {
+                stream.open_message(format, &message_header);
+            }
+            self.reading = Some(Reading {
+                stream: index,
+                left: stream.missing().min(self.chunk_size),
+            });
         }
-        let received = stream.partial.as_ref().map_or(0, Vec::len);
-        let left = stream.length.saturating_sub(received).min(self.chunk_size);
-        self.reading = Some(Reading {
-            stream: index,
-            left,
-        });
-        Ok(())
+        let size = unread.len().saturating_sub(cursor.len());
+        self.bytes_received = self.bytes_received.saturating_add(to_u64(size));
+        *unread = cursor;
+        Ok(true)
     }
 
-    /// Moves payload from `input` to the message that it belongs to, and returns that where it is whole now.
-    fn read_payload(&mut self, input: &mut BytesMut) -> Result<Option<Message>, Error> {
+    fn open_chunk_stream(&mut self, id: u32) -> Result<usize, Error> {
+        let index = self.streams.len();
+        if index >= self.max_streams {
+            return Err(Limit::ChunkStreams(self.max_streams).into());
+        }
+        self.streams.push(ChunkStream::new(id));
+        Ok(index)
+    }
+
+    /// Moves payload to the message that it belongs to, and returns that where it is whole.
+    ///
+    /// Chunks that go on with the same message are read here as well: most encoders send nothing in between, and with
+    /// chunks of 128 bytes their headers are most of the work.
+    fn read_payload(&mut self, unread: &mut &[u8]) -> Result<Option<Message>, Error> {
         let Some(reading) = &mut self.reading else {
             return Ok(None);
         };
         let Some(stream) = self.streams.get_mut(reading.stream) else {
             return Ok(None);
         };
+        let continuation = stream.continuation();
         let partial = stream.partial.get_or_insert_default();
-        let take = reading.left.min(input.len());
-        let before = partial.capacity();
-        let needed = partial.len().saturating_add(take);
-        if needed > before {
-            // A power of two of what has come, so that the limit does not depend on how bytes were cut.
-            let wanted = needed
-                .next_power_of_two()
-                .max(ALLOCATE_AT_ONCE)
-                .min(stream.length);
-            let others = self.partial_bytes.saturating_sub(before);
-            if others.saturating_add(wanted) > self.max_partial {
-                return Err(Limit::PartialBytes(self.max_partial).into());
+        loop {
+            let (now, later) = unread.split_at(reading.left.min(unread.len()));
+            let needed = partial.len().saturating_add(now.len());
+            if needed > partial.capacity() {
+                let wanted = allocation(needed, stream.length);
+                let others = self.partial_bytes.saturating_sub(partial.capacity());
+                if others.saturating_add(wanted) > self.max_partial {
+                    return Err(Limit::PartialBytes(self.max_partial).into());
+                }
+                if partial.is_empty() {
+                    *partial = Vec::with_capacity(wanted);
+                } else {
+                    partial.reserve_exact(wanted.saturating_sub(partial.len()));
+                }
+                self.partial_bytes = others.saturating_add(partial.capacity());
             }
-            partial.reserve_exact(wanted.saturating_sub(partial.len()));
-            self.partial_bytes = others.saturating_add(partial.capacity());
-        }
-        partial.extend_from_slice(input.get(..take).unwrap_or_default());
-        input.advance(take);
-        self.bytes_received = self.bytes_received.saturating_add(to_u64(take));
-        reading.left = reading.left.saturating_sub(take);
-        if reading.left > 0 {
-            return Ok(None);
+            partial.extend_from_slice(now);
+            *unread = later;
+            self.bytes_received = self.bytes_received.saturating_add(to_u64(now.len()));
+            reading.left = reading.left.saturating_sub(now.len());
+            if reading.left > 0 {
+                return Ok(None);
+            }
+            let missing = stream.length.saturating_sub(partial.len());
+            if missing == 0 {
+                break;
+            }
+            match unread.split_first() {
+                Some((first, later)) if Some(*first) == continuation => {
+                    self.position.byte_offset = self.bytes_received;
+                    self.bytes_received = self.bytes_received.saturating_add(1);
+                    reading.left = missing.min(self.chunk_size);
+                    *unread = later;
+                }
+                _ => {
+                    self.reading = None;
+                    return Ok(None);
+                }
+            }
         }
         self.reading = None;
-        if partial.len() < stream.length {
-            return Ok(None);
-        }
         let payload = stream.partial.take().unwrap_or_default();
         self.partial_bytes = self.partial_bytes.saturating_sub(payload.capacity());
         Ok(Some(Message {
@@ -334,80 +307,95 @@ impl ChunkStream {
         }
     }
 
-    fn open_message(&mut self, header: &Header) {
-        if let Some((value, extended)) = header.fields.timestamp {
+    fn open_message(&mut self, format: u8, header: &MessageHeader) {
+        if let Some((value, extended)) = header.timestamp {
             self.delta = value;
             self.extended = extended;
         }
-        if let Some((length, type_id)) = header.fields.length_and_type {
+        if let Some((length, type_id)) = header.length_and_type {
             self.length = length;
             self.type_id = type_id;
         }
-        if let Some(stream_id) = header.fields.stream_id {
+        if let Some(stream_id) = header.stream_id {
             self.stream_id = stream_id;
         }
         // After a type-0 chunk `delta` is its absolute timestamp, and a type-3 chunk adds that (RTMP 1.0 §5.3.1.2.4).
-        self.timestamp = match header.format {
+        self.timestamp = match format {
             0 => self.delta,
             _ => self.timestamp.wrapping_add(self.delta),
         };
         self.partial = Some(Vec::new());
     }
+
+    /// Bytes of the message under way that have not come.
+    fn missing(&self) -> usize {
+        let received = self.partial.as_ref().map_or(0, Vec::len);
+        self.length.saturating_sub(received)
+    }
+
+    /// The header of a chunk that goes on with the message, where that is one byte and no question.
+    fn continuation(&self) -> Option<u8> {
+        let id = u8::try_from(self.id).ok().filter(|id| *id < 64)?;
+        (!self.extended).then_some(0xC0 | id)
+    }
+
+    /// Skips the extended timestamp of a type-3 chunk where the sender repeats it; `None` where more bytes must tell.
+    ///
+    /// The standard asks for it (RTMP 1.0 §5.3.1.3) and FFmpeg and librtmp send it; older Flash encoders do not. What
+    /// tells them apart is whether the next four bytes are that timestamp; a payload that happens to hold it is one in
+    /// 2^32.
+    fn skip_repeated_timestamp(&self, cursor: &mut &[u8]) -> Option<()> {
+        if !self.extended {
+            return Some(());
+        }
+        let expected = self.delta.to_be_bytes();
+        let here = cursor
+            .get(..expected.len().min(cursor.len()))
+            .unwrap_or_default();
+        if here == expected {
+            cursor.advance(expected.len());
+            return Some(());
+        }
+        // A first byte that differs decides without waiting for bytes that may never come.
+        (!expected.starts_with(here)).then_some(())
+    }
 }
 
-/// RTMP 1.0 §5.3.1.1; `None` where bytes are missing.
-fn basic_header(cursor: &mut &[u8]) -> Option<(u8, u32)> {
-    let first = cursor.try_get_u8().ok()?;
-    let id = match first & 0x3F {
-        0 => u32::from(cursor.try_get_u8().ok()?).saturating_add(64),
-        1 => u32::from(cursor.try_get_u16_le().ok()?).saturating_add(64),
-        id => u32::from(id),
-    };
-    Some((first >> 6, id))
+/// Refuses a header that means nothing where it stands.
+fn refuse_out_of_order(
+    format: u8,
+    chunk_stream_id: u32,
+    stream: Option<&ChunkStream>,
+) -> Result<(), PeerMisbehaved> {
+    match stream {
+        // librtmp opens chunk stream 2 with a type-1 chunk when it answers a ping, so only 2 and 3 are refused.
+        None if format >= 2 => Err(PeerMisbehaved::NoEarlierHeader {
+            chunk_stream_id,
+            format,
+        }),
+        // Reading on would mix two messages, starting over would lose one silently: no known encoder does this.
+        Some(ChunkStream {
+            partial: Some(partial),
+            length,
+            ..
+        }) if format != 3 => Err(PeerMisbehaved::HeaderInsideMessage {
+            chunk_stream_id,
+            format,
+            received: partial.len(),
+            length: *length,
+        }),
+        _ => Ok(()),
+    }
 }
 
-/// The header of a type-0, 1 or 2 chunk (RTMP 1.0 §5.3.1.2); `None` where bytes are missing.
-fn message_header(cursor: &mut &[u8], format: u8) -> Option<Fields> {
-    let mut fields = Fields::default();
-    let mut timestamp = get_u24(cursor)?;
-    if format <= 1 {
-        let length = to_usize(get_u24(cursor)?);
-        fields.length_and_type = Some((length, MessageType(cursor.try_get_u8().ok()?)));
+/// What to allocate for `needed` bytes of a message of `length`, one of few sizes so that the limit does not depend on
+/// how bytes were cut.
+fn allocation(needed: usize, length: usize) -> usize {
+    let mut size = FIRST_ALLOCATION;
+    while size < needed {
+        size = size.saturating_mul(GROWTH);
     }
-    if format == 0 {
-        fields.stream_id = Some(cursor.try_get_u32_le().ok()?);
-    }
-    let extended = timestamp == EXTENDED_TIMESTAMP;
-    if extended {
-        timestamp = cursor.try_get_u32().ok()?;
-    }
-    fields.timestamp = Some((timestamp, extended));
-    Some(fields)
-}
-
-/// Skips the extended timestamp of a type-3 chunk where the sender repeats it; `None` where more bytes must tell.
-///
-/// The standard asks for it (RTMP 1.0 §5.3.1.3) and FFmpeg and librtmp send it; older Flash encoders do not. What tells
-/// them apart is whether the next four bytes are that timestamp; a payload that happens to hold it is one in 2^32.
-fn skip_repeated_timestamp(cursor: &mut &[u8], stream: &ChunkStream) -> Option<()> {
-    if !stream.extended {
-        return Some(());
-    }
-    let expected = stream.delta.to_be_bytes();
-    let here = cursor
-        .get(..expected.len().min(cursor.len()))
-        .unwrap_or_default();
-    if here == expected {
-        cursor.advance(expected.len());
-        return Some(());
-    }
-    // A first byte that differs decides without waiting for bytes that may never come.
-    (!expected.starts_with(here)).then_some(())
-}
-
-fn get_u24(cursor: &mut &[u8]) -> Option<u32> {
-    let value = cursor.try_get_uint(3).ok()?;
-    u32::try_from(value).ok()
+    size.min(length)
 }
 
 fn to_u64(value: usize) -> u64 {
@@ -418,5 +406,8 @@ fn to_usize(value: u32) -> usize {
     usize::try_from(value).unwrap_or(usize::MAX)
 }
 
-/// A message up to this length gets its memory at once: nearly all media frames, at a cost that a chunk stream may have.
-const ALLOCATE_AT_ONCE: usize = 64 << 10;
+/// What the first byte of a message may cost. Longer than most frames of 2 Mbit/s, and cheap to copy for those above.
+const FIRST_ALLOCATION: usize = 16 << 10;
+
+/// How much more than has come is allocated for a long message: copied when it grows is then a sixteenth of it.
+const GROWTH: usize = 16;

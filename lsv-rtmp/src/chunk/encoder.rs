@@ -111,49 +111,59 @@ pub fn encode_message(
         }
     };
     let chunk_size = usize::try_from(chunk_size.max(1)).unwrap_or(usize::MAX);
-    let extended = (header.timestamp >= EXTENDED_TIMESTAMP).then_some(header.timestamp);
-    // Each chunk needs at most three bytes of basic header and four of timestamp; the first has eleven more.
-    let chunks = length
-        .checked_div(chunk_size)
-        .unwrap_or(0)
-        .saturating_add(1);
+    let (mut first, mut later) = ([0; 18], [0; 7]);
+    let first = fill(&mut first, |out| {
+        put_basic_header(out, 0, header.chunk_stream_id);
+        out.put_uint(u64::from(header.timestamp.min(EXTENDED_TIMESTAMP)), 3);
+        out.put_uint(u64::from(announced), 3);
+        out.put_u8(header.type_id.0);
+        out.put_u32_le(header.stream_id);
+        put_extended_timestamp(out, header.timestamp);
+    });
+    let later = fill(&mut later, |out| {
+        put_basic_header(out, 3, header.chunk_stream_id);
+        put_extended_timestamp(out, header.timestamp);
+    });
+    let more_chunks = length
+        .div_ceil(chunk_size)
+        .saturating_sub(1)
+        .saturating_mul(later.len());
+    // No more than is needed: the bytes are often frozen and then kept as they are.
     out.reserve(
         length
-            .saturating_add(chunks.saturating_mul(7))
-            .saturating_add(11),
+            .saturating_add(first.len())
+            .saturating_add(more_chunks),
     );
 
-    put_basic_header(out, 0, header.chunk_stream_id);
-    out.put_uint(u64::from(header.timestamp.min(EXTENDED_TIMESTAMP)), 3);
-    out.put_uint(u64::from(announced), 3);
-    out.put_u8(header.type_id.0);
-    out.put_u32_le(header.stream_id);
-    if let Some(timestamp) = extended {
-        out.put_u32(timestamp);
-    }
-
+    out.put_slice(first);
     let mut room = chunk_size;
     for part in parts {
         let mut part = *part;
         while !part.is_empty() {
             if room == 0 {
-                put_basic_header(out, 3, header.chunk_stream_id);
-                if let Some(timestamp) = extended {
-                    out.put_u32(timestamp);
-                }
+                out.put_slice(later);
                 room = chunk_size;
             }
-            let (now, later) = part.split_at(part.len().min(room));
+            let (now, rest) = part.split_at(part.len().min(room));
             out.put_slice(now);
             room = room.saturating_sub(now.len());
-            part = later;
+            part = rest;
         }
     }
     Ok(())
 }
 
+/// The part of `buffer` that `put` has written; there must be room for it.
+fn fill(buffer: &mut [u8], put: impl FnOnce(&mut &mut [u8])) -> &[u8] {
+    let size = buffer.len();
+    let mut rest = &mut *buffer;
+    put(&mut rest);
+    let written = size.saturating_sub(rest.len());
+    buffer.get(..written).unwrap_or_default()
+}
+
 /// RTMP 1.0 §5.3.1.1.
-fn put_basic_header(out: &mut BytesMut, format: u8, chunk_stream_id: u32) {
+fn put_basic_header(out: &mut impl BufMut, format: u8, chunk_stream_id: u32) {
     let format = format << 6;
     let above_one_byte = chunk_stream_id.saturating_sub(64);
     match chunk_stream_id {
@@ -163,5 +173,12 @@ fn put_basic_header(out: &mut BytesMut, format: u8, chunk_stream_id: u32) {
             out.put_u8(format | 1);
             out.put_u16_le(u16::try_from(above_one_byte).unwrap_or(u16::MAX));
         }
+    }
+}
+
+/// RTMP 1.0 §5.3.1.3.
+fn put_extended_timestamp(out: &mut impl BufMut, timestamp: u32) {
+    if timestamp >= EXTENDED_TIMESTAMP {
+        out.put_u32(timestamp);
     }
 }

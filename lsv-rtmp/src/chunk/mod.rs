@@ -6,6 +6,7 @@
 
 mod decoder;
 mod encoder;
+mod header;
 
 pub use self::{
     decoder::{Decoder, Position},

@@ -118,14 +118,9 @@ fn other_protocols_are_told_apart_by_their_first_byte() {
 #[test]
 fn vector_13_input_that_ends_early() {
     let input = [&[3][..], &[0; PACKET], &[0; PACKET]].concat();
-    for (end, written) in [
-        (0, 0),
-        (1, 0),
-        (1536, 0),
-        (1537, 3073),
-        (2000, 3073),
-        (3072, 3073),
-    ] {
+    for end in 0..input.len() {
+        // The answer is due once C0 and C1 are there.
+        let written = if end < 1 + PACKET { 0 } else { 1 + 2 * PACKET };
         let (output, done, _) = serve(&input[..end], usize::MAX);
         assert_eq!(output.len(), written, "after {end} bytes");
         assert!(matches!(done, Ok(false)), "after {end} bytes");

@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn due_after_exactly_the_window() {
+    fn vector_14_due_after_exactly_the_window() {
         let mut ack = Acknowledger::new(1000);
         assert_eq!(ack.receive(999), None);
         assert_eq!(ack.receive(1), Some(1000));
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn counter_wraps() {
+    fn vector_14_the_counter_wraps() {
         let mut ack = Acknowledger::new(u32::MAX);
         assert_eq!(ack.receive(0xFFFF_FFFE), None);
         assert_eq!(ack.receive(1), Some(u32::MAX));

@@ -724,10 +724,7 @@ fn vector_13_input_that_ends_early() {
     ] {
         encoder.write(&message, &mut stream).unwrap();
     }
-    for end in [0, 1, 2, 1536, 1537, 3072]
-        .into_iter()
-        .chain(3073..stream.len())
-    {
+    for end in 0..stream.len() {
         let mut server = Server::new(ServerConfig::new([0; 32]), Instant::now());
         let mut input = BytesMut::from(&stream[..end]);
         assert_eq!(
