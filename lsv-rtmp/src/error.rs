@@ -107,7 +107,7 @@ pub enum Unsupported {
     /// RTMPE and its relatives: versions 6, 8 and 9 in C0. Use RTMPS.
     #[error("encrypted RTMP (version {0}); use RTMPS instead")]
     Version(u8),
-    /// An AMF0 marker that carries a reference, a movie clip, a record set or AMF3 (AMF0 §2.1).
+    /// An AMF0 marker that stands for a movie clip or a record set, or for nothing at all (AMF0 §2.1).
     #[error("AMF0 marker {marker:#04x} at byte {at}")]
     AmfMarker {
         /// The marker.
@@ -115,6 +115,29 @@ pub enum Unsupported {
         /// Its place in the message body.
         at: usize,
     },
+    /// An AMF3 marker that stands for nothing (AMF3 §3.1).
+    #[error("AMF3 marker {marker:#04x} at byte {at}")]
+    Amf3Marker {
+        /// The marker.
+        marker: u8,
+        /// Its place in the message body.
+        at: usize,
+    },
+    /// An object that writes itself: only its class knows how to read it (AMF3 §3.12).
+    #[error("an externalizable AMF3 object at byte {at}; send a plain object instead")]
+    Externalizable {
+        /// Where its class is described in the message body.
+        at: usize,
+    },
+    /// A dictionary whose key is neither text nor a number (AMF3 §3.16).
+    #[error("an AMF3 dictionary key at byte {at} that is neither text nor a number")]
+    DictionaryKey {
+        /// Its place in the message body.
+        at: usize,
+    },
+    /// An AMF3 object that contains itself.
+    #[error("an AMF3 object that contains itself")]
+    AmfCycle,
 }
 
 /// Messages whose content is broken.
@@ -129,10 +152,16 @@ pub enum InvalidMessage {
         /// Its length in bytes.
         length: usize,
     },
-    /// AMF0 ends in the middle of a value.
-    #[error("AMF0 ends inside a value that begins at byte {at}")]
+    /// AMF ends in the middle of a value.
+    #[error("AMF ends inside a field that begins at byte {at}")]
     AmfTruncated {
-        /// Where the value begins in the message body.
+        /// Where the field begins in the message body.
+        at: usize,
+    },
+    /// An AMF3 reference to something that has not come (AMF3 §2.2).
+    #[error("an AMF3 reference at byte {at} points to nothing")]
+    AmfReference {
+        /// Its place in the message body.
         at: usize,
     },
     /// An object end without an object (AMF0 §2.11).
@@ -176,14 +205,17 @@ pub enum Limit {
     #[error("more than {0} bytes in unfinished messages of all connections together")]
     Budget(usize),
     /// [`Limits::amf_depth`](crate::Limits::amf_depth).
-    #[error("AMF0 nests deeper than {0}")]
+    #[error("AMF nests deeper than {0}")]
     AmfDepth(usize),
     /// [`Limits::amf_values`](crate::Limits::amf_values).
-    #[error("more than {0} AMF0 values in one message")]
+    #[error("more than {0} AMF values in one message")]
     AmfValues(usize),
     /// [`Limits::amf_string_bytes`](crate::Limits::amf_string_bytes).
-    #[error("an AMF0 string is longer than {0} bytes")]
+    #[error("an AMF string is longer than {0} bytes")]
     AmfStringBytes(usize),
+    /// [`Limits::amf_string_bytes`](crate::Limits::amf_string_bytes) beyond the length of the message.
+    #[error("AMF3 references stand for more than {0} bytes of text")]
+    AmfCopiedBytes(usize),
     /// [`Limits::name_bytes`](crate::Limits::name_bytes).
     #[error("an application or stream name is longer than {0} bytes")]
     NameBytes(usize),

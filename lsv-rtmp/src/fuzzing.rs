@@ -10,7 +10,7 @@ use bytes::BytesMut;
 use crate::{
     Limits,
     amf0::{self, Decoder},
-    chunk,
+    amf3, chunk,
     error::Error,
     handshake,
     message::Message,
@@ -67,6 +67,25 @@ pub fn amf0(data: &[u8]) {
         );
     }
     assert!(decoder.rest().is_empty());
+}
+
+/// Any bytes as AMF3: values within the limits that AMF0 can carry, or an error.
+pub fn amf3(data: &[u8]) {
+    let mut limits = Limits::default();
+    let Ok(values) = amf3::decode_all(data, &limits) else {
+        return;
+    };
+    let mut written = BytesMut::new();
+    amf0::encode_all(&values, &mut written);
+    // References do not multiply: a value takes 40 bytes at most beside its text and bytes, and those are counted.
+    let most = 40 * limits.amf_values + 8 * (data.len() + limits.amf_string_bytes);
+    assert!(written.len() <= most, "{} bytes", written.len());
+    limits.amf_string_bytes = usize::MAX;
+    let again = amf0::decode_all(&written, &limits);
+    assert_eq!(
+        format!("{again:?}"),
+        format!("{:?}", Ok::<_, Error>(values))
+    );
 }
 
 /// Any bytes as the other side of a handshake, for both ends.

@@ -56,6 +56,7 @@
 #![warn(clippy::indexing_slicing)]
 
 pub mod amf0;
+pub mod amf3;
 mod budget;
 pub mod chunk;
 pub mod error;

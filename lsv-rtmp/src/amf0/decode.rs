@@ -2,18 +2,10 @@
 
 #![warn(clippy::arithmetic_side_effects)]
 
-use nom::{
-    IResult, Parser,
-    bytes::complete::take,
-    combinator::map,
-    multi::length_data,
-    number::complete::{be_f64, be_i16, be_u8, be_u16, be_u32},
-};
-
-use super::{Object, Value, marker};
+use super::{Object, Value, input::Input, marker};
 use crate::{
-    Limits,
-    error::{Error, InvalidMessage, Limit, Unsupported},
+    Limits, amf3,
+    error::{Error, InvalidMessage, Unsupported},
 };
 
 /// Decodes every value of a message body.
@@ -32,54 +24,50 @@ pub fn decode_all(input: &[u8], limits: &Limits) -> Result<Vec<Value>, Error> {
 /// Reads values one after another from a message body.
 #[derive(Clone, Debug)]
 pub struct Decoder<'a> {
-    input: &'a [u8],
-    length: usize,
-    values: usize,
-    max_depth: usize,
-    max_values: usize,
-    max_string: usize,
+    input: Input<'a>,
+    /// What references inside AMF3 point to; made when the first such value comes.
+    amf3: Option<amf3::Tables>,
 }
 
 impl<'a> Decoder<'a> {
     /// Starts at the first byte of `input`, which holds nothing but AMF0.
     pub fn new(input: &'a [u8], limits: &Limits) -> Self {
         Self {
-            input,
-            length: input.len(),
-            values: 0,
-            max_depth: limits.amf_depth,
-            max_values: limits.amf_values,
-            max_string: limits.amf_string_bytes,
+            input: Input::new(input, limits),
+            amf3: None,
         }
     }
 
-    /// The next value, or `None` at the end of the input.
+    /// The next value, or `None` at the end of the input. A value in AMF3 (AMF0 §3.1) comes as the AMF0 one that says the
+    /// same; see [`amf3`].
     ///
     /// # Errors
-    /// [`InvalidMessage`] where the bytes are not AMF0, [`Unsupported`] for references and AMF3, [`Limit`] for input
-    /// that is too deep, has too many values or too long a string. The decoder is of no use after an error.
+    /// [`InvalidMessage`] where the bytes are not AMF0, [`Unsupported`] for movie clips and record sets, and for what
+    /// [`amf3`] leaves out, [`Limit`](crate::error::Limit) for input that is too deep, has too many values or too long a
+    /// string. The decoder is of no use after an error.
     #[expect(
         clippy::should_implement_trait,
         reason = "fallible, so no Iterator; the name follows the other decoders"
     )]
     pub fn next(&mut self) -> Result<Option<Value>, Error> {
-        if self.input.is_empty() {
+        if self.input.rest().is_empty() {
             return Ok(None);
         }
         let mut open: Vec<Container> = Vec::new();
         loop {
-            let value = match self.step(open.last_mut())? {
+            let value = match self.step(&mut open)? {
                 Step::Value(value) => value,
                 Step::Open(container) => {
-                    if open.len() >= self.max_depth {
-                        return Err(Limit::AmfDepth(self.max_depth).into());
-                    }
+                    self.input.check_depth(open.len())?;
                     open.push(container);
                     continue;
                 }
                 Step::Close => match open.pop() {
                     Some(container) => container.close(),
-                    None => return Err(InvalidMessage::AmfObjectEnd { at: self.at() }.into()),
+                    None => {
+                        let at = self.input.at();
+                        return Err(InvalidMessage::AmfObjectEnd { at }.into());
+                    }
                 },
             };
             // A finished value belongs to the container around it, and may finish that too on the next step.
@@ -92,62 +80,63 @@ impl<'a> Decoder<'a> {
 
     /// What has not been read yet.
     pub fn rest(&self) -> &'a [u8] {
-        self.input
+        self.input.rest()
     }
 
-    fn at(&self) -> usize {
-        self.length.saturating_sub(self.input.len())
+    /// Whether a value in AMF3 has been read.
+    pub(crate) fn met_amf3(&self) -> bool {
+        self.amf3.is_some()
     }
 
-    fn step(&mut self, parent: Option<&mut Container>) -> Result<Step, Error> {
-        if let Some(container) = parent {
+    fn step(&mut self, open: &mut [Container]) -> Result<Step, Error> {
+        let depth = open.len();
+        if let Some(container) = open.last_mut() {
             match &mut container.kind {
                 Kind::StrictArray { left: 0 } => return Ok(Step::Close),
                 Kind::StrictArray { left } => *left = left.saturating_sub(1),
                 Kind::Object | Kind::EcmaArray | Kind::Typed { .. } => {
                     let name = self.string()?;
                     // An empty name is the end only together with its marker: encoders do write empty names.
-                    if name.is_empty() && self.input.first() == Some(&marker::OBJECT_END) {
-                        self.read(be_u8)?;
+                    if name.is_empty() && self.input.rest().first() == Some(&marker::OBJECT_END) {
+                        self.input.u8()?;
                         return Ok(Step::Close);
                     }
                     container.name = name;
                 }
             }
         }
-        self.value()
+        self.value(depth)
     }
 
-    fn value(&mut self) -> Result<Step, Error> {
-        self.values = self.values.saturating_add(1);
-        if self.values > self.max_values {
-            return Err(Limit::AmfValues(self.max_values).into());
+    fn value(&mut self, depth: usize) -> Result<Step, Error> {
+        let at = self.input.at();
+        let marker = self.input.u8()?;
+        if marker == marker::AVM_PLUS {
+            let tables = self.amf3.get_or_insert_default();
+            return tables.read(&mut self.input, depth).map(Step::Value);
         }
-        let at = self.at();
-        let marker = self.read(be_u8)?;
+        self.input.count_value()?;
         let value = match marker {
-            marker::NUMBER => Value::Number(self.read(be_f64)?),
-            marker::BOOLEAN => Value::Boolean(self.read(be_u8)? != 0),
+            marker::NUMBER => Value::Number(self.input.f64()?),
+            marker::BOOLEAN => Value::Boolean(self.input.u8()? != 0),
             marker::STRING => Value::String(self.string()?),
             marker::LONG_STRING => Value::String(self.long_string()?),
             marker::XML_DOCUMENT => Value::XmlDocument(self.long_string()?),
             marker::NULL => Value::Null,
             marker::UNDEFINED => Value::Undefined,
             marker::UNSUPPORTED => Value::Unsupported,
-            marker::DATE => {
-                let (unix_millis, time_zone) = self.read((be_f64, be_i16))?;
-                Value::Date {
-                    unix_millis,
-                    time_zone,
-                }
-            }
+            marker::REFERENCE => Value::Reference(self.input.u16()?),
+            marker::DATE => Value::Date {
+                unix_millis: self.input.f64()?,
+                time_zone: self.input.u16()?.cast_signed(),
+            },
             marker::OBJECT => return Ok(Step::Open(Container::new(Kind::Object))),
             marker::ECMA_ARRAY => {
-                self.read(be_u32)?;
+                self.input.u32()?;
                 return Ok(Step::Open(Container::new(Kind::EcmaArray)));
             }
             marker::STRICT_ARRAY => {
-                let left = self.read(be_u32)?;
+                let left = self.input.u32()?;
                 return Ok(Step::Open(Container::new(Kind::StrictArray { left })));
             }
             marker::TYPED_OBJECT => {
@@ -161,39 +150,14 @@ impl<'a> Decoder<'a> {
     }
 
     fn string(&mut self) -> Result<String, Error> {
-        let bytes = self.read(length_data(be_u16))?;
-        self.text(bytes)
+        let length = self.input.u16()?;
+        self.input.text(usize::from(length))
     }
 
     fn long_string(&mut self) -> Result<String, Error> {
-        let length = self.read(map(be_u32, |length| {
-            usize::try_from(length).unwrap_or(usize::MAX)
-        }))?;
-        if length > self.max_string {
-            return Err(Limit::AmfStringBytes(self.max_string).into());
-        }
-        let bytes = self.read(take(length))?;
-        self.text(bytes)
-    }
-
-    fn text(&self, bytes: &[u8]) -> Result<String, Error> {
-        if bytes.len() > self.max_string {
-            return Err(Limit::AmfStringBytes(self.max_string).into());
-        }
-        // Some encoders write the system's code page; a wrong letter in a comment is no reason to end a broadcast.
-        Ok(String::from_utf8_lossy(bytes).into_owned())
-    }
-
-    fn read<O>(
-        &mut self,
-        mut parser: impl Parser<&'a [u8], Output = O, Error = nom::error::Error<&'a [u8]>>,
-    ) -> Result<O, Error> {
-        let result: IResult<&'a [u8], O> = parser.parse(self.input);
-        let Ok((rest, output)) = result else {
-            return Err(InvalidMessage::AmfTruncated { at: self.at() }.into());
-        };
-        self.input = rest;
-        Ok(output)
+        let length = self.input.u32()?;
+        self.input
+            .text(usize::try_from(length).unwrap_or(usize::MAX))
     }
 }
 

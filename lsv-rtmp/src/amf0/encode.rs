@@ -3,6 +3,7 @@
 use bytes::{BufMut, BytesMut};
 
 use super::{Object, Value, marker};
+use crate::amf3;
 
 /// Appends `values`, one after another.
 pub fn encode_all<'a>(values: impl IntoIterator<Item = &'a Value>, out: &mut BytesMut) {
@@ -13,7 +14,8 @@ pub fn encode_all<'a>(values: impl IntoIterator<Item = &'a Value>, out: &mut Byt
 
 /// Appends one value.
 ///
-/// A property or class name longer than 65,535 bytes is cut at a letter: the wire has no longer ones (AMF0 §1.3.1).
+/// A property or class name longer than 65,535 bytes is cut at a letter: the wire has no longer ones (AMF0 §1.3.1). So is a
+/// byte array after 256 MiB.
 pub fn encode(value: &Value, out: &mut BytesMut) {
     let mut open: Vec<Rest<'_>> = Vec::new();
     let mut next = Some(value);
@@ -67,6 +69,11 @@ fn begin<'a>(value: &'a Value, out: &mut BytesMut) -> Option<Rest<'a>> {
         Value::Null => out.put_u8(marker::NULL),
         Value::Undefined => out.put_u8(marker::UNDEFINED),
         Value::Unsupported => out.put_u8(marker::UNSUPPORTED),
+        Value::Reference(index) => {
+            out.put_u8(marker::REFERENCE);
+            out.put_u16(*index);
+        }
+        Value::ByteArray(bytes) => put_byte_array(bytes, out),
         Value::Date {
             unix_millis,
             time_zone,
@@ -118,9 +125,32 @@ fn put_long(marker: u8, text: &str, out: &mut BytesMut) {
     out.put_slice(text.as_bytes());
 }
 
+/// AMF3 §3.14, with the length as a number of 29 bits whose lowest says that the bytes follow (§1.3.1).
+fn put_byte_array(bytes: &[u8], out: &mut BytesMut) {
+    let bytes = bytes.get(..MAX_BYTE_ARRAY).unwrap_or(bytes);
+    let header = count(bytes.len()) << 1 | 1;
+    out.put_slice(&[marker::AVM_PLUS, amf3::marker::BYTE_ARRAY]);
+    let low_seven = |shift: u32| (header >> shift & 0x7F) as u8;
+    match header {
+        ..0x80 => out.put_u8(low_seven(0)),
+        0x80..0x4000 => out.put_slice(&[0x80 | low_seven(7), low_seven(0)]),
+        0x4000..0x20_0000 => {
+            out.put_slice(&[0x80 | low_seven(14), 0x80 | low_seven(7), low_seven(0)]);
+        }
+        _ => {
+            out.put_slice(&[22, 15, 8].map(|shift| 0x80 | low_seven(shift)));
+            out.put_u8((header & 0xFF) as u8);
+        }
+    }
+    out.put_slice(bytes);
+}
+
 fn count(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
+
+/// Longest byte array: its length has 28 bits (AMF3 §3.14).
+const MAX_BYTE_ARRAY: usize = 0x0FFF_FFFF;
 
 /// Longest string of the short form, in bytes (AMF0 §2.4).
 const SHORT: usize = 0xFFFF;

@@ -3,12 +3,19 @@
 //! Own code because commands come from anybody: decoding walks with a stack of its own, so nesting cannot overflow the
 //! thread's, and depth, number of values and string lengths are bounded by [`Limits`](crate::Limits). Property order
 //! and repeated names are kept, since metadata is passed on to players as it came.
+//!
+//! References (§2.9) stay what they are, numbers: writing out what they stand for would let a few bytes become any
+//! amount of memory, and no encoder or player sends them.
 
 mod decode;
 mod encode;
+mod input;
+
+use bytes::Bytes;
 
 pub use decode::{Decoder, decode_all};
 pub use encode::{encode, encode_all};
+pub(crate) use input::Input;
 
 /// One AMF0 value (AMF0 §2.1).
 ///
@@ -51,6 +58,11 @@ pub enum Value {
     },
     /// What the sender could not write (§2.15).
     Unsupported,
+    /// The complex value of that number, counted from 0 in the order in which objects and arrays begin in a message
+    /// (§2.9).
+    Reference(u16),
+    /// Bytes. AMF0 has no form for them: they come from [`amf3`](crate::amf3) and are written in it (AMF3 §3.14).
+    ByteArray(Bytes),
 }
 
 impl Value {
@@ -175,6 +187,7 @@ mod marker {
     pub(super) const OBJECT: u8 = 0x03;
     pub(super) const NULL: u8 = 0x05;
     pub(super) const UNDEFINED: u8 = 0x06;
+    pub(super) const REFERENCE: u8 = 0x07;
     pub(super) const ECMA_ARRAY: u8 = 0x08;
     pub(super) const OBJECT_END: u8 = 0x09;
     pub(super) const STRICT_ARRAY: u8 = 0x0A;
@@ -183,6 +196,8 @@ mod marker {
     pub(super) const UNSUPPORTED: u8 = 0x0D;
     pub(super) const XML_DOCUMENT: u8 = 0x0F;
     pub(super) const TYPED_OBJECT: u8 = 0x10;
+    /// One value in AMF3 follows (§3.1).
+    pub(super) const AVM_PLUS: u8 = 0x11;
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 use std::{collections::HashMap, io::Cursor};
 
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use proptest::prelude::*;
 use rml_amf0::Amf0Value;
 
@@ -31,6 +31,15 @@ fn vectors() -> Vec<(&'static [u8], Value)> {
         (b"\x05", Value::Null),
         (b"\x06", Value::Undefined),
         (b"\x0d", Value::Unsupported),
+        (b"\x07\x01\x02", Value::Reference(258)),
+        (
+            b"\x0a\0\0\0\x02\x03\0\0\x09\x07\0\x01",
+            Value::StrictArray(vec![Object::new().into(), Value::Reference(1)]),
+        ),
+        (
+            b"\x11\x0c\x05ab",
+            Value::ByteArray(Bytes::from_static(b"ab")),
+        ),
         (b"\x03\0\0\x09", Value::Object(Object::new())),
         (
             b"\x03\0\x01b\x05\0\x01a\x01\x01\0\x01b\x06\0\0\x09",
@@ -178,8 +187,8 @@ fn the_number_of_values_is_bounded() {
 }
 
 #[test]
-fn references_and_amf3_are_not_supported() {
-    for marker in [0x04, 0x07, 0x0E, 0x11, 0x12, 0xFF] {
+fn movie_clips_and_record_sets_are_not_supported() {
+    for marker in [0x04, 0x0E, 0x12, 0xFF] {
         assert_eq!(
             decode(&[5, marker, 0, 0]),
             Err(Unsupported::AmfMarker { marker, at: 1 }.into())
@@ -189,6 +198,16 @@ fn references_and_amf3_are_not_supported() {
         decode(&[5, 9]),
         Err(InvalidMessage::AmfObjectEnd { at: 1 }.into())
     );
+}
+
+#[test]
+fn byte_arrays_of_every_length_class_are_read_back() {
+    let limits = Limits::default();
+    for length in [0, 63, 64, 8191, 8192, 0x0F_FFFF, 0x10_0000, 5 << 20] {
+        let value = Value::ByteArray(Bytes::from(vec![7; length]));
+        let bytes = encoded(&value);
+        assert_eq!(decode_all(&bytes, &limits), Ok(vec![value]), "{length}");
+    }
 }
 
 #[test]
@@ -211,6 +230,8 @@ fn any_value() -> impl Strategy<Value = Value> {
         Just(Value::Null),
         Just(Value::Undefined),
         Just(Value::Unsupported),
+        any::<u16>().prop_map(Value::Reference),
+        prop::collection::vec(any::<u8>(), 0..300).prop_map(|bytes| Value::ByteArray(bytes.into())),
         (-1e15..1e15_f64, any::<i16>()).prop_map(|(unix_millis, time_zone)| Value::Date {
             unix_millis,
             time_zone

@@ -117,17 +117,56 @@ fn data_comes_without_its_wrappers() {
         (MessageType::DATA_AMF3, [&[0], &meta[..]].concat()),
         (MessageType::DATA_AMF3, [&[0], &wrapped[..]].concat()),
     ] {
-        assert_eq!(data_body(&message(type_id, &payload)).unwrap(), meta[..]);
+        assert_eq!(body(&message(type_id, &payload)).unwrap(), meta[..]);
     }
     assert_eq!(
-        data_body(&message(MessageType::DATA, b"\x02\0\x0f@clearDataFrame")),
+        body(&message(MessageType::DATA, b"\x02\0\x0f@clearDataFrame")),
         None
     );
-    assert_eq!(data_body(&message(MessageType::VIDEO, meta)), None);
+    assert_eq!(body(&message(MessageType::VIDEO, meta)), None);
+    assert_eq!(body(&message(MessageType::DATA, b"")).unwrap(), b""[..]);
+}
+
+fn body(message: &Message) -> Option<Bytes> {
+    data_body(message, &Limits::default()).unwrap()
+}
+
+#[test]
+fn players_get_amf0_where_the_encoder_sends_amf3() {
+    // `onMetaData` in AMF0, then { width: 640, name: "cam" } in AMF3.
+    let amf3 =
+        b"\0\x02\0\x0donMetaDataAMF\x11\x0a\x0b\x01\x0bwidth\x04\x85\0\x09name\x06\x07cam\x01";
+    let expected = b"\x02\0\x0donMetaDataAMF\x03\0\x05width\0\x40\x84\0\0\0\0\0\0\0\x04name\x02\0\x03cam\0\0\x09";
     assert_eq!(
-        data_body(&message(MessageType::DATA, b"")).unwrap(),
-        b""[..]
+        body(&message(MessageType::DATA_AMF3, amf3)).unwrap(),
+        expected[..]
     );
+    let limits = Limits::default();
+    let cut = message(MessageType::DATA_AMF3, &amf3[..amf3.len() - 1]);
+    assert!(matches!(
+        data_body(&cut, &limits),
+        Err(Error::InvalidMessage(InvalidMessage::AmfTruncated { .. }))
+    ));
+    // Broken AMF0 is the player's to judge, as in type 18.
+    let broken = message(MessageType::DATA_AMF3, b"\0\x02\0\x09short");
+    assert_eq!(body(&broken).unwrap(), b"\x02\0\x09short"[..]);
+}
+
+#[test]
+fn commands_may_hold_amf3() {
+    let mut payload = vec![0];
+    payload.extend_from_slice(b"\x02\0\x07connect\0\x3f\xf0\0\0\0\0\0\0");
+    payload.extend_from_slice(b"\x11\x0a\x0b\x01\x07app\x06\x0dstream\x01\x05\x11\x06\x02");
+    let command = Command::decode(
+        &message(MessageType::COMMAND_AMF3, &payload),
+        &Limits::default(),
+    );
+    // The last value refers to the second string of the message: tables hold for all of it.
+    let expected = Command::new("connect", 1.0)
+        .object(Object::new().with("app", "stream"))
+        .argument(Value::Null)
+        .argument("stream");
+    assert_eq!(command, Ok(Some(expected)));
 }
 
 fn tag(kind: u8, timestamp: u32, payload: &[u8]) -> Vec<u8> {

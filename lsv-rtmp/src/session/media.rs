@@ -2,7 +2,11 @@
 
 use bytes::Bytes;
 
-use crate::message::{Message, MessageType, data_body};
+use crate::{
+    Limits,
+    error::Error,
+    message::{Message, MessageType, data_body},
+};
 
 /// One media message of a stream, the same for who serves and who plays.
 ///
@@ -35,9 +39,12 @@ pub enum Media {
 impl Media {
     /// What a message carries; `None` where it is no media, or empty: Flash encoders send empty audio messages while
     /// the microphone is muted.
-    pub fn of(message: Message) -> Option<Self> {
+    ///
+    /// # Errors
+    /// Those of [`data_body`].
+    pub fn of(message: Message, limits: &Limits) -> Result<Option<Self>, Error> {
         let timestamp = message.timestamp;
-        match message.type_id {
+        Ok(match message.type_id {
             MessageType::AUDIO | MessageType::VIDEO if message.payload.is_empty() => None,
             MessageType::AUDIO => Some(Self::Audio {
                 timestamp,
@@ -47,8 +54,8 @@ impl Media {
                 timestamp,
                 payload: message.payload,
             }),
-            _ => data_body(&message).map(|payload| Self::Data { timestamp, payload }),
-        }
+            _ => data_body(&message, limits)?.map(|payload| Self::Data { timestamp, payload }),
+        })
     }
 
     /// Milliseconds on the sender's clock, modulo 2^32.

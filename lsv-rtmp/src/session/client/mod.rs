@@ -235,7 +235,7 @@ impl Client {
         if !matches!(self.state, State::Streaming) || self.config.purpose != Purpose::Play {
             return Ok(None);
         }
-        let media = Media::of(message);
+        let media = Media::of(message, &self.config.limits)?;
         if media.is_some() {
             self.expect_media(now);
         }

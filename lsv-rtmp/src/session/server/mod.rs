@@ -349,9 +349,9 @@ impl Server {
             _ if !publishing => Ok(None),
             MessageType::AUDIO | MessageType::VIDEO => {
                 self.deadline = Some((now + self.config.limits.publish_idle, Waiting::Media));
-                Ok(Media::of(message).map(Event::Media))
+                Ok(Media::of(message, &self.config.limits)?.map(Event::Media))
             }
-            _ => Ok(Media::of(message).map(Event::Media)),
+            _ => Ok(Media::of(message, &self.config.limits)?.map(Event::Media)),
         }
     }
 
