@@ -25,14 +25,16 @@ async fn main() -> anyhow::Result<()> {
                         let offer = Offer::new(request.peer().to_string());
                         let publisher =
                             hub.publish(&StreamPath::source(name), offer, Instant::now())?;
-                        println!("{:?}", request.accept(publisher).await);
+                        println!("{:?}", request.accept().await?.feed(publisher).await);
                     }
                     Err(error) => request.reject(&Reject::bad_name(error.to_string())).await,
                 },
                 Request::Play(request) => {
                     let name = ChannelId::parse(&request.info().target.name).ok();
                     match name.and_then(|name| hub.find(&StreamPath::source(name))) {
-                        Some(stream) => println!("{:?}", request.accept(&stream).await),
+                        Some(stream) => {
+                            println!("{:?}", request.accept().await?.play(&stream).await)
+                        }
                         None => {
                             request
                                 .reject(&Reject::not_found("nobody publishes that"))

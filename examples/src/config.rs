@@ -3,7 +3,7 @@
 //! A flag beats its variable, the variable beats the file, the file beats the default. A key that is not known is
 //! refused with its line.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use clap::Parser;
 use lsv_auth::push::Algorithm;
 use lsv_auth::{EmptySecret, Secret};
 use lsv_core::hub::OnBusy;
+use lsv_rtmp::net::IpNet;
 use serde::{Deserialize, Deserializer};
 
 /// What can be given to a node, in any of the three places; absent fields take the defaults of [`Config`].
@@ -39,12 +40,15 @@ pub struct Options {
     /// RTMPS [default: off without a certificate, else 0.0.0.0:1938]
     #[arg(long, env = "LSV_RTMPS", value_name = "ADDR")]
     pub rtmps: Option<SocketAddr>,
-    /// Certificate chain in PEM; reread when it changes
-    #[arg(long, env = "LSV_TLS_CERT", value_name = "FILE")]
-    pub tls_cert: Option<PathBuf>,
-    /// Private key in PEM
-    #[arg(long, env = "LSV_TLS_KEY", value_name = "FILE")]
-    pub tls_key: Option<PathBuf>,
+    /// Certificate chains in PEM, reread when they change; of several the one for the client's server name, else the first
+    #[arg(long, env = "LSV_TLS_CERT", value_name = "FILES")]
+    pub tls_cert: Option<String>,
+    /// Private keys in PEM, in the same order
+    #[arg(long, env = "LSV_TLS_KEY", value_name = "FILES")]
+    pub tls_key: Option<String>,
+    /// Networks of load balancers that open RTMP and RTMPS with a PROXY protocol header, such as 10.0.0.0/8,127.0.0.1
+    #[arg(long, env = "LSV_PROXY_PROTOCOL", value_name = "NETWORKS")]
+    pub proxy_protocol: Option<String>,
     /// Bearer token of the API [default: made on the first start]
     #[arg(long, env = "LSV_API_TOKEN", value_name = "TOKEN", hide_env_values = true, value_parser = parse_secret)]
     #[serde(deserialize_with = "secret")]
@@ -88,8 +92,10 @@ pub struct Config {
     pub http: SocketAddr,
     /// Where RTMP listens.
     pub rtmp: SocketAddr,
-    /// Where RTMPS listens, with which certificate.
+    /// Where RTMPS listens, with which certificates.
     pub rtmps: Option<Rtmps>,
+    /// Where load balancers are that open connections with a PROXY protocol header.
+    pub proxy_protocol: Vec<IpNet>,
     /// The API's bearer token, if it was given.
     pub api_token: Option<Secret>,
     /// The signing secret, if it was given.
@@ -117,9 +123,16 @@ pub struct Config {
 pub struct Rtmps {
     /// Where it listens.
     pub address: SocketAddr,
-    /// Certificate chain in PEM.
-    pub certificate: PathBuf,
-    /// Private key in PEM.
+    /// Its certificates, the default first; never empty.
+    pub certificates: Vec<CertificateFiles>,
+}
+
+/// A certificate and its key, in PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The chain, the server's own certificate first.
+    pub chain: PathBuf,
+    /// The private key.
     pub key: PathBuf,
 }
 
@@ -170,6 +183,7 @@ impl Options {
             rtmps: self.rtmps.or(file.rtmps),
             tls_cert: self.tls_cert.or(file.tls_cert),
             tls_key: self.tls_key.or(file.tls_key),
+            proxy_protocol: self.proxy_protocol.or(file.proxy_protocol),
             api_token: self.api_token.or(file.api_token),
             secret: self.secret.or(file.secret),
             push_sign: self.push_sign.or(file.push_sign),
@@ -196,6 +210,7 @@ impl Options {
                 .rtmp
                 .unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 1935))),
             rtmps: rtmps(self.rtmps, self.tls_cert, self.tls_key)?,
+            proxy_protocol: networks(self.proxy_protocol.as_deref().unwrap_or_default())?,
             api_token: self.api_token,
             secret: self.secret,
             push_sign: push_sign(&text(&self.push_sign, "hmac-sha256"))?,
@@ -230,6 +245,7 @@ impl Config {
             ("http", self.http != new.http),
             ("rtmp", self.rtmp != new.rtmp),
             ("rtmps", address(self) != address(new)),
+            ("proxy-protocol", self.proxy_protocol != new.proxy_protocol),
             ("api-token", self.api_token != new.api_token),
             ("secret", self.secret != new.secret),
             (
@@ -279,19 +295,44 @@ fn parse_secret(text: &str) -> Result<Secret, EmptySecret> {
 
 fn rtmps(
     address: Option<SocketAddr>,
-    certificate: Option<PathBuf>,
-    key: Option<PathBuf>,
+    chains: Option<String>,
+    keys: Option<String>,
 ) -> anyhow::Result<Option<Rtmps>> {
-    match (certificate, key) {
-        (Some(certificate), Some(key)) => Ok(Some(Rtmps {
-            address: address.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 1938))),
-            certificate,
-            key,
-        })),
-        (None, None) if address.is_none() => Ok(None),
+    let (chains, keys) = match (&chains, &keys) {
+        (Some(chains), Some(keys)) => (paths(chains), paths(keys)),
+        (None, None) if address.is_none() => return Ok(None),
         (None, None) => bail!("rtmps needs a certificate: give tls-cert and tls-key"),
         _ => bail!("tls-cert and tls-key go together"),
+    };
+    if chains.len() != keys.len() {
+        bail!("tls-cert and tls-key list as many files, each key for the certificate in its place");
     }
+    let files = chains.into_iter().zip(keys);
+    Ok(Some(Rtmps {
+        address: address.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 1938))),
+        certificates: files
+            .map(|(chain, key)| CertificateFiles { chain, key })
+            .collect(),
+    }))
+}
+
+fn paths(list: &str) -> Vec<PathBuf> {
+    list.split(',').map(|path| path.trim().into()).collect()
+}
+
+/// Reads `10.0.0.0/8,127.0.0.1`.
+fn networks(list: &str) -> anyhow::Result<Vec<IpNet>> {
+    let words = list.split(',').map(str::trim);
+    words
+        .filter(|word| !word.is_empty())
+        .map(|word| {
+            let single = |_| word.parse::<IpAddr>().map(IpNet::from);
+            let network = word.parse::<IpNet>().or_else(single);
+            network.with_context(|| {
+                format!("proxy-protocol lists networks such as 10.0.0.0/8, not {word:?}")
+            })
+        })
+        .collect()
 }
 
 fn push_sign(list: &str) -> anyhow::Result<Vec<Algorithm>> {
@@ -376,10 +417,40 @@ mod tests {
             ("push-sign", "sha1"),
             ("log", "xml"),
             ("tls-cert", "a"),
+            ("proxy-protocol", "10.0.0.0/33"),
+            ("proxy-protocol", "127.0.0.1,the-balancer"),
         ] {
             let error = with_file(&format!("{key} = \"{value}\""), &[]).unwrap_err();
             assert!(format!("{error:#}").contains(key), "{error:#}");
         }
+    }
+
+    #[test]
+    fn certificates_go_with_the_keys_in_their_places() {
+        let config = with_file(
+            "tls-cert = \"a.pem, b.pem\"\ntls-key = \"a.key,b.key\"",
+            &[],
+        );
+        let rtmps = config.unwrap().rtmps.unwrap();
+        let files = |chain: &str, key: &str| CertificateFiles {
+            chain: chain.into(),
+            key: key.into(),
+        };
+        let expected = [files("a.pem", "a.key"), files("b.pem", "b.key")];
+        assert_eq!(rtmps.certificates, expected);
+        let error = with_file("tls-cert = \"a,b\"\ntls-key = \"a\"", &[]).unwrap_err();
+        assert!(format!("{error:#}").contains("tls-key"), "{error:#}");
+    }
+
+    #[test]
+    fn networks_may_be_single_addresses() {
+        let config = with_file(
+            "",
+            &["--proxy-protocol", "10.0.0.0/8, 127.0.0.1,2001:db8::/32"],
+        );
+        let networks = config.unwrap().proxy_protocol;
+        let expected = ["10.0.0.0/8", "127.0.0.1/32", "2001:db8::/32"];
+        assert_eq!(networks, expected.map(|network| network.parse().unwrap()));
     }
 
     #[test]

@@ -82,7 +82,7 @@ pub async fn run(config: Config, options: &Options, log_level: LogLevel) -> anyh
         on_busy,
         lifecycle: platform.lifecycle.clone(),
         signer: platform.signer.clone(),
-        certificate: sockets.certificate,
+        certificates: sockets.certificates,
     };
     until_stopped(options, &mut reload).await?;
     let grace = reload.running.grace;

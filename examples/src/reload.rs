@@ -5,7 +5,7 @@ use lsv_core::hub::OnBusy;
 use lsv_core::lifecycle::Lifecycle;
 use tokio::sync::watch;
 
-use crate::config::{Config, Rtmps};
+use crate::config::{CertificateFiles, Config};
 use crate::logging::LogLevel;
 
 /// The configuration in force, and who follows it.
@@ -15,7 +15,7 @@ pub(crate) struct Reload {
     pub(crate) on_busy: watch::Sender<OnBusy>,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) signer: Signer,
-    pub(crate) certificate: Option<watch::Sender<Rtmps>>,
+    pub(crate) certificates: Option<watch::Sender<Vec<CertificateFiles>>>,
 }
 
 impl Reload {
@@ -29,8 +29,7 @@ impl Reload {
         running.push_sign = new.push_sign;
         running.grace = new.grace;
         if let (Some(running), Some(new)) = (&mut running.rtmps, new.rtmps) {
-            running.certificate = new.certificate;
-            running.key = new.key;
+            running.certificates = new.certificates;
         }
 
         self.log_level.set(running.log_level);
@@ -38,8 +37,8 @@ impl Reload {
         self.lifecycle
             .set_reconnect_window(running.reconnect_window);
         self.signer.set_algorithms(running.push_sign.clone());
-        if let (Some(certificate), Some(files)) = (&self.certificate, &running.rtmps) {
-            certificate.send_replace(files.clone());
+        if let (Some(certificates), Some(rtmps)) = (&self.certificates, &running.rtmps) {
+            certificates.send_replace(rtmps.certificates.clone());
         }
         tracing::info!("the configuration was reread");
         if !fixed.is_empty() {

@@ -1,75 +1,112 @@
-//! The certificate of RTMPS: read from PEM files, and again whenever they change.
+//! The certificates of RTMPS: read from PEM files, and again whenever they change.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
-use lsv_rtmp::net::tls::Acceptor;
+use lsv_rtmp::net::tls::Certificates;
 use rustls::ServerConfig;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::sync::watch;
 
-use crate::config::Rtmps;
+use crate::config::CertificateFiles;
 
-/// An acceptor with the certificate of `files`.
-///
-/// # Errors
-/// Names the file that cannot be used.
-pub fn acceptor(files: &Rtmps) -> anyhow::Result<Acceptor> {
-    load(files).map(Acceptor::new)
+/// Certificates as their files have them.
+pub struct Followed {
+    certificates: Certificates,
+    files: watch::Receiver<Vec<CertificateFiles>>,
+    /// What the files were when they were read last.
+    seen: Vec<(PathBuf, Option<SystemTime>)>,
 }
 
-/// Looks at the files every few seconds, and at once when `files` is sent anew, and has `acceptor` use what is new. A
-/// certificate that cannot be read leaves the old one in force.
-pub async fn follow(mut files: watch::Receiver<Rtmps>, acceptor: Acceptor) {
-    let mut seen = changed_at(&files.borrow_and_update());
-    loop {
-        let asked = tokio::select! {
-            () = tokio::time::sleep(LOOK_INTERVAL) => false,
-            sent = files.changed() => match sent {
-                Ok(()) => true,
-                Err(_) => return,
-            },
-        };
-        let files = files.borrow_and_update().clone();
-        let now = changed_at(&files);
-        if now == seen && !asked {
-            continue;
-        }
-        match load(&files) {
-            Ok(config) => {
-                acceptor.replace(config);
-                seen = now;
-                tracing::info!("the certificate was reread");
+impl Followed {
+    /// Reads the certificates of `files`.
+    ///
+    /// # Errors
+    /// Names the file that cannot be used.
+    pub fn load(mut files: watch::Receiver<Vec<CertificateFiles>>) -> anyhow::Result<Self> {
+        let listed = files.borrow_and_update().clone();
+        let seen = stamps(&listed);
+        let (default, others) = load(&listed)?;
+        Ok(Self {
+            certificates: Certificates::new(default, others),
+            files,
+            seen,
+        })
+    }
+
+    /// How a server is to use them.
+    ///
+    /// # Errors
+    /// Where the provider of the cryptography lacks what TLS needs.
+    pub fn server_config(&self) -> anyhow::Result<Arc<ServerConfig>> {
+        let config = ServerConfig::builder_with_provider(Arc::new(provider()))
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(self.certificates.clone()));
+        Ok(Arc::new(config))
+    }
+
+    /// Looks at the files every few seconds, and at once when they are sent anew, and has what is new used. As long as one
+    /// cannot be read, all old ones stay in force.
+    pub async fn run(mut self) {
+        loop {
+            let asked = tokio::select! {
+                () = tokio::time::sleep(LOOK_INTERVAL) => false,
+                sent = self.files.changed() => match sent {
+                    Ok(()) => true,
+                    Err(_) => return,
+                },
+            };
+            let listed = self.files.borrow_and_update().clone();
+            let stamps = stamps(&listed);
+            if stamps == self.seen && !asked {
+                continue;
             }
-            Err(error) => tracing::warn!("the old certificate stays: {error:#}"),
+            match load(&listed) {
+                Ok((default, others)) => {
+                    self.certificates.replace(default, others);
+                    self.seen = stamps;
+                    tracing::info!("the certificates were reread");
+                }
+                Err(error) => tracing::warn!("the old certificates stay: {error:#}"),
+            }
         }
     }
 }
 
-fn load(files: &Rtmps) -> anyhow::Result<Arc<ServerConfig>> {
-    let unreadable = |path: &Path| format!("cannot use {}", path.display());
-    let chain = CertificateDer::pem_file_iter(&files.certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .with_context(|| unreadable(&files.certificate))?;
-    let key = PrivateKeyDer::from_pem_file(&files.key).with_context(|| unreadable(&files.key))?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .with_context(|| unreadable(&files.certificate))?;
-    Ok(Arc::new(config))
+fn load(files: &[CertificateFiles]) -> anyhow::Result<(CertifiedKey, Vec<CertifiedKey>)> {
+    let provider = provider();
+    let mut keys = files.iter().map(|files| load_one(files, &provider));
+    let default = keys.next().context("there is no certificate")??;
+    Ok((default, keys.collect::<Result<_, _>>()?))
 }
 
-fn changed_at(files: &Rtmps) -> [Option<SystemTime>; 2] {
-    [&files.certificate, &files.key].map(|path| {
+fn load_one(files: &CertificateFiles, provider: &CryptoProvider) -> anyhow::Result<CertifiedKey> {
+    let unusable = |path: &Path| format!("cannot use {}", path.display());
+    let chain = CertificateDer::pem_file_iter(&files.chain)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .with_context(|| unusable(&files.chain))?;
+    let key = PrivateKeyDer::from_pem_file(&files.key).with_context(|| unusable(&files.key))?;
+    CertifiedKey::from_der(chain, key, provider).with_context(|| unusable(&files.chain))
+}
+
+fn provider() -> CryptoProvider {
+    aws_lc_rs::default_provider()
+}
+
+fn stamps(files: &[CertificateFiles]) -> Vec<(PathBuf, Option<SystemTime>)> {
+    let changed = |path: &Path| {
         std::fs::metadata(path)
             .and_then(|file| file.modified())
             .ok()
-    })
+    };
+    let paths = files.iter().flat_map(|files| [&files.chain, &files.key]);
+    paths.map(|path| (path.clone(), changed(path))).collect()
 }
 
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);

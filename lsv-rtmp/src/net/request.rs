@@ -1,19 +1,15 @@
 //! What a peer asks for, as handles that an answer consumes.
 
-use std::collections::VecDeque;
-use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
-use lsv_core::hub::{Batch, Closed, Protocol, Publisher, Stream};
+use lsv_core::hub::Closed;
 
-use super::Error;
-use super::connection::{Connection, Wake, now};
-use super::ingest::{Flow, Ingest};
-use crate::play::{PlayPackage, STREAM_ID};
-use crate::session::{self, Event, Reject};
+use super::connection::Connection;
+use super::socket::now;
+use super::{Error, Playing, Publishing};
+use crate::session::{self, Reject};
 
-/// A connection whose peer wants something. Dropped, it is closed without an answer.
+/// A connection whose peer wants something. Dropped, the peer is refused and the connection closed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Request {
@@ -37,14 +33,15 @@ pub enum End {
     Closed(Closed),
 }
 
-/// A peer that wants to publish.
+/// A peer that wants to publish. It hears nothing until it is answered, so admission may take its time.
+#[derive(Debug)]
 pub struct PublishRequest {
-    pub(super) connection: Connection,
+    pub(super) connection: Box<Connection>,
     pub(super) info: session::PublishRequest,
 }
 
 impl PublishRequest {
-    /// What it wants to publish.
+    /// What it wants to publish, and what it said of itself.
     pub fn info(&self) -> &session::PublishRequest {
         &self.info
     }
@@ -62,65 +59,31 @@ impl PublishRequest {
         }
     }
 
-    /// Lets it publish into `publisher`, until the end of the session.
+    /// Lets it publish.
     ///
     /// # Errors
-    /// What broke the session. The stream then counts as lost, and waits for the publisher to come back.
-    pub async fn accept(self, publisher: Publisher) -> Result<End, Error> {
-        let mut connection = self.connection;
-        let mut ingest = Ingest::new(publisher);
-        connection.session.accept_publish(now())?;
-        let end = publish(&mut connection, &mut ingest).await;
-        match &end {
-            Ok(End::Finished) => ingest.finish(),
-            Ok(End::Closed(reason)) => {
-                if *reason == Closed::Draining {
-                    // Fails only where the encoder reads nothing; then it is closed all the same.
-                    drop(connection.session.request_reconnect(&reason.to_string()));
-                }
-                tell(&mut connection, &reason.to_string());
-            }
-            Err(Error::Media(reason)) => tell(&mut connection, &reason.to_string()),
-            _ => {}
-        }
-        connection.close().await;
-        end
-    }
-}
-
-async fn publish(connection: &mut Connection, ingest: &mut Ingest) -> Result<End, Error> {
-    loop {
-        while let Some(event) = connection.poll_session()? {
-            match ingest.take(event)? {
-                Flow::Continue => {}
-                Flow::Finished => return Ok(End::Finished),
-                Flow::Closed(reason) => return Ok(End::Closed(reason)),
-            }
-        }
+    /// What broke the connection meanwhile.
+    pub async fn accept(self) -> Result<Publishing, Error> {
+        let Self {
+            mut connection,
+            info,
+        } = self;
+        let accepted = connection.session.accept_publish(now());
+        accepted.map_err(|error| connection.blamed(error))?;
         connection.flush().await?;
-        tokio::select! {
-            wake = connection.wake() => match wake? {
-                Wake::Ready => {}
-                Wake::Eof => return Ok(End::Lost),
-            },
-            reason = ingest.publisher().closed() => return Ok(End::Closed(reason)),
-        }
+        Ok(Publishing::new(connection, info))
     }
 }
 
-fn tell(connection: &mut Connection, reason: &str) {
-    // Fails only where the client has just ended its stream itself; then there is nothing to tell.
-    drop(connection.session.close_publish(reason));
-}
-
-/// A peer that wants to play.
+/// A peer that wants to play. It hears nothing until it is answered.
+#[derive(Debug)]
 pub struct PlayRequest {
-    pub(super) connection: Connection,
+    pub(super) connection: Box<Connection>,
     pub(super) info: session::PlayRequest,
 }
 
 impl PlayRequest {
-    /// What it wants to play.
+    /// What it wants to play, and what it said of itself.
     pub fn info(&self) -> &session::PlayRequest {
         &self.info
     }
@@ -138,73 +101,18 @@ impl PlayRequest {
         }
     }
 
-    /// Plays `stream` to it, from the newest key frame to the end.
+    /// Lets it play.
     ///
     /// # Errors
-    /// What broke the session.
-    pub async fn accept(self, stream: &Arc<Stream>) -> Result<End, Error> {
-        if self.info.stream_id != STREAM_ID {
-            let reject = Reject::denied("play on the first message stream of a connection");
-            self.reject(&reject).await;
-            return Ok(End::Finished);
-        }
-        let mut connection = self.connection;
-        connection.session.accept_play()?;
+    /// What broke the connection meanwhile.
+    pub async fn accept(self) -> Result<Playing, Error> {
+        let Self {
+            mut connection,
+            info,
+        } = self;
+        let accepted = connection.session.accept_play();
+        accepted.map_err(|error| connection.blamed(error))?;
         connection.flush().await?;
-        let end = play(&mut connection, stream).await;
-        if matches!(end, Ok(End::StreamEnded)) {
-            connection.session.end_play(now())?;
-        }
-        connection.close().await;
-        end
+        Ok(Playing::new(connection, info))
     }
 }
-
-async fn play(connection: &mut Connection, stream: &Stream) -> Result<End, Error> {
-    let viewer = stream.viewer(Protocol::Rtmp);
-    let mut chunks = stream.packaged::<PlayPackage>();
-    let mut ready = Vec::new();
-    loop {
-        tokio::select! {
-            batch = chunks.batch(BATCH_BYTES, &mut ready) => {
-                let Some(Batch { bytes, skipped, .. }) = batch else {
-                    return Ok(End::StreamEnded);
-                };
-                if skipped > 0 {
-                    tracing::debug!(skipped, "the player is too slow and was moved to the newest key frame");
-                }
-                let mut batch = VecDeque::from(std::mem::take(&mut ready));
-                connection.write(&mut batch).await?;
-                viewer.sent(bytes);
-                batch.clear();
-                ready = batch.into();
-            }
-            wake = connection.wake() => {
-                if matches!(wake?, Wake::Eof) {
-                    return Ok(End::Finished);
-                }
-                while let Some(event) = connection.poll_session()? {
-                    if matches!(event, Event::PlayEnded) {
-                        return Ok(End::Finished);
-                    }
-                }
-                connection.flush().await?;
-            }
-        }
-    }
-}
-
-impl fmt::Debug for PublishRequest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("PublishRequest").field(&self.info).finish()
-    }
-}
-
-impl fmt::Debug for PlayRequest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("PlayRequest").field(&self.info).finish()
-    }
-}
-
-/// Bytes written to a player at once: enough to catch up fast, little enough to answer its pings in between.
-const BATCH_BYTES: usize = 256 * 1024;

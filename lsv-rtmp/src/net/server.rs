@@ -1,19 +1,20 @@
 //! The listening end.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::timeout;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Error;
-use super::connection::{Connection, Io, now};
-use super::request::{PlayRequest, PublishRequest, Request};
+use super::negotiate::{Arrival, Negotiator, Plain, Security};
+use super::peers::Peers;
+use super::request::Request;
 use crate::Limits;
-use crate::session::{self, Event, ServerConfig};
 
 /// How a server treats its connections.
 #[derive(Debug, Clone)]
@@ -23,10 +24,30 @@ pub struct Config {
     pub limits: Limits,
     /// Connections at once; more wait in the system's backlog. 20,000.
     pub connections: usize,
+    /// Connections at once from one address, or one /64 network of IPv6; more are closed. 10,000: one peer cannot keep
+    /// all others out, and whole companies behind one address get in.
+    pub connections_per_ip: usize,
+    /// Where load balancers are that open each connection with a PROXY protocol header, version 1 or 2. Connections from
+    /// there must have one, and [`PublishRequest::peer`](super::PublishRequest::peer) is what it says; all others must
+    /// have none. Empty.
+    pub proxy_protocol_from: Vec<IpNet>,
     /// How long a peer may take no data before it is let go. 10 s.
     pub write_timeout: Duration,
-    /// Silence after which the system probes whether a peer is still there. 30 s.
-    pub keep_alive: Duration,
+    /// When the system probes whether a silent peer is still there.
+    pub keep_alive: KeepAlive,
+}
+
+/// Probes of TCP towards a peer that is silent. A peer is given up after [`idle`](Self::idle) and all probes without an
+/// answer; on Linux also where it confirms nothing that was sent for as long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeepAlive {
+    /// Silence before the first probe. 30 s.
+    pub idle: Duration,
+    /// From one probe to the next. 10 s.
+    pub interval: Duration,
+    /// Probes without an answer. 3.
+    pub probes: u32,
 }
 
 impl Default for Config {
@@ -34,8 +55,20 @@ impl Default for Config {
         Self {
             limits: Limits::default(),
             connections: 20_000,
+            connections_per_ip: 10_000,
+            proxy_protocol_from: Vec::new(),
             write_timeout: Duration::from_secs(10),
-            keep_alive: Duration::from_secs(30),
+            keep_alive: KeepAlive::default(),
+        }
+    }
+}
+
+impl Default for KeepAlive {
+    fn default() -> Self {
+        Self {
+            idle: Duration::from_secs(30),
+            interval: Duration::from_secs(10),
+            probes: 3,
         }
     }
 }
@@ -59,7 +92,8 @@ impl Server {
         Self::listen(address, config, Plain).await
     }
 
-    /// Listens on `address` for RTMPS, with the certificates of `tls`.
+    /// Listens on `address` for RTMPS. For certificates that differ by name and are replaced while sessions go on,
+    /// build `tls` with [`Certificates`](super::tls::Certificates).
     ///
     /// # Errors
     /// [`Error::Bind`] where the address is in use or may not be used.
@@ -67,7 +101,7 @@ impl Server {
     pub async fn bind_tls(
         address: SocketAddr,
         config: Config,
-        tls: super::tls::Acceptor,
+        tls: Arc<rustls::ServerConfig>,
     ) -> Result<Self, Error> {
         Self::listen(address, config, tls).await
     }
@@ -91,7 +125,13 @@ impl Server {
         let listener = TcpListener::bind(address).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
         let (sender, requests) = mpsc::channel(REQUEST_BACKLOG);
-        let accepting = tokio::spawn(accept_all(listener, Arc::new(config), security, sender));
+        let slots = Arc::new(Semaphore::new(config.connections));
+        let negotiator = Negotiator {
+            peers: Peers::new(config.connections_per_ip),
+            config,
+            security,
+        };
+        let accepting = tokio::spawn(accept_all(listener, slots, negotiator, sender));
         Ok(Self {
             address,
             requests,
@@ -100,93 +140,60 @@ impl Server {
     }
 }
 
-/// What stands between TCP and RTMP.
-pub(super) trait Security: Clone + Send + Sync + 'static {
-    fn secure(&self, tcp: TcpStream) -> impl Future<Output = std::io::Result<Box<dyn Io>>> + Send;
-}
-
-#[derive(Clone)]
-struct Plain;
-
-impl Security for Plain {
-    async fn secure(&self, tcp: TcpStream) -> std::io::Result<Box<dyn Io>> {
-        Ok(Box::new(tcp))
-    }
-}
-
 async fn accept_all(
     listener: TcpListener,
-    config: Arc<Config>,
-    security: impl Security,
+    slots: Arc<Semaphore>,
+    negotiator: Negotiator<impl Security>,
     requests: mpsc::Sender<Request>,
 ) {
-    let slots = Arc::new(Semaphore::new(config.connections));
+    let negotiator = Arc::new(negotiator);
     loop {
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
             return;
         };
-        let (tcp, peer) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                // Out of file descriptors, mostly; the connection waits in the backlog meanwhile.
-                tracing::error!(%error, "cannot accept a connection");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
-        };
-        let (config, security, requests) =
-            (Arc::clone(&config), security.clone(), requests.clone());
+        let (tcp, address) = accept(&listener).await;
+        let arrival = Arrival { tcp, address, slot };
+        let (negotiator, requests) = (Arc::clone(&negotiator), requests.clone());
         tokio::spawn(async move {
-            match negotiate(tcp, peer, &config, security, slot).await {
+            match negotiator.negotiate(arrival).await {
                 Ok(Some(request)) => drop(requests.send(request).await),
-                Ok(None) => tracing::debug!(%peer, "the peer left before it asked for a stream"),
-                Err(error) => tracing::debug!(%peer, %error, "no session came about"),
+                Ok(None) => {
+                    tracing::debug!(peer = %address, "the peer left before it asked for a stream");
+                }
+                Err(error) => {
+                    tracing::debug!(peer = %address, code = error.code(), %error, "no session came about");
+                }
             }
         });
     }
 }
 
-async fn negotiate(
-    tcp: TcpStream,
-    peer: SocketAddr,
-    config: &Config,
-    security: impl Security,
-    slot: OwnedSemaphorePermit,
-) -> Result<Option<Request>, Error> {
-    tcp.set_nodelay(true)?;
-    let keep_alive = socket2::TcpKeepalive::new().with_time(config.keep_alive);
-    socket2::SockRef::from(&tcp).set_tcp_keepalive(&keep_alive)?;
-    let patience = config.limits.handshake_timeout;
-    let secured = timeout(patience, security.secure(tcp)).await;
-    let io = secured.map_err(|_| Error::Stalled(patience))??;
-
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(std::io::Error::other)?;
-    let mut settings = ServerConfig::new(seed);
-    settings.limits = config.limits.clone();
-    let session = session::Server::new(settings, now());
-    let mut connection = Connection::new(io, peer, session, config.write_timeout, slot);
-    let request = loop {
-        match connection.event().await {
-            Ok(Some(Event::Publish(info))) => {
-                break Request::Publish(PublishRequest { connection, info });
-            }
-            Ok(Some(Event::Play(info))) => break Request::Play(PlayRequest { connection, info }),
-            Ok(Some(_)) => {}
-            Ok(None) => {
-                connection.close().await;
-                return Ok(None);
-            }
+/// The next connection, however long the system is out of what one takes, file descriptors mostly. Meanwhile they wait
+/// in the backlog.
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    let mut pause = MIN_ACCEPT_PAUSE;
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            // The peer was faster in leaving than this side in accepting.
+            Err(error) if is_of_peer(&error) => {}
             Err(error) => {
-                connection.close().await;
-                return Err(error);
+                tracing::error!(%error, "cannot accept connections");
+                tokio::time::sleep(pause).await;
+                pause = MAX_ACCEPT_PAUSE.min(pause * 2);
             }
         }
-    };
-    Ok(Some(request))
+    }
+}
+
+fn is_of_peer(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset)
 }
 
 /// Requests that wait for the service; more wait in their connections.
 const REQUEST_BACKLOG: usize = 64;
 
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+const MIN_ACCEPT_PAUSE: Duration = Duration::from_millis(10);
+
+const MAX_ACCEPT_PAUSE: Duration = Duration::from_secs(1);

@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
-use super::connection::now;
 use super::request::{End, PlayRequest, PublishRequest, Request};
+use super::socket::now;
 use super::{Error, Server};
 use crate::session::{Reject, Target};
 
@@ -75,7 +75,7 @@ impl Service {
         match self.publisher(visit).await {
             Ok(publisher) => {
                 tracing::info!("publishing");
-                log_end(request.accept(publisher).await);
+                log_end(feed(request, publisher).await);
             }
             Err(denied) => {
                 self.note(visit, &denied);
@@ -104,7 +104,7 @@ impl Service {
         match self.stream(visit).await {
             Ok(stream) => {
                 tracing::debug!("playing");
-                log_end(request.accept(&stream).await);
+                log_end(play(request, &stream).await);
             }
             Err(denied) => {
                 self.note(visit, &denied);
@@ -198,6 +198,14 @@ fn rejection(denied: &Denied) -> Reject {
 
 fn wall_clock() -> Moment {
     SystemTime::now().into()
+}
+
+async fn feed(request: PublishRequest, publisher: Publisher) -> Result<End, Error> {
+    request.accept().await?.feed(publisher).await
+}
+
+async fn play(request: PlayRequest, stream: &Stream) -> Result<End, Error> {
+    request.accept().await?.play(stream).await
 }
 
 fn log_end(end: Result<End, Error>) {

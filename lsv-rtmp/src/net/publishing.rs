@@ -1,0 +1,121 @@
+//! A publisher that was let in: its media by hand, or into a hub.
+
+use std::net::SocketAddr;
+
+use lsv_core::hub::{Closed, Publisher};
+
+use super::connection::Connection;
+use super::ingest::{Flow, Ingest};
+use super::socket::Wake;
+use super::{End, Error};
+use crate::session::{self, Event, Media};
+
+/// A publisher that was let in. Dropped, its connection is closed.
+#[derive(Debug)]
+pub struct Publishing {
+    connection: Box<Connection>,
+    info: session::PublishRequest,
+    finished: bool,
+}
+
+impl Publishing {
+    pub(super) fn new(connection: Box<Connection>, info: session::PublishRequest) -> Self {
+        Self {
+            connection,
+            info,
+            finished: false,
+        }
+    }
+
+    /// What it publishes, and what it said of itself.
+    pub fn info(&self) -> &session::PublishRequest {
+        &self.info
+    }
+
+    /// Where it comes from.
+    pub fn peer(&self) -> SocketAddr {
+        self.connection.peer
+    }
+
+    /// The next message of its stream, or `None` once it has said that it is done. Answers what the peer asks meanwhile.
+    /// Safe to be cancelled, as in a `select!`.
+    ///
+    /// # Errors
+    /// What broke the connection; [`Error::Io`] of kind `UnexpectedEof` where it was closed without a word.
+    pub async fn next(&mut self) -> Result<Option<Media>, Error> {
+        while !self.finished {
+            match self.connection.event().await? {
+                Some(Event::Media(media)) => return Ok(Some(media)),
+                Some(Event::Unpublished) => self.finished = true,
+                Some(_) => {}
+                None => return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into()),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Tells the publisher why it must go, and closes. `description` must not contain a credential.
+    pub async fn close(mut self, description: &str) {
+        self.tell(description);
+        self.connection.close().await;
+    }
+
+    /// The same, where it should come back, perhaps to another server: a client that understands it is asked to
+    /// connect again (E-RTMP v2, "Reconnect Request").
+    pub async fn reconnect(mut self, description: &str) {
+        self.ask_to_reconnect(description);
+        self.tell(description);
+        self.connection.close().await;
+    }
+
+    /// Feeds `publisher` with its stream until the end, then closes.
+    ///
+    /// # Errors
+    /// What broke the session. The stream then counts as lost, and waits for the publisher to come back.
+    pub async fn feed(mut self, publisher: Publisher) -> Result<End, Error> {
+        let mut ingest = Ingest::new(publisher);
+        let end = ingest_all(&mut self.connection, &mut ingest).await;
+        match &end {
+            Ok(End::Finished) => ingest.finish(),
+            Ok(End::Closed(reason)) => {
+                if *reason == Closed::Draining {
+                    self.ask_to_reconnect(&reason.to_string());
+                }
+                self.tell(&reason.to_string());
+            }
+            Err(Error::Media(reason)) => self.tell(&reason.to_string()),
+            _ => {}
+        }
+        self.connection.close().await;
+        end
+    }
+
+    fn tell(&mut self, description: &str) {
+        // Fails only where the client has just ended its stream itself; then there is nothing to tell.
+        drop(self.connection.session.close_publish(description));
+    }
+
+    fn ask_to_reconnect(&mut self, description: &str) {
+        // Fails only where the client reads nothing; then it is closed all the same.
+        drop(self.connection.session.request_reconnect(description));
+    }
+}
+
+async fn ingest_all(connection: &mut Connection, ingest: &mut Ingest) -> Result<End, Error> {
+    loop {
+        while let Some(event) = connection.poll_session()? {
+            match ingest.take(event)? {
+                Flow::Continue => {}
+                Flow::Finished => return Ok(End::Finished),
+                Flow::Closed(reason) => return Ok(End::Closed(reason)),
+            }
+        }
+        connection.flush().await?;
+        tokio::select! {
+            wake = connection.wake() => if wake? == Wake::Eof {
+                return Ok(End::Lost);
+            },
+            reason = ingest.publisher().closed() => return Ok(End::Closed(reason)),
+        }
+    }
+}

@@ -1,0 +1,451 @@
+//! Servers on loopback, with clients that are nothing but a socket and a session.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::socket::now;
+use super::*;
+use crate::proxy_protocol::Header;
+use crate::session::{Client, ClientConfig, ClientEvent, Media, Purpose, Reject};
+
+/// The other end of a connection under test.
+struct Peer {
+    tcp: TcpStream,
+    session: Client,
+    input: BytesMut,
+}
+
+impl Peer {
+    async fn connect(server: &Server, purpose: Purpose) -> Self {
+        Self::over(socket(server).await, purpose)
+    }
+
+    fn over(tcp: TcpStream, purpose: Purpose) -> Self {
+        let config = ClientConfig::new(purpose, "localhost", "stream", "cam?sign=1-a", [7; 32]);
+        Self {
+            tcp,
+            session: Client::new(config, now()),
+            input: BytesMut::new(),
+        }
+    }
+
+    /// The next event; `None` once the server has closed.
+    async fn event(&mut self) -> Option<ClientEvent> {
+        loop {
+            let event = self.session.next(&mut self.input, now()).unwrap();
+            self.write().await;
+            if event.is_some() {
+                return event;
+            }
+            if let Ok(0) | Err(_) = self.tcp.read_buf(&mut self.input).await {
+                return None;
+            }
+        }
+    }
+
+    async fn write(&mut self) {
+        // The server may have closed.
+        drop(self.tcp.write_all(&self.session.take_output()).await);
+    }
+
+    async fn send(&mut self, media: &Media) {
+        self.session.send(media).unwrap();
+        self.write().await;
+    }
+}
+
+#[tokio::test]
+async fn a_publisher_by_hand_from_the_request_to_its_end() {
+    let mut server = listen(|_| {}).await;
+    let mut peer = Peer::connect(&server, Purpose::Publish).await;
+    let (request, started) = tokio::join!(server.accept(), async {
+        let early = timeout(Duration::from_millis(100), peer.event()).await;
+        assert!(early.is_err(), "not admitted and told {early:?}");
+        peer
+    });
+    let mut peer = started;
+    let Some(Request::Publish(request)) = request else {
+        panic!("{request:?}")
+    };
+    assert_eq!(request.info().target.name, "cam");
+    assert_eq!(request.peer(), peer.tcp.local_addr().unwrap());
+
+    let mut publishing = request.accept().await.unwrap();
+    assert_eq!(peer.event().await, Some(ClientEvent::Started));
+    for media in [video(1, 10), video(2, 300_000), video(3, 1)] {
+        let sent = async {
+            peer.send(&media).await;
+            publishing.next().await.unwrap()
+        };
+        assert_eq!(sent.await, Some(media.clone()));
+    }
+    peer.session.finish().unwrap();
+    peer.write().await;
+    assert_eq!(publishing.next().await.unwrap(), None);
+    assert_eq!(publishing.next().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_publisher_that_is_cut_off_has_not_finished() {
+    let mut server = listen(|_| {}).await;
+    let (mut publishing, peer) = publishing(&mut server).await;
+    drop(peer);
+    match publishing.next().await {
+        Err(Error::Io(error)) => assert_eq!(error.kind(), std::io::ErrorKind::UnexpectedEof),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn waiting_for_media_may_be_given_up_at_any_time() {
+    let mut server = listen(|_| {}).await;
+    let (mut publishing, mut peer) = publishing(&mut server).await;
+    let expected: Vec<_> = (0..50).map(|at| video(at, 20_000)).collect();
+    let sent = expected.clone();
+    let sending = tokio::spawn(async move {
+        for media in sent {
+            peer.send(&media).await;
+        }
+        peer
+    });
+    let mut got = Vec::new();
+    while got.len() < expected.len() {
+        tokio::select! {
+            biased;
+            media = publishing.next() => got.extend(media.unwrap()),
+            () = tokio::task::yield_now() => {}
+        }
+    }
+    assert!(got == expected, "media differs");
+    drop(sending.await.unwrap());
+}
+
+#[tokio::test]
+async fn a_publisher_learns_why_it_must_go() {
+    let mut server = listen(|_| {}).await;
+    let (publishing, mut peer) = publishing(&mut server).await;
+    let (told, ()) = tokio::join!(
+        async { (peer.event().await, drop(peer)).0 },
+        publishing.close("the show is over")
+    );
+    assert!(
+        matches!(&told, Some(ClientEvent::Refused { description, .. }) if description == "the show is over"),
+        "{told:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_request_that_is_forgotten_is_refused() {
+    for (purpose, expected) in [
+        (Purpose::Publish, "NetStream.Publish.Denied"),
+        (Purpose::Play, "NetStream.Play.Failed"),
+    ] {
+        let mut server = listen(|_| {}).await;
+        let mut peer = Peer::connect(&server, purpose).await;
+        let (request, ()) = tokio::join!(server.accept(), async {
+            // Far enough for the server to have its request.
+            drop(timeout(Duration::from_millis(100), peer.event()).await);
+        });
+        drop(request);
+        let told = peer.event().await;
+        assert!(
+            matches!(&told, Some(ClientEvent::Refused { code, .. }) if code == expected),
+            "{told:?}"
+        );
+        let closed = peer.tcp.read_buf(&mut peer.input).await;
+        assert_eq!(closed.unwrap(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_rejected_request_is_told_why() {
+    let mut server = listen(|_| {}).await;
+    let mut peer = Peer::connect(&server, Purpose::Play).await;
+    let answer = async {
+        match server.accept().await {
+            Some(Request::Play(request)) => request.reject(&Reject::not_found("no cam")).await,
+            other => panic!("{other:?}"),
+        }
+    };
+    let (told, ()) = tokio::join!(async { (peer.event().await, drop(peer)).0 }, answer);
+    assert!(
+        matches!(&told, Some(ClientEvent::Refused { description, .. }) if description == "no cam"),
+        "{told:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_player_by_hand_from_the_request_to_the_end() {
+    let mut server = listen(|_| {}).await;
+    let (mut playing, mut peer) = playing(&mut server).await;
+    for media in [video(5, 10), video(0x0100_0000, 200_000)] {
+        let (sent, got) = tokio::join!(playing.send(&media), peer.event());
+        sent.unwrap();
+        assert_eq!(got, Some(ClientEvent::Media(media)));
+    }
+    let still = timeout(Duration::from_millis(50), playing.stopped()).await;
+    assert!(still.is_err(), "{still:?}");
+    let (told, ()) = tokio::join!(
+        async { (peer.event().await, drop(peer)).0 },
+        playing.finish()
+    );
+    assert_eq!(told, Some(ClientEvent::Ended));
+}
+
+#[tokio::test]
+async fn a_player_that_leaves_is_noticed() {
+    let mut server = listen(|_| {}).await;
+    let (mut playing_one, mut peer) = playing(&mut server).await;
+    peer.session.finish().unwrap();
+    peer.write().await;
+    playing_one.stopped().await.unwrap();
+
+    let (mut playing_two, peer) = playing(&mut server).await;
+    drop(peer);
+    let left = async {
+        loop {
+            if let Err(error) = playing_two.send(&video(0, 10)).await {
+                return error;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let left = timeout(PATIENCE, left).await.unwrap();
+    assert!(matches!(left, Error::PlayerLeft | Error::Io(_)), "{left}");
+}
+
+#[tokio::test]
+async fn a_player_that_reads_nothing_is_let_go() {
+    let mut server = listen(|config| config.write_timeout = Duration::from_millis(200)).await;
+    let (mut playing, _peer) = playing(&mut server).await;
+    let stalled = async {
+        loop {
+            if let Err(error) = playing.send(&video(0, 1 << 20)).await {
+                return error;
+            }
+        }
+    };
+    let stalled = timeout(PATIENCE, stalled).await.unwrap();
+    assert!(matches!(stalled, Error::Stalled(_)), "{stalled}");
+    assert_eq!(stalled.code(), "rtmp.stalled");
+}
+
+#[tokio::test]
+async fn a_publisher_that_sends_nothing_is_let_go() {
+    let idle = Duration::from_millis(200);
+    let mut server = listen(|config| config.limits.publish_idle = idle).await;
+    let (mut publishing, peer) = publishing(&mut server).await;
+    match timeout(PATIENCE, publishing.next()).await.unwrap() {
+        Err(error @ Error::Session { peer: blamed, .. }) => {
+            assert_eq!(blamed, peer.tcp.local_addr().unwrap());
+            assert_eq!(error.code(), "rtmp.timed_out");
+            assert_eq!(error.blame(), Blame::Peer);
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_says_nothing_is_closed() {
+    let patience = Duration::from_millis(200);
+    let load_balancer = |config: &mut Config| config.proxy_protocol_from = loopback();
+    for configure in [|_: &mut Config| {}, load_balancer] {
+        let server = listen(|config| {
+            config.limits.handshake_timeout = patience;
+            configure(config);
+        });
+        let mut tcp = socket(&server.await).await;
+        closes(&mut tcp).await;
+    }
+}
+
+#[tokio::test]
+async fn behind_a_load_balancer_the_client_is_who_its_header_names() {
+    let source = "198.51.100.7:4242".parse().unwrap();
+    let destination = "203.0.113.1:1935".parse().unwrap();
+    let client = Header::Proxied {
+        source,
+        destination,
+    };
+    for version in [Header::write_v1, Header::write_v2] {
+        let mut server = listen(|config| config.proxy_protocol_from = loopback()).await;
+        let mut header = BytesMut::new();
+        version(&client, &mut header);
+        let mut tcp = socket(&server).await;
+        // In two pieces, the second of which holds the beginning of the handshake too.
+        let (first, second) = header.split_at(9);
+        tcp.write_all(first).await.unwrap();
+        tokio::task::yield_now().await;
+        let mut peer = Peer::over(tcp, Purpose::Publish);
+        peer.session.next(&mut peer.input, now()).unwrap();
+        let hello = [second, &peer.session.take_output()[..]].concat();
+        peer.tcp.write_all(&hello).await.unwrap();
+        let (request, peer) = ask(&mut server, peer).await;
+        let Request::Publish(request) = request else {
+            panic!("{request:?}")
+        };
+        assert_eq!(request.peer(), source);
+        drop(peer);
+    }
+}
+
+#[tokio::test]
+async fn a_load_balancer_that_speaks_for_itself_is_the_client() {
+    for header in [Header::Local, Header::Unknown] {
+        let mut server = listen(|config| config.proxy_protocol_from = loopback()).await;
+        let mut tcp = socket(&server).await;
+        let mut bytes = BytesMut::new();
+        header.write_v2(&mut bytes);
+        tcp.write_all(&bytes).await.unwrap();
+        let address = tcp.local_addr().unwrap();
+        let (request, _peer) = ask(&mut server, Peer::over(tcp, Purpose::Publish)).await;
+        let Request::Publish(request) = request else {
+            panic!("{request:?}")
+        };
+        assert_eq!(request.peer(), address);
+    }
+}
+
+#[tokio::test]
+async fn headers_are_needed_from_load_balancers_and_refused_from_all_others() {
+    let mut header = BytesMut::new();
+    let source = "198.51.100.7:4242".parse().unwrap();
+    let destination = "203.0.113.1:1935".parse().unwrap();
+    let client = Header::Proxied {
+        source,
+        destination,
+    };
+    client.write_v1(&mut header);
+    let mut handshake = vec![3];
+    handshake.resize(1 + 1536, 0);
+    let elsewhere: Vec<IpNet> = vec!["192.0.2.0/24".parse().unwrap()];
+    for (trusted, bytes) in [
+        (Vec::new(), &header[..]),
+        (elsewhere, &header[..]),
+        (loopback(), &handshake[..]),
+        (loopback(), b"PROXY TCP4 nonsense\r\n"),
+    ] {
+        let server = listen(|config| config.proxy_protocol_from = trusted).await;
+        let mut tcp = socket(&server).await;
+        tcp.write_all(bytes).await.unwrap();
+        closes(&mut tcp).await;
+    }
+}
+
+#[tokio::test]
+async fn one_address_cannot_take_all_connections() {
+    let mut server = listen(|config| {
+        config.proxy_protocol_from = loopback();
+        config.connections_per_ip = 2;
+    })
+    .await;
+    let from = async |server: &Server, last: u8| {
+        let mut tcp = socket(server).await;
+        let mut header = BytesMut::new();
+        let source = (IpAddr::V4(Ipv4Addr::new(198, 51, 100, last)), 1).into();
+        let destination = "203.0.113.1:1935".parse().unwrap();
+        let client = Header::Proxied {
+            source,
+            destination,
+        };
+        client.write_v2(&mut header);
+        tcp.write_all(&header).await.unwrap();
+        tcp
+    };
+    let mut let_in = Vec::new();
+    for last in [1, 1, 2] {
+        let peer = Peer::over(from(&server, last).await, Purpose::Publish);
+        let_in.push(ask(&mut server, peer).await);
+    }
+    closes(&mut from(&server, 1).await).await;
+    let_in.remove(0);
+    let again = Peer::over(from(&server, 1).await, Purpose::Publish);
+    let_in.push(ask(&mut server, again).await);
+}
+
+#[tokio::test]
+async fn a_whole_session_costs_little_memory() {
+    let mut server = listen(|_| {}).await;
+    let (mut publishing, mut peer) = publishing(&mut server).await;
+    let taken = publishing.next();
+    println!("waiting for media: {} bytes of future", size_of_val(&taken));
+    assert!(size_of_val(&taken) < 1024);
+    drop(taken);
+    peer.send(&video(0, 100_000)).await;
+    assert!(publishing.next().await.unwrap().is_some());
+}
+
+async fn listen(configure: impl FnOnce(&mut Config)) -> Server {
+    let mut config = Config::default();
+    configure(&mut config);
+    let any_port = (Ipv4Addr::LOCALHOST, 0).into();
+    Server::bind(any_port, config).await.unwrap()
+}
+
+async fn socket(server: &Server) -> TcpStream {
+    TcpStream::connect(server.address()).await.unwrap()
+}
+
+async fn ask(server: &mut Server, mut peer: Peer) -> (Request, Peer) {
+    let request = timeout(PATIENCE, async {
+        tokio::select! {
+            request = server.accept() => request.unwrap(),
+            event = peer.event() => panic!("{event:?}"),
+        }
+    });
+    (request.await.unwrap(), peer)
+}
+
+async fn publishing(server: &mut Server) -> (Publishing, Peer) {
+    let peer = Peer::connect(server, Purpose::Publish).await;
+    let (request, mut peer) = ask(server, peer).await;
+    let Request::Publish(request) = request else {
+        panic!("{request:?}")
+    };
+    let publishing = request.accept().await.unwrap();
+    assert_eq!(peer.event().await, Some(ClientEvent::Started));
+    (publishing, peer)
+}
+
+async fn playing(server: &mut Server) -> (Playing, Peer) {
+    let peer = Peer::connect(server, Purpose::Play).await;
+    let (request, mut peer) = ask(server, peer).await;
+    let Request::Play(request) = request else {
+        panic!("{request:?}")
+    };
+    let playing = request.accept().await.unwrap();
+    assert_eq!(peer.event().await, Some(ClientEvent::Started));
+    // `|RtmpSampleAccess`, which opens each stream.
+    let access = peer.event().await;
+    assert!(matches!(
+        access,
+        Some(ClientEvent::Media(Media::Data { .. }))
+    ));
+    (playing, peer)
+}
+
+/// Waits for the server to close, whatever it says before.
+async fn closes(tcp: &mut TcpStream) {
+    let mut said = Vec::new();
+    // A reset closes as well.
+    drop(timeout(PATIENCE, tcp.read_to_end(&mut said)).await.unwrap());
+}
+
+fn video(timestamp: u32, length: usize) -> Media {
+    Media::Video {
+        timestamp,
+        payload: Bytes::from(vec![timestamp as u8; length]),
+    }
+}
+
+fn loopback() -> Vec<IpNet> {
+    vec!["127.0.0.0/8".parse().unwrap()]
+}
+
+/// How long anything may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
