@@ -41,14 +41,9 @@ fn stream(bits: usize) -> Vec<MediaFrame> {
 }
 
 fn frame(track: &Arc<Track>, millis: i64, key: bool, payload: Bytes) -> MediaFrame {
-    MediaFrame {
-        track: Arc::clone(track),
-        dts: Timestamp::from_millis(millis),
-        composition: Timestamp::ZERO,
-        key,
-        epoch: 0,
-        payload,
-    }
+    let mut frame = MediaFrame::new(track, Timestamp::from_millis(millis), payload);
+    frame.key = key;
+    frame
 }
 
 fn access_unit(size: usize, key: bool) -> Bytes {

@@ -19,14 +19,13 @@ pub const AVC_RECORD: &[u8] = &[
 
 /// The tracks of an ordinary stream: H.264 as in [`AVC_RECORD`], and AAC LC at 44.1 kHz in stereo.
 pub fn tracks() -> Tracks {
-    let track = |kind, codec| Some(Arc::new(Track { id: 0, kind, codec }));
+    let track = |kind, codec| Some(Arc::new(Track::new(kind, codec)));
     let video = avc::Config::parse(Bytes::from_static(AVC_RECORD)).ok();
     let audio = aac::Config::parse(Bytes::from_static(&[0x12, 0x10])).ok();
-    Tracks {
-        video: video.and_then(|config| track(Kind::Video, Codec::Avc(config))),
-        audio: audio.and_then(|config| track(Kind::Audio, Codec::Aac(config))),
-        metadata: None,
-    }
+    let mut tracks = Tracks::default();
+    tracks.video = video.and_then(|config| track(Kind::Video, Codec::Avc(config)));
+    tracks.audio = audio.and_then(|config| track(Kind::Audio, Codec::Aac(config)));
+    tracks
 }
 
 /// FLV from a hostile writer: no panic, and the same tags however the bytes are cut.
@@ -140,13 +139,11 @@ fn frame(reader: &mut Reader<'_>, tracks: &Tracks) -> Result<Option<MediaFrame>,
     let composition = Timestamp::from_nanos(reader.u64()? as i64);
     let length = usize::from(reader.u16()?).min(reader.remaining());
     let payload = Bytes::copy_from_slice(reader.take(length)?);
-    Ok(track.as_ref().map(|track| MediaFrame {
-        track: Arc::clone(track),
-        dts,
-        composition,
-        key: flags & 2 != 0,
-        epoch: u32::from(flags >> 6),
-        payload,
+    Ok(track.as_ref().map(|track| {
+        let mut frame = MediaFrame::new(track, dts, payload);
+        (frame.composition, frame.key) = (composition, flags & 2 != 0);
+        frame.epoch = u32::from(flags >> 6);
+        frame
     }))
 }
 

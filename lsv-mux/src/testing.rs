@@ -25,30 +25,19 @@ pub(crate) fn other() -> Arc<Track> {
         fourcc: FourCc::AV01,
         config: Bytes::new(),
     };
-    Arc::new(Track {
-        id: 0,
-        kind: Kind::Video,
-        codec,
-    })
+    Arc::new(Track::new(Kind::Video, codec))
 }
 
 pub(crate) fn tracks(video: Option<&Arc<Track>>, audio: Option<&Arc<Track>>) -> Tracks {
-    Tracks {
-        video: video.cloned(),
-        audio: audio.cloned(),
-        ..Tracks::default()
-    }
+    let mut tracks = Tracks::default();
+    (tracks.video, tracks.audio) = (video.cloned(), audio.cloned());
+    tracks
 }
 
 pub(crate) fn frame(track: &Arc<Track>, millis: i64, key: bool, payload: Bytes) -> MediaFrame {
-    MediaFrame {
-        track: Arc::clone(track),
-        dts: Timestamp::from_millis(millis),
-        composition: Timestamp::ZERO,
-        key,
-        epoch: 0,
-        payload,
-    }
+    let mut frame = MediaFrame::new(track, Timestamp::from_millis(millis), payload);
+    frame.key = key;
+    frame
 }
 
 /// NAL units with four-byte lengths.

@@ -39,7 +39,7 @@ impl Package for PlayPackage {
             // Metadata describes the whole: at any other time FFmpeg takes it for the start of a subtitle track.
             put_message(&mut out, Kind::Data, Timestamp::ZERO, &[metadata]);
         }
-        for track in [&tracks.video, &tracks.audio].into_iter().flatten() {
+        for track in tracks.defaults() {
             self.put_config(&mut out, track, at);
         }
         out.freeze()
@@ -94,7 +94,7 @@ mod tests {
     use crate::chunk::Decoder;
 
     fn track(kind: Kind, codec: Codec) -> Arc<Track> {
-        Arc::new(Track { id: 0, kind, codec })
+        Arc::new(Track::new(kind, codec))
     }
 
     #[test]
@@ -106,22 +106,16 @@ mod tests {
             config: Bytes::from_static(b"hvcC"),
         };
         let video = track(Kind::Video, hevc);
-        let tracks = Tracks {
-            video: Some(Arc::clone(&video)),
-            audio: Some(audio),
-            metadata: Some(Bytes::from_static(b"\x02\x00\x0aonMetaData\x05")),
-        };
+        let mut tracks = Tracks::default();
+        tracks.set(&video);
+        tracks.set(&audio);
+        tracks.metadata = Some(Bytes::from_static(b"\x02\x00\x0aonMetaData\x05"));
         let mut package = PlayPackage::new();
         let mut wire = BytesMut::from(&package.prelude(&tracks, Timestamp::from_millis(20))[..]);
-        let frame = MediaFrame {
-            track: video,
-            // Needs the extended timestamp field, in every chunk.
-            dts: Timestamp::from_millis(0x0100_0000),
-            composition: Timestamp::from_millis(3),
-            key: true,
-            epoch: 0,
-            payload: Bytes::from(vec![0xC3; 200_000]),
-        };
+        // Needs the extended timestamp field, in every chunk.
+        let at = Timestamp::from_millis(0x0100_0000);
+        let mut frame = MediaFrame::new(&video, at, Bytes::from(vec![0xC3; 200_000]));
+        (frame.composition, frame.key) = (Timestamp::from_millis(3), true);
         package.push(&frame, &mut wire);
 
         let mut decoder = Decoder::new(&Limits::default());

@@ -16,6 +16,8 @@ impl FourCc {
     pub const HVC1: Self = Self(*b"hvc1");
     /// AV1.
     pub const AV01: Self = Self(*b"av01");
+    /// H.266 / VVC.
+    pub const VVC1: Self = Self(*b"vvc1");
     /// VP9.
     pub const VP09: Self = Self(*b"vp09");
     /// VP8.

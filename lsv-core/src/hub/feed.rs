@@ -28,7 +28,7 @@ impl Item for MediaFrame {
     }
 
     fn is_key(&self) -> bool {
-        self.key
+        self.key && self.is_default
     }
 
     fn at(&self) -> Timestamp {

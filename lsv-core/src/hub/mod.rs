@@ -239,6 +239,8 @@ pub struct Limits {
     /// Time that one feed keeps, rounded up to whole groups of pictures; a reader that lags by more jumps to the
     /// newest key frame. 6 s.
     pub feed_span: Duration,
+    /// Tracks of one kind in a stream; those beyond are left out. Publishers send up to six renditions. 8.
+    pub tracks: usize,
     /// Take-overs within [`Limits::take_over_window`] before newcomers are refused. 3.
     pub take_overs: usize,
     /// See [`Limits::take_overs`]. 10 s.
@@ -253,6 +255,7 @@ impl Default for Limits {
             streams: 10_000,
             feed_bytes: 32 << 20,
             feed_span: Duration::from_secs(6),
+            tracks: 8,
             take_overs: 3,
             take_over_window: Duration::from_secs(10),
             max_gap: Duration::from_secs(10),

@@ -6,11 +6,15 @@ use bytes::{Bytes, BytesMut};
 
 use super::Limits;
 use super::feed::{Feed, Item, Subscriber};
+use super::stream::Changed;
 use crate::media::{MediaFrame, Tracks};
 use crate::time::Timestamp;
 
 /// A wire format that is a plain sequence of bytes, such as FLV or RTMP's chunks.
 pub trait Package: Send + 'static {
+    /// Whether it carries all tracks; else it gets the frames of the default ones only.
+    const ALL_TRACKS: bool = false;
+
     /// A packager at the start of a stream.
     fn new() -> Self
     where
@@ -52,7 +56,7 @@ impl Item for Chunk {
 
 /// A packager at work on a stream, with the feed that it fills.
 pub(super) trait Derived: Send {
-    fn push(&mut self, frame: &MediaFrame, tracks: &Tracks, tracks_changed: bool);
+    fn push(&mut self, frame: &MediaFrame, tracks: &Tracks, changed: Changed);
     fn end(&self);
     fn in_use(&self) -> bool;
     fn as_any(&self) -> &dyn Any;
@@ -77,12 +81,17 @@ impl<P: Package> Packaged<P> {
 }
 
 impl<P: Package> Derived for Packaged<P> {
-    fn push(&mut self, frame: &MediaFrame, tracks: &Tracks, tracks_changed: bool) {
-        let prelude = match frame.key || tracks_changed {
+    fn push(&mut self, frame: &MediaFrame, tracks: &Tracks, changed: Changed) {
+        let concerns = match P::ALL_TRACKS {
+            true => Changed::Others,
+            false => Changed::Default,
+        };
+        let (changed, key) = (changed >= concerns, frame.is_key());
+        let prelude = match key || changed {
             true => self.package.prelude(tracks, frame.dts),
             false => Bytes::new(),
         };
-        if tracks_changed && !prelude.is_empty() {
+        if changed && !prelude.is_empty() {
             // For those who are in the middle of the stream; a viewer who starts at this frame gets it as prelude.
             self.feed.push(Chunk {
                 bytes: prelude.clone(),
@@ -91,14 +100,17 @@ impl<P: Package> Derived for Packaged<P> {
                 prelude: Bytes::new(),
             });
         }
+        if !P::ALL_TRACKS && !frame.is_default {
+            return;
+        }
         let mut out = BytesMut::with_capacity(frame.payload.len() + FRAMING_BYTES);
         self.package.push(frame, &mut out);
         if !out.is_empty() {
             self.feed.push(Chunk {
                 bytes: out.freeze(),
-                key: frame.key,
+                key,
                 at: frame.dts,
-                prelude: if frame.key { prelude } else { Bytes::new() },
+                prelude: if key { prelude } else { Bytes::new() },
             });
         }
     }

@@ -40,13 +40,13 @@ impl Protocol {
 /// What a publisher sends, measured on the stream's own timeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ingest {
-    /// Payload bytes since the stream began.
+    /// Payload bytes since the stream began, of all tracks.
     pub bytes: u64,
     /// Bits a second over the last second or so.
     pub bit_rate: u64,
-    /// Video frames a second in thousandths, likewise.
+    /// Frames a second of the default video track in thousandths, likewise.
     pub frame_rate_millis: u32,
-    /// Time between the last two video key frames.
+    /// Time between the last two key frames of the default video track.
     pub key_frame_interval: Option<Duration>,
 }
 
@@ -77,7 +77,7 @@ impl Meter {
         }
         self.ingest.bytes += frame.payload.len() as u64;
         self.window_bytes += frame.payload.len() as u64;
-        if frame.kind() == Kind::Video {
+        if frame.kind() == Kind::Video && frame.is_default {
             self.window_frames += 1;
             if frame.key {
                 let last = self.last_key.replace(frame.dts);

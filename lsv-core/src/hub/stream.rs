@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use super::feed::{Feed, Subscriber};
+use super::feed::{Feed, Item, Subscriber};
 use super::package::{Chunk, Derived, Package, Packaged};
 use super::publisher::{Closed, Publisher};
 use super::stats::{Audience, Ingest, Meter, Protocol, Traffic, Viewer};
@@ -43,14 +43,64 @@ struct Inner {
     meter: Meter,
     /// The last point where a reader may start, for streams without video.
     last_key: Option<Timestamp>,
-    /// The first key frame of this publisher has been seen.
-    primed: bool,
+    /// The video tracks of this publisher whose first key frame has been seen.
+    primed: Vec<u8>,
     /// This publisher's tracks until its first frame; the stream shows those of the one before so long, which are
     /// the right ones for the frames that are there.
     incoming: Option<Tracks>,
-    /// The tracks changed since the last frame.
-    tracks_changed: bool,
+    /// Which tracks changed since the last frame.
+    changed: Changed,
+    /// It was said once that this publisher sends too many tracks.
+    warned: bool,
     derived: HashMap<TypeId, Box<dyn Derived>>,
+}
+
+impl Inner {
+    /// Whether a frame's track has had a key frame, be it this one; sound needs none.
+    fn is_primed(&mut self, frame: &MediaFrame) -> bool {
+        let id = frame.track.id;
+        if frame.kind() != Kind::Video || self.primed.contains(&id) {
+            return true;
+        }
+        if frame.key {
+            self.primed.push(id);
+        }
+        frame.key
+    }
+
+    /// Without video, a frame of the default audio track about once a second is where a reader may start.
+    fn mark_start(&mut self, frame: &mut MediaFrame, tracks: &Tracks) {
+        if frame.kind() == Kind::Audio {
+            let due = |last: Timestamp| frame.dts.since(last) >= AUDIO_START_INTERVAL;
+            let starts = tracks.video.is_none() && frame.is_default;
+            frame.key = starts && self.last_key.is_none_or(due);
+        }
+        if frame.is_key() {
+            self.last_key = Some(frame.dts);
+        }
+    }
+}
+
+/// Which tracks of a stream are new, or have a new configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(super) enum Changed {
+    #[default]
+    Nothing,
+    /// Only such as are not the default of their kind.
+    Others,
+    /// One that is the default, or has just become it.
+    Default,
+}
+
+impl Changed {
+    /// What it means that `track` joins `tracks`.
+    fn of(tracks: &Tracks, track: &Track) -> Self {
+        let default = tracks.default_of(track.kind);
+        match default.is_none_or(|default| [0, default.id].contains(&track.id)) {
+            true => Self::Default,
+            false => Self::Others,
+        }
+    }
 }
 
 /// Where a stream stands.
@@ -85,9 +135,10 @@ impl Stream {
                 timeline: Timeline::new(limits.max_gap),
                 meter: Meter::default(),
                 last_key: None,
-                primed: false,
+                primed: Vec::new(),
                 incoming: None,
-                tracks_changed: false,
+                changed: Changed::Nothing,
+                warned: false,
                 derived: HashMap::new(),
             }),
         })
@@ -142,7 +193,9 @@ impl Stream {
         });
     }
 
-    /// Reads the frames themselves, from the newest key frame on.
+    /// Reads the frames of all tracks, from the newest key frame of the default video track on.
+    ///
+    /// [`MediaFrame::is_default`] tells an output that knows one track of each kind which frames are its own.
     pub fn subscribe(&self) -> Subscriber<MediaFrame> {
         self.frames.subscribe()
     }
@@ -157,7 +210,7 @@ impl Stream {
             let mut packaged = Box::new(Packaged::<P>::new(self.hub.limits()));
             let tracks = self.tracks();
             for frame in self.frames.newest_group() {
-                packaged.push(&frame, &tracks, false);
+                packaged.push(&frame, &tracks, Changed::Nothing);
             }
             if state == State::Ended {
                 packaged.end();
@@ -231,7 +284,8 @@ impl Stream {
         inner.session += 1;
         inner.peer = offer.peer;
         inner.since = Some(now);
-        inner.primed = false;
+        inner.primed.clear();
+        inner.warned = false;
         inner.timeline.restart();
         inner.incoming = Some(Tracks::default());
         let publisher = Publisher::new(this, inner.session, inner.closer.subscribe());
@@ -247,25 +301,24 @@ impl Stream {
         if inner.session != session || inner.state != State::Live {
             return Err(inner.closer.borrow().unwrap_or(Closed::TakenOver));
         }
-        self.adopt(inner, &mut frame.track);
-        if frame.kind() == Kind::Video {
-            inner.primed |= frame.key;
-            if !inner.primed {
-                // Nobody can decode what precedes a publisher's first key frame.
-                return Ok(());
-            }
+        // Nobody can decode what precedes a track's first key frame.
+        if !self.adopt(inner, &mut frame.track) || !inner.is_primed(&frame) {
+            return Ok(());
         }
         self.show_incoming(inner);
-        (frame.dts, frame.epoch) = inner.timeline.place(frame.kind(), frame.dts);
-        self.mark_start(inner, &mut frame);
-        inner.meter.push(&frame);
         let tracks = self.tracks();
-        let tracks_changed = std::mem::take(&mut inner.tracks_changed);
-        if frame.key {
+        frame.is_default = frame.kind() == Kind::Data || tracks.is_default(&frame.track);
+        (frame.dts, frame.epoch) = inner
+            .timeline
+            .place(frame.kind(), frame.track.id, frame.dts);
+        inner.mark_start(&mut frame, &tracks);
+        inner.meter.push(&frame);
+        let changed = std::mem::take(&mut inner.changed);
+        if frame.is_key() {
             inner.derived.retain(|_, derived| derived.in_use());
         }
         for derived in inner.derived.values_mut() {
-            derived.push(&frame, &tracks, tracks_changed);
+            derived.push(&frame, &tracks, changed);
         }
         self.frames.push(frame);
         Ok(())
@@ -308,27 +361,38 @@ impl Stream {
         }
     }
 
-    /// Makes `track` the one that readers know, where its configuration is the same; else makes it known to them.
-    fn adopt(&self, inner: &mut Inner, track: &mut Arc<Track>) {
-        if track.kind == Kind::Data {
-            return;
+    /// Makes `track` the one that readers know, where its configuration is the same; else makes it known to them. False
+    /// for a track too many.
+    fn adopt(&self, inner: &mut Inner, track: &mut Arc<Track>) -> bool {
+        let (kind, id) = (track.kind, track.id);
+        if kind == Kind::Data {
+            return true;
         }
         let shown = self.tracks();
         let mine = inner.incoming.as_ref().unwrap_or(&shown);
-        if mine
-            .get(track.kind)
-            .is_some_and(|known| Arc::ptr_eq(known, track))
-        {
-            return;
+        let known = mine.find(kind, id);
+        if known.is_some_and(|known| Arc::ptr_eq(known, track)) {
+            return true;
+        }
+        let limit = self.hub.limits().tracks;
+        if known.is_none() && mine.count(kind) >= limit {
+            if !std::mem::replace(&mut inner.warned, true) {
+                tracing::warn!(
+                    ?kind,
+                    id,
+                    limit,
+                    "the publisher sends more tracks than are carried"
+                );
+            }
+            return false;
         }
         let same = |known: &&Arc<Track>| ***known == **track;
-        match mine
-            .get(track.kind)
+        match known
             .filter(same)
-            .or_else(|| shown.get(track.kind).filter(same))
+            .or_else(|| shown.find(kind, id).filter(same))
         {
             Some(known) => *track = Arc::clone(known),
-            None => inner.tracks_changed = true,
+            None => inner.changed = inner.changed.max(Changed::of(mine, track)),
         }
         match &mut inner.incoming {
             Some(incoming) => incoming.set(track),
@@ -336,6 +400,7 @@ impl Stream {
                 .tracks
                 .send_modify(|tracks| Arc::make_mut(tracks).set(track)),
         }
+        true
     }
 
     /// At a publisher's first frame, shows its tracks and no longer those of the one before.
@@ -348,17 +413,6 @@ impl Stream {
             *shown = Arc::new(incoming);
             changed
         });
-    }
-
-    /// Without video, an audio frame about once a second is where a reader may start.
-    fn mark_start(&self, inner: &mut Inner, frame: &mut MediaFrame) {
-        if frame.kind() == Kind::Audio && self.tracks.borrow().video.is_none() {
-            let due = |last: Timestamp| frame.dts.since(last) >= AUDIO_START_INTERVAL;
-            frame.key = inner.last_key.is_none_or(due);
-        }
-        if frame.key {
-            inner.last_key = Some(frame.dts);
-        }
     }
 
     fn end(&self, mut inner: MutexGuard<'_, Inner>) {

@@ -19,7 +19,32 @@ impl Package for Plain {
 
     fn prelude(&mut self, tracks: &Tracks, _at: Timestamp) -> Bytes {
         let mut out = BytesMut::from("[");
-        for track in [&tracks.video, &tracks.audio].into_iter().flatten() {
+        for track in tracks.defaults() {
+            out.put_slice(track.codec.config_record());
+        }
+        out.put_slice(b"]");
+        out.freeze()
+    }
+
+    fn push(&mut self, frame: &MediaFrame, out: &mut BytesMut) {
+        out.put_slice(&frame.payload);
+    }
+}
+
+/// The same of all tracks, each named by its number.
+struct Every;
+
+impl Package for Every {
+    const ALL_TRACKS: bool = true;
+
+    fn new() -> Self {
+        Self
+    }
+
+    fn prelude(&mut self, tracks: &Tracks, _at: Timestamp) -> Bytes {
+        let mut out = BytesMut::from("[");
+        for track in tracks.iter() {
+            out.put_u8(b'0' + track.id);
             out.put_slice(track.codec.config_record());
         }
         out.put_slice(b"]");
@@ -36,34 +61,23 @@ fn path() -> StreamPath {
 }
 
 fn video(config: &'static str) -> Arc<Track> {
-    Arc::new(Track {
-        id: 0,
-        kind: Kind::Video,
-        codec: Codec::Other {
-            fourcc: FourCc::HVC1,
-            config: Bytes::from_static(config.as_bytes()),
-        },
-    })
+    let codec = Codec::Other {
+        fourcc: FourCc::HVC1,
+        config: Bytes::from_static(config.as_bytes()),
+    };
+    Arc::new(Track::new(Kind::Video, codec))
 }
 
 fn audio() -> Arc<Track> {
     let config = aac::Config::parse(Bytes::from_static(&[0x12, 0x10])).unwrap();
-    Arc::new(Track {
-        id: 0,
-        kind: Kind::Audio,
-        codec: Codec::Aac(config),
-    })
+    Arc::new(Track::new(Kind::Audio, Codec::Aac(config)))
 }
 
 fn frame(track: &Arc<Track>, millis: i64, key: bool, payload: &'static str) -> MediaFrame {
-    MediaFrame {
-        track: Arc::clone(track),
-        dts: Timestamp::from_millis(millis),
-        composition: Timestamp::ZERO,
-        key,
-        epoch: 0,
-        payload: Bytes::from_static(payload.as_bytes()),
-    }
+    let payload = Bytes::from_static(payload.as_bytes());
+    let mut frame = MediaFrame::new(track, Timestamp::from_millis(millis), payload);
+    frame.key = key;
+    frame
 }
 
 fn publish(hub: &Hub) -> Publisher {
@@ -337,4 +351,87 @@ async fn a_reader_that_never_waits_lets_others_run() {
         tokio::task::yield_now().await;
     }
     assert!(turns > 20, "{turns}");
+}
+
+fn numbered(id: u8, config: &'static str) -> Arc<Track> {
+    Arc::new(Track::clone(&video(config)).with_id(id))
+}
+
+#[tokio::test]
+async fn only_the_default_tracks_reach_outputs_that_know_one() {
+    let hub = Hub::default();
+    let publisher = publish(&hub);
+    let stream = Arc::clone(publisher.stream());
+    let (mut plain, mut every) = (stream.packaged::<Plain>(), stream.packaged::<Every>());
+    let (default, second) = (numbered(0, "h"), numbered(1, "i"));
+    publisher.announce(&default);
+    publisher.announce(&second);
+    for (track, millis, key, payload) in [
+        (&second, 0, false, "lost "),
+        (&default, 0, true, "K0 "),
+        (&second, 0, true, "k0 "),
+        (&second, 40, false, "b "),
+        (&default, 40, false, "a "),
+        (&second, 80, true, "k1 "),
+    ] {
+        publisher.push(frame(track, millis, key, payload)).unwrap();
+    }
+    assert_eq!(read(&mut plain).await.unwrap(), "[h]K0 a ");
+    assert_eq!(read(&mut every).await.unwrap(), "[0h1i]K0 k0 b a k1 ");
+    // A reader starts at the default track's key frame, whatever the others do.
+    let mut late = stream.packaged::<Every>();
+    assert_eq!(read(&mut late).await.unwrap(), "[0h1i]K0 k0 b a k1 ");
+    // A new configuration beside the default one concerns nobody else.
+    publisher
+        .push(frame(&numbered(1, "j"), 120, true, "k2 "))
+        .unwrap();
+    publisher.push(frame(&default, 120, false, "c ")).unwrap();
+    assert_eq!(read(&mut plain).await.unwrap(), "c ");
+    assert_eq!(read(&mut every).await.unwrap(), "[0h1j]k2 c ");
+    let ingest = stream.ingest();
+    assert_eq!((ingest.bytes, ingest.key_frame_interval), (18, None));
+}
+
+#[tokio::test]
+async fn a_publisher_without_a_track_0_has_a_default_all_the_same() {
+    let hub = Hub::default();
+    let publisher = publish(&hub);
+    let mut viewer = publisher.stream().packaged::<Plain>();
+    publisher
+        .push(frame(&numbered(2, "h"), 0, true, "K0 "))
+        .unwrap();
+    publisher
+        .push(frame(&numbered(1, "i"), 0, true, "no "))
+        .unwrap();
+    assert_eq!(read(&mut viewer).await.unwrap(), "[h]K0 ");
+    publisher
+        .push(frame(&numbered(0, "j"), 40, true, "K1 "))
+        .unwrap();
+    publisher
+        .push(frame(&numbered(2, "h"), 40, true, "no "))
+        .unwrap();
+    publisher
+        .push(frame(&numbered(0, "j"), 80, false, "a "))
+        .unwrap();
+    assert_eq!(read(&mut viewer).await.unwrap(), "[j]K1 a ");
+}
+
+#[tokio::test]
+async fn tracks_are_bounded() {
+    let mut limits = Limits::default();
+    limits.tracks = 2;
+    let hub = Hub::new(limits);
+    let publisher = publish(&hub);
+    let mut every = publisher.stream().packaged::<Every>();
+    for id in 0..=255 {
+        publisher.announce(&numbered(id, "h"));
+        publisher
+            .push(frame(&numbered(id, "h"), 0, true, "."))
+            .unwrap();
+    }
+    publisher.push(frame(&audio(), 0, false, "a")).unwrap();
+    let bytes = read(&mut every).await.unwrap();
+    assert!(bytes.starts_with("[0h].[0h1h].[0h0"), "{bytes}");
+    assert!(bytes.ends_with("a"), "{bytes}");
+    assert_eq!(publisher.stream().tracks().iter().count(), 3);
 }

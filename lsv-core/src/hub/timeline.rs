@@ -14,17 +14,22 @@ pub(super) struct Timeline {
     /// Added to a publisher's time in this epoch; `None` until its first frame.
     offset: Option<Timestamp>,
     epoch: u32,
-    tracks: [TrackClock; 3],
+    /// The tracks that have sent in this epoch; as many as the hub carries.
+    clocks: Vec<TrackClock>,
+    /// The last decoding time given out before this epoch.
+    seam: Option<Timestamp>,
     /// The last decoding time given out, of all tracks.
     latest: Option<Timestamp>,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 struct TrackClock {
+    kind: Kind,
+    id: u8,
     /// Added to the track's time in this epoch: the epoch's offset, unless the track runs on a clock of its own.
-    offset: Option<Timestamp>,
+    offset: Timestamp,
     /// The last decoding time given out.
-    last: Option<Timestamp>,
+    last: Timestamp,
 }
 
 impl Timeline {
@@ -33,7 +38,8 @@ impl Timeline {
             max_gap,
             offset: None,
             epoch: 0,
-            tracks: [TrackClock::default(); 3],
+            clocks: Vec::new(),
+            seam: None,
             latest: None,
         }
     }
@@ -43,50 +49,53 @@ impl Timeline {
         self.offset = None;
     }
 
-    /// The stream's time and epoch for a frame at the publisher's time `at`.
-    pub(super) fn place(&mut self, kind: Kind, at: Timestamp) -> (Timestamp, u32) {
-        let clock = self.clock(kind);
-        let placed = match (self.offset, clock.offset) {
-            (Some(_), Some(offset)) if !self.is_jump(kind, at + offset) => at + offset,
-            (Some(offset), None) => self.join_epoch(kind, at, offset),
-            _ => self.open_epoch(kind, at),
+    /// The stream's time and epoch for a frame of track `id` of a kind at the publisher's time `at`.
+    pub(super) fn place(&mut self, kind: Kind, id: u8, at: Timestamp) -> (Timestamp, u32) {
+        let clock = self.clock(kind, id).copied();
+        let (offset, held) = match (self.offset, clock) {
+            (Some(_), Some(clock)) if !self.is_jump(&clock, at) => (clock.offset, Some(clock.last)),
+            (Some(offset), None) => (self.join_epoch(at, offset), self.seam),
+            _ => (self.open_epoch(at), self.seam),
         };
         // What lies slightly behind, as when frames are not quite in order, is held: a decoding time that runs
         // backwards breaks every muxer.
-        let dts = placed.max(clock.last.unwrap_or(Timestamp::ZERO));
-        self.clock_mut(kind).last = Some(dts);
+        let dts = (at + offset).max(held.unwrap_or(Timestamp::ZERO));
+        let clock = TrackClock {
+            kind,
+            id,
+            offset,
+            last: dts,
+        };
+        match self.clock(kind, id) {
+            Some(known) => *known = clock,
+            None => self.clocks.push(clock),
+        }
         self.latest = self.latest.max(Some(dts));
         (dts, self.epoch)
     }
 
-    fn is_jump(&self, kind: Kind, at: Timestamp) -> bool {
+    fn is_jump(&self, clock: &TrackClock, at: Timestamp) -> bool {
         // Script data comes when it likes, and its time matters little.
-        let Some((latest, last)) = self
-            .latest
-            .zip(self.clock(kind).last)
-            .filter(|_| kind != Kind::Data)
-        else {
+        let Some(latest) = self.latest.filter(|_| clock.kind != Kind::Data) else {
             return false;
         };
-        at.since(latest) > self.max_gap || last.since(at) > BACKWARD_TOLERANCE
+        let at = at + clock.offset;
+        at.since(latest) > self.max_gap || clock.last.since(at) > BACKWARD_TOLERANCE
     }
 
-    /// A track's first frame in an epoch that another track opened. Audio and video that lie further apart than any
+    /// The offset of a track's first frame in an epoch that another track opened. Tracks that lie further apart than any
     /// player would buffer have clocks of their own; the track then begins where the stream stands.
-    fn join_epoch(&mut self, kind: Kind, at: Timestamp, offset: Timestamp) -> Timestamp {
+    fn join_epoch(&self, at: Timestamp, offset: Timestamp) -> Timestamp {
         let latest = self.latest.unwrap_or(Timestamp::ZERO);
         let placed = at + offset;
         let apart = placed.since(latest).max(latest.since(placed));
-        let offset = if apart > self.max_gap {
-            latest - at
-        } else {
-            offset
-        };
-        self.clock_mut(kind).offset = Some(offset);
-        at + offset
+        match apart > self.max_gap {
+            true => latest - at,
+            false => offset,
+        }
     }
 
-    fn open_epoch(&mut self, kind: Kind, at: Timestamp) -> Timestamp {
+    fn open_epoch(&mut self, at: Timestamp) -> Timestamp {
         let start = match self.latest {
             Some(latest) => {
                 self.epoch = self.epoch.wrapping_add(1);
@@ -94,32 +103,17 @@ impl Timeline {
             }
             None => Timestamp::ZERO,
         };
-        self.tracks = [TrackClock {
-            offset: None,
-            last: self.latest,
-        }; 3];
+        self.clocks.clear();
+        self.seam = self.latest;
         let offset = start - at;
         self.offset = Some(offset);
-        self.clock_mut(kind).offset = Some(offset);
-        start
+        offset
     }
 
-    fn clock(&self, kind: Kind) -> TrackClock {
-        let [video, audio, data] = self.tracks;
-        match kind {
-            Kind::Video => video,
-            Kind::Audio => audio,
-            Kind::Data => data,
-        }
-    }
-
-    fn clock_mut(&mut self, kind: Kind) -> &mut TrackClock {
-        let [video, audio, data] = &mut self.tracks;
-        match kind {
-            Kind::Video => video,
-            Kind::Audio => audio,
-            Kind::Data => data,
-        }
+    fn clock(&mut self, kind: Kind, id: u8) -> Option<&mut TrackClock> {
+        self.clocks
+            .iter_mut()
+            .find(|clock| (clock.kind, clock.id) == (kind, id))
     }
 }
 
@@ -145,53 +139,71 @@ mod tests {
     #[test]
     fn starts_at_zero_and_keeps_steps() {
         let mut timeline = timeline();
-        assert_eq!(timeline.place(Kind::Video, ms(5_000)), (ms(0), 0));
-        assert_eq!(timeline.place(Kind::Audio, ms(4_990)), (ms(0), 0));
-        assert_eq!(timeline.place(Kind::Video, ms(5_033)), (ms(33), 0));
-        assert_eq!(timeline.place(Kind::Audio, ms(5_013)), (ms(13), 0));
+        assert_eq!(timeline.place(Kind::Video, 0, ms(5_000)), (ms(0), 0));
+        assert_eq!(timeline.place(Kind::Audio, 0, ms(4_990)), (ms(0), 0));
+        assert_eq!(timeline.place(Kind::Video, 0, ms(5_033)), (ms(33), 0));
+        assert_eq!(timeline.place(Kind::Audio, 0, ms(5_013)), (ms(13), 0));
     }
 
     #[test]
     fn a_new_publisher_goes_on_in_a_new_epoch() {
         let mut timeline = timeline();
-        timeline.place(Kind::Video, ms(0));
-        timeline.place(Kind::Video, ms(1_000));
+        timeline.place(Kind::Video, 0, ms(0));
+        timeline.place(Kind::Video, 0, ms(1_000));
         timeline.restart();
-        assert_eq!(timeline.place(Kind::Audio, ms(77)), (ms(1_040), 1));
-        assert_eq!(timeline.place(Kind::Video, ms(80)), (ms(1_043), 1));
+        assert_eq!(timeline.place(Kind::Audio, 0, ms(77)), (ms(1_040), 1));
+        assert_eq!(timeline.place(Kind::Video, 0, ms(80)), (ms(1_043), 1));
     }
 
     #[test]
     fn jumps_either_way_are_bridged_once() {
         let mut timeline = timeline();
-        timeline.place(Kind::Video, ms(0));
-        timeline.place(Kind::Audio, ms(10));
-        assert_eq!(timeline.place(Kind::Video, ms(3_600_000)), (ms(50), 1));
-        assert_eq!(timeline.place(Kind::Audio, ms(3_600_010)), (ms(60), 1));
-        assert_eq!(timeline.place(Kind::Video, ms(20)), (ms(100), 2));
-        assert_eq!(timeline.place(Kind::Audio, ms(30)), (ms(110), 2));
+        timeline.place(Kind::Video, 0, ms(0));
+        timeline.place(Kind::Audio, 0, ms(10));
+        assert_eq!(timeline.place(Kind::Video, 0, ms(3_600_000)), (ms(50), 1));
+        assert_eq!(timeline.place(Kind::Audio, 0, ms(3_600_010)), (ms(60), 1));
+        assert_eq!(timeline.place(Kind::Video, 0, ms(20)), (ms(100), 2));
+        assert_eq!(timeline.place(Kind::Audio, 0, ms(30)), (ms(110), 2));
     }
 
     #[test]
     fn clocks_far_apart_keep_their_own_pace() {
         let mut timeline = timeline();
         for n in 0..100 {
-            let (audio, _) = timeline.place(Kind::Audio, ms(n * 40));
-            let (video, epoch) = timeline.place(Kind::Video, ms(12_000 + n * 40));
+            let (audio, _) = timeline.place(Kind::Audio, 0, ms(n * 40));
+            let (video, epoch) = timeline.place(Kind::Video, 0, ms(12_000 + n * 40));
             assert_eq!((audio, video, epoch), (ms(n * 40), ms(n * 40), 0));
         }
     }
 
     #[test]
+    fn every_track_has_a_clock() {
+        let mut timeline = timeline();
+        for n in 0..3 {
+            for id in 0..3 {
+                let late = i64::from(id) * 7;
+                let placed = timeline.place(Kind::Video, id, ms(n * 40 + late));
+                assert_eq!(placed, (ms(n * 40 + late), 0));
+            }
+        }
+        // One that jumps takes the others along.
+        assert_eq!(timeline.place(Kind::Video, 1, ms(60_000)), (ms(134), 1));
+        assert_eq!(timeline.place(Kind::Video, 0, ms(60_007)), (ms(141), 1));
+    }
+
+    #[test]
     fn rare_script_data_breaks_nothing() {
         let mut timeline = timeline();
-        timeline.place(Kind::Data, ms(0));
+        timeline.place(Kind::Data, 0, ms(0));
         for n in 0..3_000 {
-            assert_eq!(timeline.place(Kind::Video, ms(n * 40)), (ms(n * 40), 0));
+            assert_eq!(timeline.place(Kind::Video, 0, ms(n * 40)), (ms(n * 40), 0));
         }
-        assert_eq!(timeline.place(Kind::Data, ms(120_000)), (ms(120_000), 0));
-        assert_eq!(timeline.place(Kind::Data, ms(5)), (ms(120_000), 0));
-        assert_eq!(timeline.place(Kind::Video, ms(120_000)), (ms(120_000), 0));
+        assert_eq!(timeline.place(Kind::Data, 0, ms(120_000)), (ms(120_000), 0));
+        assert_eq!(timeline.place(Kind::Data, 0, ms(5)), (ms(120_000), 0));
+        assert_eq!(
+            timeline.place(Kind::Video, 0, ms(120_000)),
+            (ms(120_000), 0)
+        );
     }
 
     proptest! {
@@ -201,7 +213,7 @@ mod tests {
             let mut last = [Timestamp::ZERO; 2];
             for (at, audio) in times {
                 let kind = if audio { Kind::Audio } else { Kind::Video };
-                let (dts, _) = timeline.place(kind, ms(i64::from(at)));
+                let (dts, _) = timeline.place(kind, 0, ms(i64::from(at)));
                 prop_assert!(dts >= last[usize::from(audio)]);
                 last[usize::from(audio)] = dts;
             }

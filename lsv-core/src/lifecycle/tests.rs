@@ -104,20 +104,11 @@ async fn a_session_shows_what_comes_in_and_goes_out() {
         fourcc: FourCc::HVC1,
         config: Bytes::new(),
     };
-    let track = Arc::new(Track {
-        id: 0,
-        kind: Kind::Video,
-        codec,
-    });
+    let track = Arc::new(Track::new(Kind::Video, codec));
     for n in 0..51 {
-        let frame = MediaFrame {
-            track: Arc::clone(&track),
-            dts: Timestamp::from_millis(n * 40),
-            composition: Timestamp::ZERO,
-            key: n % 25 == 0,
-            epoch: 0,
-            payload: Bytes::from_static(&[0; 100]),
-        };
+        let payload = Bytes::from_static(&[0; 100]);
+        let mut frame = MediaFrame::new(&track, Timestamp::from_millis(n * 40), payload);
+        frame.key = n % 25 == 0;
         publisher.push(frame).unwrap();
     }
     let viewer = publisher.stream().viewer(Protocol::Flv);

@@ -87,13 +87,9 @@ impl Parser {
 
     /// Wraps a script data body: AMF0 name and value, as in an FLV script tag.
     pub fn data(&mut self, body: Bytes, at: Timestamp) -> MediaFrame {
-        let track = self.data.get_or_insert_with(|| {
-            Arc::new(Track {
-                id: 0,
-                kind: Kind::Data,
-                codec: Codec::Data,
-            })
-        });
+        let track = self
+            .data
+            .get_or_insert_with(|| Arc::new(Track::new(Kind::Data, Codec::Data)));
         frame(track, at, Timestamp::ZERO, false, body)
     }
 
@@ -210,7 +206,7 @@ impl Parser {
 /// Replaces the track in `slot` unless the encoder merely repeated its sequence header, as many do at key frames.
 fn set(slot: &mut Option<Arc<Track>>, kind: Kind, codec: Codec) {
     if slot.as_ref().is_none_or(|known| known.codec != codec) {
-        *slot = Some(Arc::new(Track { id: 0, kind, codec }));
+        *slot = Some(Arc::new(Track::new(kind, codec)));
     }
 }
 
@@ -236,14 +232,9 @@ fn frame(
     key: bool,
     payload: Bytes,
 ) -> MediaFrame {
-    MediaFrame {
-        track: Arc::clone(track),
-        dts,
-        composition,
-        key,
-        epoch: 0,
-        payload,
-    }
+    let mut frame = MediaFrame::new(track, dts, payload);
+    (frame.composition, frame.key) = (composition, key);
+    frame
 }
 
 /// Some encoders send empty messages to keep a connection busy; an empty access unit means nothing to a muxer.

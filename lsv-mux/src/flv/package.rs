@@ -28,7 +28,7 @@ impl Package for FlvPackage {
                 out.put_slice(metadata);
             });
         }
-        for track in [&tracks.video, &tracks.audio].into_iter().flatten() {
+        for track in tracks.defaults() {
             put_tag(&mut out, track.kind, at, |out| tag::put_config(out, track));
         }
         out.freeze()

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! A run starts at a video key frame and has a fixed set of tracks, so within a run every segment decodes with the
-//! same headers and numbers count on; what cannot be so is a new run. The segmenter is pure: the wall clock comes
-//! in with each frame.
+//! same headers and numbers count on; what cannot be so is a new run. Of a publisher's tracks only the default ones
+//! are carried. The segmenter is pure: the wall clock comes in with each frame.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -106,7 +106,7 @@ impl Segmenter {
 
     /// Takes the next frame, which arrived at `now`. Says whether there is a new part or segment.
     pub fn push(&mut self, frame: &MediaFrame, now: SystemTime) -> bool {
-        if frame.kind() == Kind::Data {
+        if frame.kind() == Kind::Data || !frame.is_default {
             return false;
         }
         if self
@@ -194,8 +194,12 @@ impl Segmenter {
             return;
         };
         let mut tracks = Tracks::default();
-        for (frame, _) in held.iter().rev() {
-            tracks.set(&frame.track);
+        for (frame, _) in &held {
+            let slot = match frame.kind() {
+                Kind::Video => &mut tracks.video,
+                _ => &mut tracks.audio,
+            };
+            slot.get_or_insert_with(|| Arc::clone(&frame.track));
         }
         let start = self.run_end.map_or(*arrival, |end| end.max(*arrival));
         let run = Arc::new(Run {
@@ -247,7 +251,7 @@ impl Segmenter {
     }
 }
 
-/// The same configuration, whether or not it was parsed twice.
+/// The same configuration, whether or not it was parsed twice, or something was said beside it.
 fn same(one: &Arc<Track>, other: &Arc<Track>) -> bool {
-    Arc::ptr_eq(one, other) || one == other
+    Arc::ptr_eq(one, other) || one.decodes_like(other)
 }

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use bytes::Bytes;
 use lsv_core::codec::avc;
 use lsv_core::media::{Codec, Kind, MediaFrame, Track};
 use lsv_core::time::Timestamp;
@@ -284,17 +285,42 @@ fn a_publisher_lost_right_after_a_key_frame_leaves_no_gap() {
 }
 
 #[test]
+fn other_tracks_and_what_is_said_beside_a_codec_change_nothing() {
+    let source = Source::default();
+    let mut plain = Rig::new();
+    plain.push(&source.frames(8_000));
+    plain.end();
+    let mut rig = Rig::new();
+    for mut frame in source.frames(8_000) {
+        let mut beside = frame.clone();
+        beside.track = Arc::new(Track::clone(&frame.track).with_id(1));
+        beside.is_default = false;
+        if frame.dts.as_millis() >= 3_000 {
+            let hdr = Some(Bytes::from_static(b"colorInfo"));
+            frame.track = Arc::new(Track::clone(&frame.track).with_metadata(hdr));
+        }
+        rig.push(&[beside, frame]);
+    }
+    rig.end();
+    let shape = |rig: &Rig| -> Vec<_> {
+        let segment = |segment: &Arc<Segment>| {
+            let ts = segment.ts.as_ref().map(|ts| ts.bytes.clone());
+            (segment.duration, segment.discontinuity, ts)
+        };
+        rig.closed.iter().map(segment).collect()
+    };
+    assert!(plain.closed.len() > 2);
+    assert_eq!(shape(&rig), shape(&plain));
+}
+
+#[test]
 fn a_changed_configuration_brings_a_new_header() {
     let mut rig = Rig::new();
     rig.push(&Source::default().frames(4_000));
     let mut record = testing::AVC_RECORD.to_vec();
     record[3] = 0x1f;
     let config = avc::Config::parse(record.into()).unwrap();
-    let changed = Arc::new(Track {
-        id: 0,
-        kind: Kind::Video,
-        codec: Codec::Avc(config),
-    });
+    let changed = Arc::new(Track::new(Kind::Video, Codec::Avc(config)));
     rig.push(
         &Source {
             video: Some(changed),

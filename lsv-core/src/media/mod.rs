@@ -4,8 +4,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::codec::{self, aac, avc};
+use crate::codec::{FourCc, aac, avc};
 use crate::time::Timestamp;
+
+mod channels;
+mod tracks;
+
+pub use channels::ChannelLayout;
+pub use tracks::Tracks;
 
 /// What a track carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,7 +35,7 @@ pub enum Codec {
     /// Another codec, carried by its FourCC with its configuration record uninterpreted.
     Other {
         /// The FourCC of Enhanced RTMP, or of the sample entry.
-        fourcc: codec::FourCc,
+        fourcc: FourCc,
         /// The configuration record as it came.
         config: Bytes,
     },
@@ -49,6 +55,16 @@ impl Codec {
         }
     }
 
+    /// The FourCC by which Enhanced RTMP names it; script data has none.
+    pub fn fourcc(&self) -> Option<FourCc> {
+        match self {
+            Self::Avc(_) => Some(FourCc::AVC1),
+            Self::Aac(_) => Some(FourCc::MP4A),
+            Self::Other { fourcc, .. } => Some(*fourcc),
+            Self::Data => None,
+        }
+    }
+
     /// The codec string of RFC 6381, as in the `CODECS` attribute of a playlist.
     pub fn rfc6381(&self) -> String {
         match self {
@@ -65,17 +81,60 @@ impl Codec {
 /// A frame points to its track, so a changed configuration needs no event of its own: it is in force from the
 /// first frame that points to another `Track`. Compare with [`Arc::ptr_eq`].
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Track {
-    /// The track's number within its kind, 0 unless the publisher sends several (Enhanced RTMP multitrack).
+    /// The track's number within its kind, 0 unless the publisher sends several (E-RTMP v2 "Multitrack Streaming").
     pub id: u8,
     /// What it carries.
     pub kind: Kind,
     /// How it is coded.
     pub codec: Codec,
+    /// Video: what the publisher says of its colours beside the bit stream, as HDR needs it (E-RTMP v2 "Metadata
+    /// Frame"): AMF0 names and values as they came, of which `colorInfo` is the one defined.
+    pub metadata: Option<Bytes>,
+    /// Audio: which channel belongs to which speaker, where the publisher says so beside the bit stream.
+    pub channels: Option<ChannelLayout>,
+}
+
+impl Track {
+    /// Track 0 of a kind, with nothing said beside its codec.
+    pub fn new(kind: Kind, codec: Codec) -> Self {
+        Self {
+            id: 0,
+            kind,
+            codec,
+            metadata: None,
+            channels: None,
+        }
+    }
+
+    /// The same under another number.
+    #[must_use]
+    pub fn with_id(self, id: u8) -> Self {
+        Self { id, ..self }
+    }
+
+    /// The same with video metadata; see [`Track::metadata`].
+    #[must_use]
+    pub fn with_metadata(self, metadata: Option<Bytes>) -> Self {
+        Self { metadata, ..self }
+    }
+
+    /// The same with a speaker layout; see [`Track::channels`].
+    #[must_use]
+    pub fn with_channels(self, channels: Option<ChannelLayout>) -> Self {
+        Self { channels, ..self }
+    }
+
+    /// Whether a decoder that was set up for `other` goes on with this one: only what is said beside the codec differs.
+    pub fn decodes_like(&self, other: &Self) -> bool {
+        (self.kind, self.id) == (other.kind, other.id) && self.codec == other.codec
+    }
 }
 
 /// One access unit, or one script data message.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct MediaFrame {
     /// The track under the configuration in force for this frame.
     pub track: Arc<Track>,
@@ -83,8 +142,11 @@ pub struct MediaFrame {
     pub dts: Timestamp,
     /// Presentation time less decoding time; may be negative in what some encoders send.
     pub composition: Timestamp,
-    /// A reader may start here: a key frame, or for streams without video an audio frame about once a second.
+    /// It decodes on its own: a key frame. In streams without video the hub sets it about once a second for audio.
     pub key: bool,
+    /// Its track is the default one of its kind, as the hub sees it; true before that, and for script data. Outputs
+    /// that know one track of each kind take no others. See [`Tracks`].
+    pub is_default: bool,
     /// Counts the breaks of the timeline: frames of different epochs are not continuous.
     pub epoch: u32,
     /// The coded bytes in the codec's own form (see [`Codec`]).
@@ -92,6 +154,19 @@ pub struct MediaFrame {
 }
 
 impl MediaFrame {
+    /// A frame of `track` that is presented when it is decoded, and is no key frame.
+    pub fn new(track: &Arc<Track>, dts: Timestamp, payload: Bytes) -> Self {
+        Self {
+            track: Arc::clone(track),
+            dts,
+            composition: Timestamp::ZERO,
+            key: false,
+            is_default: true,
+            epoch: 0,
+            payload,
+        }
+    }
+
     /// When it is to be presented.
     pub fn pts(&self) -> Timestamp {
         self.dts + self.composition
@@ -100,47 +175,5 @@ impl MediaFrame {
     /// What its track carries.
     pub fn kind(&self) -> Kind {
         self.track.kind
-    }
-}
-
-/// The tracks of a stream as far as they are known, at most one of each kind for now.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tracks {
-    /// The video track.
-    pub video: Option<Arc<Track>>,
-    /// The audio track.
-    pub audio: Option<Arc<Track>>,
-    /// The publisher's last `onMetaData`, whole as in an FLV script tag: the AMF0 name, then the value.
-    pub metadata: Option<Bytes>,
-}
-
-impl Tracks {
-    /// The current track of a kind; script data has none.
-    pub fn get(&self, kind: Kind) -> Option<&Arc<Track>> {
-        match kind {
-            Kind::Video => self.video.as_ref(),
-            Kind::Audio => self.audio.as_ref(),
-            Kind::Data => None,
-        }
-    }
-
-    /// Remembers `track` as the current one of its kind.
-    pub fn set(&mut self, track: &Arc<Track>) {
-        match track.kind {
-            Kind::Video => self.video = Some(Arc::clone(track)),
-            Kind::Audio => self.audio = Some(Arc::clone(track)),
-            Kind::Data => {}
-        }
-    }
-
-    /// The codec strings of RFC 6381, video first, separated by commas.
-    pub fn rfc6381(&self) -> String {
-        let known = [&self.video, &self.audio];
-        let strings: Vec<String> = known
-            .into_iter()
-            .flatten()
-            .map(|track| track.codec.rfc6381())
-            .collect();
-        strings.join(",")
     }
 }
