@@ -41,9 +41,22 @@ impl Process {
         program: impl AsRef<OsStr>,
         arguments: impl IntoIterator<Item = A>,
     ) -> Self {
-        let name = program.as_ref().to_string_lossy().into_owned();
-        let mut child = Command::new(&program)
-            .args(arguments)
+        let mut command = Command::new(program);
+        command.args(arguments);
+        Self::run(command)
+    }
+
+    /// Starts a program as its command says, but for its standard streams.
+    ///
+    /// # Panics
+    /// If it is not installed.
+    pub fn run(mut command: Command) -> Self {
+        let name = command
+            .as_std()
+            .get_program()
+            .to_string_lossy()
+            .into_owned();
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -1,0 +1,132 @@
+//! Clients that other people wrote against the real server: each publishes, each plays, and every packet arrives as it
+//! was sent. `INTEROP.md` keeps what was seen.
+
+use std::path::PathBuf;
+
+use futures::future::join_all;
+use lsv_tests::{
+    Recording, Server, eventually,
+    peers::{Addresses, Clip, Obs, Player, Publisher},
+};
+use tempfile::TempDir;
+
+#[tokio::test]
+async fn every_client_plays_what_every_client_publishes() {
+    let server = Server::start(&[]).await;
+    let clip = Encoded::new(&Clip::PLAIN).await;
+    for publisher in Publisher::ALL {
+        if publisher.there() {
+            let players = Player::ALL.into_iter().filter(|player| player.there());
+            clip.travels(&server, publisher, &players.collect::<Vec<_>>())
+                .await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn obs_streams_what_it_records() {
+    if !Obs::there() {
+        return;
+    }
+    let server = Server::start(&[]).await;
+    let folder = TempDir::new().expect("a temporary folder");
+    let clip = folder.path().join("clip.flv");
+    Clip::PLAIN.encode(SECONDS, &clip).await;
+    let key = server.api().channel("obs").await;
+    let address = server.rtmp(&key);
+    let (tc_url, key) = address.rsplit_once('/').unwrap();
+    let mut obs = Obs::stream(&clip, tc_url, key).await;
+    online(&server, "obs").await;
+    let addresses = addresses(&server, "obs");
+    let players = Player::ALL.into_iter().filter(|player| player.there());
+    let watched =
+        join_all(players.map(async |player| (player, player.record(&addresses, PACKETS).await)));
+    let watched = watched.await;
+    obs.assert_runs();
+    let recorded = folder.path().join("recorded.flv");
+    obs.end(&recorded).await;
+    let sent = Recording::of(&recorded).await;
+    for (player, got) in watched {
+        let label = format!("OBS -> {}", player.name());
+        let shifts = got.assert_part_of(&sent, &label);
+        // Its file and its stream begin with different packets of audio, and each begins at zero.
+        assert_in_step(&shifts, 22, &label);
+        println!("{label}: {got} packets as sent");
+    }
+}
+
+/// A clip in a file, and what is in it.
+struct Encoded {
+    file: PathBuf,
+    sent: Recording,
+    _folder: TempDir,
+}
+
+impl Encoded {
+    async fn new(clip: &Clip) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let file = folder.path().join("clip.flv");
+        clip.encode(SECONDS, &file).await;
+        let sent = Recording::of(&file).await;
+        Self {
+            file,
+            sent,
+            _folder: folder,
+        }
+    }
+
+    /// Publishes it with one client and plays it with others, all at once.
+    async fn travels(&self, server: &Server, publisher: Publisher, players: &[Player]) {
+        let id = format!("{publisher:?}-{}", self.sent.codecs().join("-"));
+        let key = server.api().channel(&id).await;
+        let folder = TempDir::new().expect("a temporary folder");
+        let remuxed = folder.path().join("sent.flv");
+        let mut publishing = publisher.publish(&self.file, &remuxed, &server.rtmp(&key));
+        online(server, &id).await;
+        let addresses = addresses(server, &id);
+        let recordings = players
+            .iter()
+            .map(|player| player.record(&addresses, PACKETS));
+        let recordings = join_all(recordings).await;
+        publishing.assert_runs();
+        let sent = match remuxed.exists() {
+            true => Recording::of(&remuxed).await,
+            false => self.sent.clone(),
+        };
+        for (player, got) in players.iter().zip(&recordings) {
+            let label = format!("{} -> {}", publisher.name(), player.name());
+            let shifts = got.assert_part_of(&sent, &label);
+            assert_in_step(&shifts, 1, &label);
+            assert!(got.shortest() >= PACKETS - 2, "{label}: {got}");
+            println!("{label}: {got} packets as sent");
+        }
+    }
+}
+
+/// Asserts that what belongs together stays together, but for some milliseconds.
+fn assert_in_step(shifts: &[i64], most: i64, label: &str) {
+    let spread = shifts.iter().max().zip(shifts.iter().min());
+    let spread = spread.map_or(0, |(latest, earliest)| latest - earliest);
+    assert!(spread <= most, "{label}: shifted by {shifts:?} ms");
+}
+
+fn addresses(server: &Server, id: &str) -> Addresses {
+    Addresses {
+        rtmp: server.rtmp(id),
+        http_flv: server.http(&format!("/{id}/live.flv")),
+    }
+}
+
+async fn online(server: &Server, id: &str) {
+    let api = server.api();
+    eventually(&format!("{id} is live"), async || {
+        let online = api.read("/videostream/online").await;
+        online.text.contains(id).then_some(())
+    })
+    .await;
+}
+
+/// Longer than the slowest player needs to come and see enough.
+const SECONDS: u32 = 40;
+/// Packets that a player waits for: three seconds of video.
+const PACKETS: usize = 75;
