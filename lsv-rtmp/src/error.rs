@@ -225,6 +225,9 @@ pub enum Limit {
     /// [`Limits::message_streams`](crate::Limits::message_streams).
     #[error("more than {0} message streams")]
     MessageStreams(usize),
+    /// [`Limits::messages_per_second`](crate::Limits::messages_per_second).
+    #[error("more than {0} messages a second")]
+    MessagesPerSecond(u32),
     /// [`Limits::output_bytes`](crate::Limits::output_bytes).
     #[error("more than {0} bytes of answers that the peer does not read")]
     OutputBytes(usize),

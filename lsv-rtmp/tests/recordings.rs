@@ -23,7 +23,7 @@ use std::{collections::BTreeMap, time::Instant};
 use bytes::BytesMut;
 use lsv_rtmp::{
     Error,
-    session::{ConnectInfo, Event, Media, PublishRequest, Server, ServerConfig},
+    session::{CapsEx, ConnectInfo, Event, Media, PublishRequest, Server, ServerConfig},
 };
 
 const FFMPEG_PUBLISH: &[u8] = include_bytes!("vectors/ffmpeg-publish.bin");
@@ -273,11 +273,12 @@ fn what_publishers_say_of_themselves() {
         let (request, _) = publisher(recording);
         let connect: &ConnectInfo = &request.connect;
         assert_eq!(connect.flash_ver.as_deref(), flash_ver);
-        assert_eq!(connect.four_cc_list.join(" "), four_ccs);
+        assert_eq!(connect.capabilities.four_cc_list.join(" "), four_ccs);
         let names: Vec<&str> = connect.properties.iter().map(|(name, _)| name).collect();
         assert_eq!(names.join(" "), properties);
         // No encoder here says that it could be asked to reconnect.
-        assert_eq!(connect.caps_ex, 0);
+        assert_eq!(connect.capabilities.caps_ex, CapsEx(0));
+        assert_eq!(connect.supports_go_away, recording == OBS_PUBLISH);
     }
 }
 

@@ -161,6 +161,13 @@ impl Object {
         self
     }
 
+    /// The same object with the properties of `further` at its end.
+    #[must_use]
+    pub fn and(mut self, further: &Self) -> Self {
+        self.0.extend_from_slice(&further.0);
+        self
+    }
+
     /// The first property called `name`.
     pub fn property(&self, name: &str) -> Option<&Value> {
         self.iter()

@@ -101,10 +101,12 @@ impl Server {
     }
 }
 
-/// The client's half of a handshake, in the simple form, which every server accepts.
+/// The client's half of a handshake, in the simple form, which every server accepts, unless it is told otherwise.
 #[derive(Debug)]
 pub struct Client {
     seed: [u8; 32],
+    #[cfg(feature = "digest")]
+    digest: bool,
     stage: ClientStage,
 }
 
@@ -124,7 +126,18 @@ impl Client {
     pub fn new(seed: [u8; 32]) -> Self {
         Self {
             seed,
+            #[cfg(feature = "digest")]
+            digest: false,
             stage: ClientStage::Start,
+        }
+    }
+
+    /// A client that opens with the digest form, and goes on in the simple one with a server that answers so.
+    #[cfg(feature = "digest")]
+    pub fn with_digest(seed: [u8; 32]) -> Self {
+        Self {
+            digest: true,
+            ..Self::new(seed)
         }
     }
 
@@ -136,25 +149,60 @@ impl Client {
     pub fn next(&mut self, input: &mut BytesMut, output: &mut BytesMut) -> Result<bool, Error> {
         if self.stage == ClientStage::Start {
             output.put_u8(VERSION);
-            output.put_slice(&random_packet(&self.seed, 0, [0; 4]));
+            output.put_slice(&self.c1());
             self.stage = ClientStage::Hello;
         }
         if self.stage == ClientStage::Hello {
             if let Some(version) = input.first() {
                 check_version(*version)?;
             }
-            if input.len() < 1 + PACKET {
+            let Some((_, s1)) = input.split_first_chunk::<1>() else {
                 return Ok(false);
-            }
-            input.advance(1);
-            output.put_slice(&input.split_to(PACKET));
+            };
+            let Some(s1) = s1.first_chunk::<PACKET>() else {
+                return Ok(false);
+            };
+            output.put_slice(&self.c2(s1));
+            input.advance(1 + PACKET);
             self.stage = ClientStage::Echo;
         }
+        // S2 is not compared: it proves nothing, and servers differ in what they put there.
         if self.stage == ClientStage::Echo && input.len() >= PACKET {
             input.advance(PACKET);
             self.stage = ClientStage::Done;
         }
         Ok(self.stage == ClientStage::Done)
+    }
+
+    #[cfg(feature = "digest")]
+    fn c1(&self) -> Packet {
+        if !self.digest {
+            return random_packet(&self.seed, 0, [0; 4]);
+        }
+        let mut c1 = random_packet(&self.seed, 0, CLIENT_VERSION);
+        digest::imprint(&mut c1, digest::Scheme::FirstHalf, &digest::CLIENT_KEY);
+        c1
+    }
+
+    #[cfg(not(feature = "digest"))]
+    fn c1(&self) -> Packet {
+        random_packet(&self.seed, 0, [0; 4])
+    }
+
+    #[cfg(feature = "digest")]
+    fn c2(&self, s1: &Packet) -> Packet {
+        let server = self.digest.then(|| digest::find(s1, &digest::SERVER_KEY));
+        let Some(server) = server.flatten() else {
+            return *s1;
+        };
+        let mut c2 = random_packet(&self.seed, 1, [0; 4]);
+        digest::sign(&mut c2, &server.digest, &digest::CLIENT_KEY);
+        c2
+    }
+
+    #[cfg(not(feature = "digest"))]
+    fn c2(&self, s1: &Packet) -> Packet {
+        *s1
     }
 }
 
@@ -187,6 +235,9 @@ fn random_packet(seed: &[u8; 32], number: u8, version: [u8; 4]) -> Packet {
 /// The step of SplitMix64: 2^64 divided by the golden ratio.
 const GOLDEN_GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
 
+/// Bytes of one direction of a handshake: a version and two packets.
+pub(crate) const BYTES: u64 = 1 + 2 * PACKET as u64;
+
 /// The only version of RTMP without encryption (RTMP 1.0 §5.2.2).
 const VERSION: u8 = 3;
 
@@ -197,6 +248,10 @@ const PACKET: usize = 1536;
 /// clients take S1 for the simple form where all four are zero.
 #[cfg(feature = "digest")]
 const SERVER_VERSION: [u8; 4] = [4, 5, 0, 1];
+
+/// What C1 says of the client in the digest form: the Flash Player that FFmpeg says it is.
+#[cfg(feature = "digest")]
+const CLIENT_VERSION: [u8; 4] = [9, 0, 124, 2];
 
 #[cfg(all(test, feature = "digest"))]
 mod tests;

@@ -147,6 +147,39 @@ fn client_and_server_agree() {
     assert!(to_client.is_empty() && to_server.is_empty());
 }
 
+/// The server finds the client's digest and signs it; the client finds the server's and signs that.
+#[test]
+fn client_and_server_agree_on_digests() {
+    let (mut client, mut server) = (Client::with_digest([1; 32]), Server::new([2; 32]));
+    let (mut to_client, mut to_server) = (BytesMut::new(), BytesMut::new());
+    assert_eq!(client.next(&mut to_client, &mut to_server), Ok(false));
+    let c1: &Packet = to_server[1..].first_chunk().unwrap();
+    let found = digest::find(c1, &digest::CLIENT_KEY).unwrap();
+    assert_eq!(found.scheme, Scheme::FirstHalf);
+    assert_eq!(server.next(&mut to_server, &mut to_client), Ok(false));
+    let s1: &Packet = to_client[1..].first_chunk().unwrap();
+    let answer = digest::find(s1, &digest::SERVER_KEY).unwrap();
+    assert_eq!(client.next(&mut to_client, &mut to_server), Ok(true));
+    let c2: &Packet = to_server.first_chunk().unwrap();
+    let mut signed = *c2;
+    signed[1504..].fill(0);
+    digest::sign(&mut signed, &answer.digest, &digest::CLIENT_KEY);
+    assert_eq!(signed, *c2);
+    assert_eq!(server.next(&mut to_server, &mut to_client), Ok(true));
+    assert!(to_client.is_empty() && to_server.is_empty());
+}
+
+/// A server that knows the simple form only answers with a copy of C1; C2 is then a copy of S1.
+#[test]
+fn a_digest_client_follows_a_simple_server() {
+    let mut client = Client::with_digest([1; 32]);
+    let s1 = random_packet(&[3; 32], 0, [0; 4]);
+    let mut input = BytesMut::from(&[&[3][..], &s1, &[0; PACKET]].concat()[..]);
+    let mut output = BytesMut::new();
+    assert_eq!(client.next(&mut input, &mut output), Ok(true));
+    assert_eq!(output[1 + PACKET..], s1);
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

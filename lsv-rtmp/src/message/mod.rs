@@ -83,6 +83,8 @@ impl MessageType {
     pub const COMMAND: Self = Self(20);
     /// Aggregate (§7.1.6).
     pub const AGGREGATE: Self = Self(22);
+    /// Go Away: the server asks to connect again (Facebook, *RTMP Go Away*). It has no body.
+    pub const GO_AWAY: Self = Self(32);
 }
 
 impl fmt::Debug for MessageType {
@@ -103,6 +105,7 @@ impl fmt::Debug for MessageType {
             Self::SHARED_OBJECT => "SharedObject",
             Self::COMMAND => "Command",
             Self::AGGREGATE => "Aggregate",
+            Self::GO_AWAY => "GoAway",
             Self(other) => return write!(f, "MessageType({other:#04x})"),
         };
         f.write_str(name)

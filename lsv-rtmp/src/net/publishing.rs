@@ -97,7 +97,7 @@ impl Publishing {
 
     fn ask_to_reconnect(&mut self, description: &str) {
         // Fails only where the client reads nothing; then it is closed all the same.
-        drop(self.connection.session.request_reconnect(description));
+        drop(self.connection.session.request_reconnect(None, description));
     }
 }
 

@@ -1,6 +1,6 @@
 //! The commands that a server answers with, as encoders and players have come to expect them.
 
-use super::{events::ConnectInfo, server::ServerConfig};
+use super::{connect::ConnectInfo, server::ServerConfig};
 use crate::{
     amf0::{Object, Value},
     message::Command,
@@ -15,25 +15,17 @@ pub(super) fn connected(
     let properties = Object::new()
         .with("fmsVer", FMS_VERSION)
         .with("capabilities", CAPABILITIES)
-        .with("mode", 1.0);
-    let mut information = information(
+        .with("mode", 1.0)
+        .and(&config.connect_properties);
+    // Capabilities beside objectEncoding, because this object is the one that a player's script gets to see.
+    let information = information(
         "status",
         "NetConnection.Connect.Success",
         "Connection succeeded.",
     )
-    .with("objectEncoding", connect.object_encoding);
-    // Beside objectEncoding, because this object is the one that a player's script gets to see.
-    if !config.video_four_ccs.is_empty() || !config.audio_four_ccs.is_empty() {
-        let list = config
-            .video_four_ccs
-            .iter()
-            .chain(&config.audio_four_ccs)
-            .map(|name| Value::from(name.as_str()));
-        information = information
-            .with("fourCcList", Value::StrictArray(list.collect()))
-            .with("videoFourCcInfoMap", forwarded(&config.video_four_ccs))
-            .with("audioFourCcInfoMap", forwarded(&config.audio_four_ccs));
-    }
+    .with("objectEncoding", connect.object_encoding)
+    .and(&config.capabilities.properties())
+    .and(&config.connect_information);
     Command::new("_result", transaction_id)
         .object(properties)
         .argument(information)
@@ -44,9 +36,10 @@ pub(super) fn result(transaction_id: f64, value: impl Into<Value>) -> Command {
     Command::new("_result", transaction_id).argument(value)
 }
 
-/// `onStatus` of a message stream (RTMP 1.0 §7.2.2).
-pub(super) fn on_status(level: &str, code: &str, description: &str) -> Command {
-    Command::new("onStatus", 0.0).argument(information(level, code, description))
+/// `onStatus` of a message stream (RTMP 1.0 §7.2.2), or of the connection.
+pub(super) fn on_status(level: &str, code: &str, description: &str, further: &Object) -> Command {
+    let information = information(level, code, description).and(further);
+    Command::new("onStatus", 0.0).argument(information)
 }
 
 /// `onFCPublish` and its relatives: what Flash Media Live Encoder and its imitators wait for.
@@ -61,18 +54,8 @@ fn information(level: &str, code: &str, description: &str) -> Object {
         .with("description", description)
 }
 
-fn forwarded(names: &[String]) -> Object {
-    names
-        .iter()
-        .map(|name| (name.clone(), Value::Number(CAN_FORWARD)))
-        .collect()
-}
-
 /// A version that clients compare with to know whether H.264 and AAC are understood.
 const FMS_VERSION: &str = "FMS/3,5,7,7009";
 
 /// The set of abilities that Flash Media Server of that version reports.
 const CAPABILITIES: f64 = 31.0;
-
-/// `FourCcInfoMask.CanForward` (E-RTMP v2, "Enhancing NetConnection connect Command").
-const CAN_FORWARD: f64 = 4.0;

@@ -1,17 +1,9 @@
-//! What a session tells its driver, and what a client said about itself.
+//! What a server session tells its driver, and how the driver refuses.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
-use super::{
-    media::Media,
-    target::{Public, Target, app_of_url},
-};
-use crate::{
-    Limits,
-    amf0::{Object, Value},
-    error::{Error, InvalidMessage, Limit},
-    message::Command,
-};
+use super::{connect::ConnectInfo, media::Media, target::Target};
+use crate::message::Command;
 
 /// What happened on a server session.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,7 +23,9 @@ pub enum Event {
     PlayEnded,
 }
 
-/// A client's wish to publish.
+/// A client's wish to publish (RTMP 1.0 §7.2.2.6).
+///
+/// [`fmt::Debug`](std::fmt::Debug) leaves out what may carry credentials.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PublishRequest {
@@ -39,135 +33,35 @@ pub struct PublishRequest {
     pub target: Target,
     /// `live`, `record` or `append`; empty where the client says nothing. Encoders send `live`.
     pub kind: String,
+    /// The message stream that its media comes on: 1, unless the client is of an unusual kind.
+    pub stream_id: u32,
+    /// The command as it came.
+    pub command: Command,
     /// What the client said when it connected.
     pub connect: Arc<ConnectInfo>,
 }
 
-/// A client's wish to play.
+/// A client's wish to play (RTMP 1.0 §7.2.2.1).
+///
+/// [`fmt::Debug`](std::fmt::Debug) leaves out what may carry credentials.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PlayRequest {
     /// What it wants to play.
     pub target: Target,
+    /// Where in a recording to begin; -1 for a live stream only, -2 for a live stream or else a recording. The standard
+    /// counts seconds, librtmp and FFmpeg milliseconds: -1000 and -2000 from them mean the same.
+    pub start: Option<f64>,
+    /// How much of it to play, in the unit of `start`; -1 for all.
+    pub duration: Option<f64>,
+    /// Whether to drop what is in the playlist before it.
+    pub reset: Option<bool>,
     /// The message stream that media must be sent on: 1, unless the client is of an unusual kind.
     pub stream_id: u32,
+    /// The command as it came.
+    pub command: Command,
     /// What the client said when it connected.
     pub connect: Arc<ConnectInfo>,
-}
-
-/// What a client said of itself in `connect` (RTMP 1.0 §7.2.1.1, E-RTMP v2 "Enhancing NetConnection connect Command").
-///
-/// [`fmt::Debug`] leaves queries and unknown properties out: they may carry credentials.
-#[derive(Clone, Default, PartialEq)]
-#[non_exhaustive]
-pub struct ConnectInfo {
-    /// Application, with its query.
-    pub app: String,
-    /// Address of the server as the client was given it.
-    pub tc_url: Option<String>,
-    /// Name and version of the client, such as `FMLE/3.0 (compatible; FMSc/1.0)`.
-    pub flash_ver: Option<String>,
-    /// Page that a player is embedded in.
-    pub page_url: Option<String>,
-    /// File of a Flash player.
-    pub swf_url: Option<String>,
-    /// 0 for AMF0, 3 where the client can do AMF3 too.
-    pub object_encoding: f64,
-    /// Codecs that the client handles, as FourCCs or `*`: its `fourCcList` and the keys of its `FourCcInfoMap`s.
-    pub four_cc_list: Vec<String>,
-    /// Extended capabilities of E-RTMP v2, a set of bits; 0 where the client says nothing.
-    pub caps_ex: u32,
-    /// All properties as they came.
-    pub properties: Object,
-}
-
-impl ConnectInfo {
-    pub(super) fn parse(command: &Command, limits: &Limits) -> Result<Self, Error> {
-        let Some(object) = command.object.as_object() else {
-            return Err(InvalidMessage::Command {
-                command: "connect",
-                field: "its command object",
-            }
-            .into());
-        };
-        let text = |name| {
-            object
-                .property(name)
-                .and_then(Value::as_str)
-                .map(str::to_owned)
-        };
-        let number = |name| {
-            object
-                .property(name)
-                .and_then(Value::as_number)
-                .unwrap_or(0.0)
-        };
-        let tc_url = text("tcUrl");
-        let app = match text("app") {
-            Some(app) if !app.is_empty() => app,
-            // Some hardware encoders leave the application out and name it in the address only.
-            _ => tc_url
-                .as_deref()
-                .map(app_of_url)
-                .unwrap_or_default()
-                .to_owned(),
-        };
-        if app.len() > limits.name_bytes {
-            return Err(Limit::NameBytes(limits.name_bytes).into());
-        }
-        Ok(Self {
-            app,
-            tc_url,
-            flash_ver: text("flashVer"),
-            page_url: text("pageUrl"),
-            swf_url: text("swfUrl"),
-            object_encoding: number("objectEncoding"),
-            four_cc_list: four_ccs(object),
-            // A set of bits sent as a double; out of range values saturate.
-            caps_ex: number("capsEx") as u32,
-            properties: object.clone(),
-        })
-    }
-}
-
-impl fmt::Debug for ConnectInfo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ConnectInfo")
-            .field("app", &Public(&self.app))
-            .field("tc_url", &self.tc_url.as_deref().map(Public))
-            .field("flash_ver", &self.flash_ver)
-            .field("page_url", &self.page_url.as_deref().map(Public))
-            .field("swf_url", &self.swf_url.as_deref().map(Public))
-            .field("object_encoding", &self.object_encoding)
-            .field("four_cc_list", &self.four_cc_list)
-            .field("caps_ex", &self.caps_ex)
-            .finish_non_exhaustive()
-    }
-}
-
-fn four_ccs(object: &Object) -> Vec<String> {
-    let list = object
-        .property("fourCcList")
-        .and_then(Value::as_array)
-        .unwrap_or_default();
-    let mut names: Vec<String> = list
-        .iter()
-        .filter_map(Value::as_str)
-        .map(str::to_owned)
-        .collect();
-    for map in ["videoFourCcInfoMap", "audioFourCcInfoMap"] {
-        let keys = object
-            .property(map)
-            .and_then(Value::as_object)
-            .into_iter()
-            .flat_map(Object::iter);
-        for (name, _) in keys {
-            if !names.iter().any(|known| known == name) {
-                names.push(name.to_owned());
-            }
-        }
-    }
-    names
 }
 
 /// Why a request is refused; the client gets the code and the description.

@@ -50,17 +50,25 @@
 
 mod ack;
 mod answers;
+mod capabilities;
 mod client;
+mod connect;
 mod events;
 mod media;
+mod rate;
 mod server;
 mod target;
 mod wire;
 
 pub use self::{
+    capabilities::{Capabilities, CapsEx, FourCcInfo},
     client::{Client, ClientConfig, ClientEvent, Purpose},
-    events::{ConnectInfo, Event, PlayRequest, PublishRequest, Reject},
+    connect::{ConnectInfo, ServerInfo},
+    events::{Event, PlayRequest, PublishRequest, Reject},
     media::Media,
     server::{Server, ServerConfig},
     target::Target,
 };
+
+#[cfg(test)]
+mod tests;

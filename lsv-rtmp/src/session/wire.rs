@@ -1,12 +1,15 @@
 //! What both ends of a session share: chunks in and out, and the control messages that answer themselves.
 
+use std::time::Instant;
+
 use bytes::{Bytes, BytesMut};
 
-use super::ack::Acknowledger;
+use super::{ack::Acknowledger, rate::Rate};
 use crate::{
-    Limits,
-    chunk::{self, Decoder, Encoder},
+    Budget, Limits,
+    chunk::{self, Decoder, Encoder, Position},
     error::{Error, Limit},
+    handshake,
     message::{Aggregate, Control, Message, MessageType, UserControl},
 };
 
@@ -21,19 +24,24 @@ pub(super) struct Wire {
     output: BytesMut,
     max_output: usize,
     acknowledger: Acknowledger,
+    rate: Rate,
     /// Window that this side announced last.
     announced_window: u32,
     aggregate: Option<Aggregate>,
 }
 
 impl Wire {
-    pub(super) fn new(limits: &Limits, window: u32) -> Self {
+    pub(super) fn new(limits: &Limits, budget: Option<Budget>, window: u32) -> Self {
         Self {
-            decoder: Decoder::new(limits),
+            decoder: match budget {
+                Some(budget) => Decoder::with_budget(limits, budget),
+                None => Decoder::new(limits),
+            },
             encoder: Encoder::new(),
             output: BytesMut::new(),
             max_output: limits.output_bytes,
             acknowledger: Acknowledger::new(window),
+            rate: Rate::new(limits.messages_per_second),
             announced_window: 0,
             aggregate: None,
         }
@@ -41,13 +49,18 @@ impl Wire {
 
     /// The next message that is not about the connection itself; aggregates come apart, pings are answered, windows
     /// acknowledged.
-    pub(super) fn receive(&mut self, input: &mut BytesMut) -> Result<Option<Message>, Error> {
+    pub(super) fn receive(
+        &mut self,
+        input: &mut BytesMut,
+        now: Instant,
+    ) -> Result<Option<Message>, Error> {
         loop {
             if let Some(aggregate) = &mut self.aggregate {
-                match aggregate.next()? {
-                    Some(message) => return Ok(Some(message)),
-                    None => self.aggregate = None,
+                if let Some(message) = aggregate.next()? {
+                    self.rate.count(now)?;
+                    return Ok(Some(message));
                 }
+                self.aggregate = None;
             }
             let before = input.len();
             let message = self.decoder.next(input)?;
@@ -60,6 +73,7 @@ impl Wire {
             let Some(message) = message else {
                 return Ok(None);
             };
+            self.rate.count(now)?;
             if message.type_id == MessageType::AGGREGATE {
                 self.aggregate = Some(Aggregate::new(message));
                 continue;
@@ -103,6 +117,19 @@ impl Wire {
 
     pub(super) fn take_output(&mut self) -> Bytes {
         self.output.split().freeze()
+    }
+
+    /// Where in the connection the last chunk stands, its handshake counted.
+    pub(super) fn position(&self) -> Position {
+        let position = self.decoder.position();
+        let before = match position.chunk_stream_id {
+            Some(_) => handshake::BYTES,
+            None => 0,
+        };
+        Position {
+            byte_offset: position.byte_offset.saturating_add(before),
+            ..position
+        }
     }
 
     fn check_output(&self) -> Result<(), Error> {

@@ -3,18 +3,24 @@
 use std::fmt;
 
 use crate::{
-    Limits,
-    session::{ServerConfig, target::Public},
+    Budget, Limits,
+    amf0::{Object, Value},
+    message::Command,
+    session::{
+        Capabilities, ConnectInfo, PlayRequest, PublishRequest, ServerConfig, target::Public,
+    },
 };
 
 /// What a client connects to, and how.
 ///
-/// [`fmt::Debug`] leaves queries out: they carry credentials.
+/// [`fmt::Debug`] leaves out queries, and the properties and arguments that the caller adds: they carry credentials.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ClientConfig {
     /// What the peer may take.
     pub limits: Limits,
+    /// What all connections of the process may hold together; default none, which bounds each session alone.
+    pub budget: Option<Budget>,
     /// Publish or play.
     pub purpose: Purpose,
     /// Application, such as `stream`.
@@ -26,10 +32,24 @@ pub struct ClientConfig {
     /// What the client calls itself; default `FMLE/3.0 (compatible; lsv)`, whose beginning some
     /// servers look for.
     pub flash_ver: String,
-    /// Codecs that the client handles, as FourCCs or `*`; default none.
-    pub four_cc_list: Vec<String>,
+    /// What the client says that it can do; default [`Capabilities::forwarder`].
+    pub capabilities: Capabilities,
+    /// Further properties of `connect`, after those above; default none.
+    pub properties: Object,
+    /// All properties of `connect`, instead of those made from the fields above; default none. For a relay that says
+    /// what its own client said: [`ConnectInfo::properties`].
+    pub all_properties: Option<Object>,
+    /// What follows the properties of `connect`; default nothing.
+    pub arguments: Vec<Value>,
+    /// What follows the stream name in `publish` or `play`; default `live` to publish, and -1000 to play: a live stream
+    /// or nothing (RTMP 1.0 §7.2.2.1, in milliseconds as servers have come to expect).
+    pub request_arguments: Vec<Value>,
     /// Bytes per chunk that are sent; default 60,000.
     pub chunk_size: u32,
+    /// Whether to open with the digest form of the handshake, which some servers insist on before they play H.264;
+    /// default the simple form. See [`handshake`](crate::handshake).
+    #[cfg(feature = "digest")]
+    pub digest_handshake: bool,
     /// Fills the handshake's random bytes; draw it anew for each connection.
     pub seed: [u8; 32],
 }
@@ -49,15 +69,83 @@ impl ClientConfig {
     pub fn new(purpose: Purpose, host: &str, app: &str, stream_name: &str, seed: [u8; 32]) -> Self {
         Self {
             limits: Limits::default(),
+            budget: None,
             purpose,
             app: app.to_owned(),
             stream_name: stream_name.to_owned(),
             tc_url: format!("rtmp://{host}/{app}"),
             flash_ver: "FMLE/3.0 (compatible; lsv)".to_owned(),
-            four_cc_list: Vec::new(),
+            capabilities: Capabilities::forwarder(),
+            properties: Object::new(),
+            all_properties: None,
+            arguments: Vec::new(),
+            request_arguments: match purpose {
+                Purpose::Publish => vec!["live".into()],
+                Purpose::Play => vec![LIVE.into()],
+            },
             chunk_size: ServerConfig::CHUNK_SIZE,
+            #[cfg(feature = "digest")]
+            digest_handshake: false,
             seed,
         }
+    }
+
+    /// Asks a server for just what a client asked this side for, every field in its order and as it was.
+    pub fn forward_publish(request: &PublishRequest, seed: [u8; 32]) -> Self {
+        Self::forward(Purpose::Publish, &request.connect, &request.command, seed)
+    }
+
+    /// The same for a player.
+    pub fn forward_play(request: &PlayRequest, seed: [u8; 32]) -> Self {
+        Self::forward(Purpose::Play, &request.connect, &request.command, seed)
+    }
+
+    fn forward(purpose: Purpose, connect: &ConnectInfo, command: &Command, seed: [u8; 32]) -> Self {
+        let stream_name = command.arguments.first().and_then(Value::as_str);
+        Self {
+            tc_url: connect.tc_url.clone().unwrap_or_default(),
+            capabilities: connect.capabilities.clone(),
+            all_properties: Some(connect.properties.clone()),
+            arguments: connect.arguments.clone(),
+            request_arguments: command.arguments.get(1..).unwrap_or_default().to_vec(),
+            ..Self::new(
+                purpose,
+                "",
+                &connect.app,
+                stream_name.unwrap_or_default(),
+                seed,
+            )
+        }
+    }
+
+    /// `connect` (RTMP 1.0 §7.2.1.1).
+    pub(super) fn connect(&self, transaction_id: f64) -> Command {
+        let object = match &self.all_properties {
+            Some(all) => all.clone(),
+            None => Object::new()
+                .with("app", self.app.as_str())
+                .with("type", "nonprivate")
+                .with("supportsGoAway", true)
+                .with("flashVer", self.flash_ver.as_str())
+                .with("tcUrl", self.tc_url.as_str())
+                .and(&self.capabilities.properties())
+                .and(&self.properties),
+        };
+        Command {
+            arguments: self.arguments.clone(),
+            ..Command::new("connect", transaction_id).object(object)
+        }
+    }
+
+    /// `publish` or `play` (RTMP 1.0 §7.2.2.6, §7.2.2.1).
+    pub(super) fn request(&self, transaction_id: f64) -> Command {
+        let name = match self.purpose {
+            Purpose::Publish => "publish",
+            Purpose::Play => "play",
+        };
+        let mut command = Command::new(name, transaction_id).argument(self.stream_name.as_str());
+        command.arguments.extend_from_slice(&self.request_arguments);
+        command
     }
 }
 
@@ -71,3 +159,6 @@ impl fmt::Debug for ClientConfig {
             .finish_non_exhaustive()
     }
 }
+
+/// `play`'s start for a stream that is live or nothing, in milliseconds.
+const LIVE: f64 = -1000.0;

@@ -21,8 +21,9 @@ pub enum ClientEvent {
     },
     /// Audio, video, metadata or cue points of the stream that is played.
     Media(Media),
-    /// The server asks to connect again, because it is about to close (E-RTMP v2, "Reconnect Request"). The stream goes
-    /// on until the caller ends it: open the new connection first, then [`finish`](super::Client::finish) this one.
+    /// The server asks to connect again, because it is about to close (E-RTMP v2, "Reconnect Request"; Facebook, *RTMP
+    /// Go Away*). The stream goes on until the caller ends it: open the new connection first, then
+    /// [`finish`](super::Client::finish) this one.
     ReconnectRequest {
         /// Where to, up to the application; the address of this connection where the server names none. It may be
         /// relative to that.

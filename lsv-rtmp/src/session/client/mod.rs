@@ -11,10 +11,10 @@ pub use self::{
     config::{ClientConfig, Purpose},
     event::ClientEvent,
 };
-use super::{media::Media, wire::Wire};
+use super::{connect::ServerInfo, media::Media, wire::Wire};
 use crate::{
-    amf0::{Object, Value},
-    chunk,
+    amf0::Value,
+    chunk::{self, Position},
     error::{Error, Waiting},
     handshake,
     message::{Command, Control, Message, MessageType, SET_DATA_FRAME, UserControl},
@@ -27,6 +27,7 @@ pub struct Client {
     config: ClientConfig,
     wire: Wire,
     state: State,
+    server: Option<ServerInfo>,
     stream_id: u32,
     deadline: Option<(Instant, Waiting)>,
 }
@@ -49,8 +50,9 @@ impl Client {
     pub fn new(config: ClientConfig, now: Instant) -> Self {
         let limits = &config.limits;
         Self {
-            wire: Wire::new(limits, WINDOW),
-            state: State::Handshake(handshake::Client::new(config.seed)),
+            wire: Wire::new(limits, config.budget.clone(), WINDOW),
+            state: State::Handshake(shake_hands(&config)),
+            server: None,
             stream_id: 0,
             deadline: Some((now + limits.handshake_timeout, Waiting::Handshake)),
             config,
@@ -100,6 +102,18 @@ impl Client {
     /// Whether the connection is to be closed once the output is written.
     pub fn is_closing(&self) -> bool {
         matches!(self.state, State::Over)
+    }
+
+    /// Where in the connection the last chunk stands that was looked at; after an error, the one at fault. Bytes count
+    /// from the first of the handshake; during that it is 0.
+    pub fn position(&self) -> Position {
+        self.wire.position()
+    }
+
+    /// What the server said of itself; `None` until it lets the client connect, which is before
+    /// [`ClientEvent::Started`].
+    pub fn server(&self) -> Option<&ServerInfo> {
+        self.server.as_ref()
     }
 
     /// Sends an audio message: `parts` end to end are an FLV audio tag body.
@@ -171,7 +185,7 @@ impl Client {
             self.deadline = Some((now + self.config.limits.command_timeout, Waiting::Answer));
         }
         while !matches!(self.state, State::Over) {
-            let Some(message) = self.wire.receive(input)? else {
+            let Some(message) = self.wire.receive(input, now)? else {
                 break;
             };
             if let Some(event) = self.on_message(message, now)? {
@@ -207,30 +221,22 @@ impl Client {
     }
 
     fn connect(&mut self) -> Result<(), Error> {
-        let config = &self.config;
-        let mut object = Object::new()
-            .with("app", config.app.as_str())
-            .with("type", "nonprivate")
-            .with("flashVer", config.flash_ver.as_str())
-            .with("tcUrl", config.tc_url.as_str());
-        if !config.four_cc_list.is_empty() {
-            let names = config
-                .four_cc_list
-                .iter()
-                .map(|name| Value::from(name.as_str()));
-            object = object.with("fourCcList", Value::StrictArray(names.collect()));
-        }
-        let connect = Command::new("connect", CONNECT).object(object);
-        let chunk_size = config.chunk_size.clamp(1, 0x7FFF_FFFF);
+        let chunk_size = self.config.chunk_size.clamp(1, 0x7FFF_FFFF);
         self.wire.send_control(Control::SetChunkSize(chunk_size))?;
-        self.call(&connect)?;
+        self.call(&self.config.connect(CONNECT))?;
         self.state = State::Connecting;
         Ok(())
     }
 
     fn on_message(&mut self, message: Message, now: Instant) -> Result<Option<ClientEvent>, Error> {
         if let Some(command) = Command::decode(&message, &self.config.limits)? {
-            return self.on_command(&command, now);
+            return self.on_command(command, now);
+        }
+        if message.type_id == MessageType::GO_AWAY {
+            return Ok(Some(ClientEvent::ReconnectRequest {
+                tc_url: None,
+                description: String::new(),
+            }));
         }
         if !matches!(self.state, State::Streaming) || self.config.purpose != Purpose::Play {
             return Ok(None);
@@ -251,11 +257,7 @@ impl Client {
         self.deadline = idle.map(|idle| (now + idle, Waiting::Media));
     }
 
-    fn on_command(
-        &mut self,
-        command: &Command,
-        now: Instant,
-    ) -> Result<Option<ClientEvent>, Error> {
+    fn on_command(&mut self, command: Command, now: Instant) -> Result<Option<ClientEvent>, Error> {
         let information = command.arguments.first().unwrap_or(&Value::Null);
         let text = |name| {
             information
@@ -266,7 +268,8 @@ impl Client {
         let (level, code) = (text("level"), text("code"));
         match (command.name.as_str(), &self.state) {
             ("_result", State::Connecting) if command.transaction_id == CONNECT => {
-                self.create_stream()?
+                self.server = Some(ServerInfo::parse(command));
+                self.create_stream()?;
             }
             ("_result", State::Creating) if command.transaction_id == CREATE_STREAM => {
                 // A saturating cast: message stream ids are small whole numbers.
@@ -326,11 +329,6 @@ impl Client {
 
     fn ask(&mut self) -> Result<(), Error> {
         let stream_id = self.stream_id;
-        let name = self.config.stream_name.as_str();
-        let command = match self.config.purpose {
-            Purpose::Publish => Command::new("publish", 5.0).argument(name).argument("live"),
-            Purpose::Play => Command::new("play", 5.0).argument(name).argument(LIVE),
-        };
         if self.config.purpose == Purpose::Play {
             let buffer = UserControl::SetBufferLength {
                 stream_id,
@@ -338,7 +336,8 @@ impl Client {
             };
             self.wire.send_control(Control::UserControl(buffer))?;
         }
-        self.wire.send(&command.encode(stream_id))?;
+        self.wire
+            .send(&self.config.request(REQUEST).encode(stream_id))?;
         self.state = State::Asking;
         Ok(())
     }
@@ -348,20 +347,34 @@ impl Client {
     }
 }
 
+#[cfg(feature = "digest")]
+fn shake_hands(config: &ClientConfig) -> handshake::Client {
+    if config.digest_handshake {
+        handshake::Client::with_digest(config.seed)
+    } else {
+        handshake::Client::new(config.seed)
+    }
+}
+
+#[cfg(not(feature = "digest"))]
+fn shake_hands(config: &ClientConfig) -> handshake::Client {
+    handshake::Client::new(config.seed)
+}
+
 /// Transaction of `connect`, which the standard fixes (RTMP 1.0 §7.2.1.1).
 const CONNECT: f64 = 1.0;
 
 /// Transaction of `createStream`.
 const CREATE_STREAM: f64 = 4.0;
 
+/// Transaction of `publish` or `play`.
+const REQUEST: f64 = 5.0;
+
 /// Acknowledgements go out each time so many bytes have come, until the server asks otherwise.
 const WINDOW: u32 = 2_500_000;
 
 /// What a player says it buffers; servers send as fast as they can anyway.
 const BUFFER_MILLIS: u32 = 3000;
-
-/// `play`'s start for a stream that is live or nothing (RTMP 1.0 §7.2.2.1), in milliseconds.
-const LIVE: f64 = -1000.0;
 
 const START_PUBLISH: &str = "NetStream.Publish.Start";
 

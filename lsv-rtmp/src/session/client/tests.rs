@@ -3,6 +3,7 @@ use std::time::Duration;
 use super::*;
 use crate::{
     Limits,
+    amf0::Object,
     chunk::{Decoder, Encoder},
     error::Limit,
 };
@@ -173,6 +174,19 @@ fn the_stream_goes_on_after_a_reconnect_request() {
     };
     assert_eq!(event, expected);
     assert!(!format!("{event:?}").contains("secret"));
+
+    peer.message(&Message {
+        chunk_stream_id: 2,
+        timestamp: 0,
+        type_id: MessageType::GO_AWAY,
+        stream_id: 0,
+        payload: Bytes::new(),
+    });
+    let go_away = ClientEvent::ReconnectRequest {
+        tc_url: None,
+        description: String::new(),
+    };
+    assert_eq!(peer.next(), Ok(Some(go_away)));
 
     assert!(!peer.client.is_closing());
     peer.heard();

@@ -9,7 +9,8 @@ use crate::{
     message::{BandwidthLimit, Command, Control, Message},
     session::{
         answers,
-        events::{ConnectInfo, Event, PlayRequest, PublishRequest},
+        connect::ConnectInfo,
+        events::{Event, PlayRequest, PublishRequest},
         target::Target,
     },
 };
@@ -30,7 +31,7 @@ impl Server {
         }
         let stream_id = message.stream_id;
         if command.name == "connect" {
-            return self.on_connect(&command).map(|()| None);
+            return self.on_connect(command).map(|()| None);
         }
         let Some(connect) = &self.connect else {
             return Err(PeerMisbehaved::NotConnected.into());
@@ -41,7 +42,9 @@ impl Server {
                 let request = PublishRequest {
                     target,
                     kind: kind.to_owned(),
-                    connect: connect.clone(),
+                    stream_id,
+                    connect: Arc::clone(connect),
+                    command,
                 };
                 self.on_publish(stream_id, request)
             }
@@ -49,8 +52,12 @@ impl Server {
                 let target = self.target(connect, &command)?;
                 let request = PlayRequest {
                     target,
+                    start: number(&command, 1),
+                    duration: number(&command, 2),
+                    reset: flag(&command, 3),
                     stream_id,
-                    connect: connect.clone(),
+                    connect: Arc::clone(connect),
+                    command,
                 };
                 self.on_play(stream_id, request)
             }
@@ -91,10 +98,11 @@ impl Server {
         }
     }
 
-    fn on_connect(&mut self, command: &Command) -> Result<(), Error> {
+    fn on_connect(&mut self, command: Command) -> Result<(), Error> {
         if self.connect.is_some() {
             return Err(PeerMisbehaved::ConnectedTwice.into());
         }
+        let transaction_id = command.transaction_id;
         let connect = ConnectInfo::parse(command, &self.config.limits)?;
         let window = self.config.window_acknowledgement_size;
         self.wire
@@ -108,7 +116,7 @@ impl Server {
         ))?;
         self.send_command(
             0,
-            &answers::connected(command.transaction_id, &connect, &self.config),
+            &answers::connected(transaction_id, &connect, &self.config),
         )?;
         self.connect = Some(Arc::new(connect));
         Ok(())
@@ -203,6 +211,17 @@ fn text(command: &Command, argument: usize) -> &str {
         .get(argument)
         .and_then(Value::as_str)
         .unwrap_or_default()
+}
+
+fn number(command: &Command, argument: usize) -> Option<f64> {
+    command.arguments.get(argument)?.as_number()
+}
+
+/// A truth value, which some clients write as a number (RTMP 1.0 §7.2.2.1).
+fn flag(command: &Command, argument: usize) -> Option<bool> {
+    let value = command.arguments.get(argument)?;
+    let number = value.as_number().map(|number| number != 0.0);
+    value.as_bool().or(number)
 }
 
 /// What a client is told that wants a second stream on its connection.

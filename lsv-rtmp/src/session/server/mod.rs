@@ -1,79 +1,28 @@
 //! The server's end of a session.
 
 mod commands;
+mod config;
 
-use std::{fmt, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use bytes::{Bytes, BytesMut};
 
+pub use self::config::ServerConfig;
 use super::{
     answers,
-    events::{ConnectInfo, Event, Reject},
+    capabilities::CapsEx,
+    connect::ConnectInfo,
+    events::{Event, Reject},
     media::Media,
     wire::Wire,
 };
 use crate::{
-    Limits,
-    amf0::{self, Value},
-    chunk,
-    error::{Error, Waiting},
+    amf0::{self, Object, Value},
+    chunk::{self, Position},
+    error::{Blame, Error, Waiting},
     handshake,
     message::{Command, Control, Message, MessageType, UserControl},
 };
-
-/// How a server session behaves.
-#[derive(Clone)]
-#[non_exhaustive]
-pub struct ServerConfig {
-    /// What the peer may take.
-    pub limits: Limits,
-    /// Bytes after which the peer is to acknowledge, and after which it gets acknowledgements unless it asks for
-    /// another window; default 5,000,000.
-    pub window_acknowledgement_size: u32,
-    /// Bytes per chunk that are sent; default [`CHUNK_SIZE`](Self::CHUNK_SIZE). Media that is encoded once for many
-    /// players must be cut by the same number.
-    pub chunk_size: u32,
-    /// Video codecs to report in the answer to `connect`, as FourCCs; default `avc1` and `hvc1`.
-    pub video_four_ccs: Vec<String>,
-    /// Audio codecs to report, as FourCCs; default `mp4a`.
-    pub audio_four_ccs: Vec<String>,
-    /// Fills the handshake's random bytes; draw it anew for each connection.
-    pub seed: [u8; 32],
-}
-
-impl ServerConfig {
-    /// Chunk size towards players: few frames need a second chunk header, and it stays below the 64 KiB that some
-    /// players allow.
-    pub const CHUNK_SIZE: u32 = 60_000;
-
-    /// The defaults, with 32 bytes that differ for each connection.
-    pub fn new(seed: [u8; 32]) -> Self {
-        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        Self {
-            limits: Limits::default(),
-            window_acknowledgement_size: 5_000_000,
-            chunk_size: Self::CHUNK_SIZE,
-            video_four_ccs: owned(&["avc1", "hvc1"]),
-            audio_four_ccs: owned(&["mp4a"]),
-            seed,
-        }
-    }
-}
-
-impl fmt::Debug for ServerConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerConfig")
-            .field("limits", &self.limits)
-            .field(
-                "window_acknowledgement_size",
-                &self.window_acknowledgement_size,
-            )
-            .field("chunk_size", &self.chunk_size)
-            .field("video_four_ccs", &self.video_four_ccs)
-            .field("audio_four_ccs", &self.audio_four_ccs)
-            .finish_non_exhaustive()
-    }
-}
 
 /// The server's end of one connection. How to drive it: [`session`](super).
 #[derive(Debug)]
@@ -88,6 +37,8 @@ pub struct Server {
     commands: usize,
     /// The client sent FCPublish or FCSubscribe and waits for the matching answer.
     fc: bool,
+    /// What the caller adds to each status.
+    status_properties: Object,
     deadline: Option<(Instant, Waiting)>,
 }
 
@@ -116,12 +67,17 @@ impl Server {
     pub fn new(config: ServerConfig, now: Instant) -> Self {
         let limits = &config.limits;
         Self {
-            wire: Wire::new(limits, config.window_acknowledgement_size),
+            wire: Wire::new(
+                limits,
+                config.budget.clone(),
+                config.window_acknowledgement_size,
+            ),
             state: State::Handshake(handshake::Server::new(config.seed)),
             connect: None,
             streams: Vec::new(),
             commands: 0,
             fc: false,
+            status_properties: Object::new(),
             deadline: Some((now + limits.handshake_timeout, Waiting::Handshake)),
             config,
         }
@@ -134,11 +90,7 @@ impl Server {
     /// Anything that the peer did wrong. The session is closing from then on.
     pub fn next(&mut self, input: &mut BytesMut, now: Instant) -> Result<Option<Event>, Error> {
         let result = self.advance(input, now);
-        if result.is_err() {
-            self.state = State::Closing;
-            self.deadline = None;
-        }
-        result
+        self.settle(result)
     }
 
     /// Everything that waits to be written, and nothing the second time.
@@ -158,8 +110,7 @@ impl Server {
     pub fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
         match self.deadline {
             Some((deadline, waiting)) if deadline <= now => {
-                self.state = State::Closing;
-                self.deadline = None;
+                self.begin_closing();
                 Err(waiting.into())
             }
             _ => Ok(()),
@@ -171,6 +122,18 @@ impl Server {
         matches!(self.state, State::Closing)
     }
 
+    /// Where in the connection the last chunk stands that was looked at; after an error, the one at fault. Bytes count
+    /// from the first of the handshake; during that it is 0.
+    pub fn position(&self) -> Position {
+        self.wire.position()
+    }
+
+    /// Adds `properties` to the information object of each `onStatus` from now on, beside `code`; they replace those
+    /// that were set before.
+    pub fn set_status_properties(&mut self, properties: Object) {
+        self.status_properties = properties;
+    }
+
     /// Lets the client publish what it asked for. Its media follows as events.
     ///
     /// # Errors
@@ -179,15 +142,10 @@ impl Server {
         let State::PublishAsked { stream_id } = self.state else {
             return Err(Error::Misuse("accept_publish without a publish request"));
         };
-        const START: &str = "NetStream.Publish.Start";
-        if std::mem::take(&mut self.fc) {
-            self.send_command(0, &answers::on_fc("onFCPublish", START, "Publishing."))?;
-        }
-        self.send_user_control(UserControl::StreamBegin(stream_id))?;
-        self.send_status(stream_id, "status", START, "Publishing.")?;
         self.state = State::Publishing { stream_id };
         self.deadline = Some((now + self.config.limits.publish_idle, Waiting::Media));
-        Ok(())
+        let sent = self.send_publish_start(stream_id);
+        self.settle(sent)
     }
 
     /// Refuses what the client asked to publish, and wants the connection closed.
@@ -210,34 +168,10 @@ impl Server {
         let State::PlayAsked { stream_id } = self.state else {
             return Err(Error::Misuse("accept_play without a play request"));
         };
-        const START: &str = "NetStream.Play.Start";
-        if std::mem::take(&mut self.fc) {
-            self.send_command(0, &answers::on_fc("onFCSubscribe", START, "Playing."))?;
-        }
-        self.send_user_control(UserControl::StreamBegin(stream_id))?;
-        self.send_status(
-            stream_id,
-            "status",
-            "NetStream.Play.Reset",
-            "Playing and resetting.",
-        )?;
-        self.send_status(stream_id, "status", START, "Playing.")?;
-        // Lets a Flash player's script look at pictures and sound; without it some show none.
-        let mut access = BytesMut::new();
-        amf0::encode_all(
-            &[Value::from("|RtmpSampleAccess"), true.into(), true.into()],
-            &mut access,
-        );
-        self.wire.send(&Message {
-            chunk_stream_id: chunk::id::STATUS,
-            timestamp: 0,
-            type_id: MessageType::DATA,
-            stream_id,
-            payload: access.freeze(),
-        })?;
         self.state = State::Playing { stream_id };
         self.deadline = None;
-        Ok(())
+        let sent = self.send_play_start(stream_id);
+        self.settle(sent)
     }
 
     /// Refuses what the client asked to play, and wants the connection closed.
@@ -259,37 +193,36 @@ impl Server {
         let State::Playing { stream_id } = self.state else {
             return Err(Error::Misuse("end_play of a client that does not play"));
         };
-        self.send_user_control(UserControl::StreamEof(stream_id))?;
-        self.send_status(
-            stream_id,
-            "status",
-            "NetStream.Play.UnpublishNotify",
-            "The stream has ended.",
-        )?;
-        self.send_status(stream_id, "status", "NetStream.Play.Stop", "Stopped.")?;
         self.go_idle(now);
-        Ok(())
+        let sent = self.send_play_end(stream_id);
+        self.settle(sent)
     }
 
-    /// Asks a client that understands it to connect again, elsewhere if it can, before this side closes (E-RTMP v2,
-    /// "Reconnect Request"). Says whether the client understands it.
+    /// Asks the client to connect again before this side closes: to `tc_url`, an address up to the application or a part
+    /// of one to be completed from the address of this connection, or to the same address. Says whether it was asked,
+    /// which needs a client that understands it. The stream goes on until the client ends it.
+    ///
+    /// There are two forms of this: that of E-RTMP v2 ("Reconnect Request"), and Facebook's *RTMP Go Away*, which has no
+    /// room for an address and is what OBS understands.
     ///
     /// # Errors
     /// [`Limit::OutputBytes`](crate::error::Limit) where the client reads nothing.
-    pub fn request_reconnect(&mut self, description: &str) -> Result<bool, Error> {
-        let understands = self
-            .connect
-            .as_ref()
-            .is_some_and(|connect| connect.caps_ex & CAPS_EX_RECONNECT != 0);
-        if understands {
-            self.send_status(
-                CONNECTION,
-                "status",
-                "NetConnection.Connect.ReconnectRequest",
-                description,
-            )?;
-        }
-        Ok(understands)
+    pub fn request_reconnect(
+        &mut self,
+        tc_url: Option<&str>,
+        description: &str,
+    ) -> Result<bool, Error> {
+        let Some(connect) = self.connect.as_ref().filter(|_| !self.is_closing()) else {
+            return Ok(false);
+        };
+        let sent = if connect.capabilities.caps_ex.contains(CapsEx::RECONNECT) {
+            self.send_reconnect_request(tc_url, description)
+        } else if connect.supports_go_away && tc_url.is_none() {
+            self.wire.send(&GO_AWAY)
+        } else {
+            return Ok(false);
+        };
+        self.settle(sent.map(|()| true))
     }
 
     /// Ends a publisher's stream from this side, says why, and wants the connection closed.
@@ -318,7 +251,7 @@ impl Server {
             {
                 return Ok(None);
             }
-            let Some(message) = self.wire.receive(input)? else {
+            let Some(message) = self.wire.receive(input, now)? else {
                 return Ok(None);
             };
             if let Some(event) = self.on_message(message, now)? {
@@ -328,10 +261,23 @@ impl Server {
     }
 
     fn close(&mut self, stream_id: u32, code: &str, description: &str) -> Result<(), Error> {
-        self.send_status(stream_id, "error", code, description)?;
+        self.begin_closing();
+        self.send_status(stream_id, "error", code, description)
+    }
+
+    fn begin_closing(&mut self) {
         self.state = State::Closing;
         self.deadline = None;
-        Ok(())
+    }
+
+    /// After an error that is the peer's fault the session goes no further.
+    fn settle<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
+        if let Err(error) = &result
+            && error.blame() == Blame::Peer
+        {
+            self.begin_closing();
+        }
+        result
     }
 
     fn go_idle(&mut self, now: Instant) {
@@ -355,6 +301,65 @@ impl Server {
         }
     }
 
+    fn send_publish_start(&mut self, stream_id: u32) -> Result<(), Error> {
+        const START: &str = "NetStream.Publish.Start";
+        if std::mem::take(&mut self.fc) {
+            self.send_command(0, &answers::on_fc("onFCPublish", START, "Publishing."))?;
+        }
+        self.send_user_control(UserControl::StreamBegin(stream_id))?;
+        self.send_status(stream_id, "status", START, "Publishing.")
+    }
+
+    fn send_play_start(&mut self, stream_id: u32) -> Result<(), Error> {
+        const START: &str = "NetStream.Play.Start";
+        if std::mem::take(&mut self.fc) {
+            self.send_command(0, &answers::on_fc("onFCSubscribe", START, "Playing."))?;
+        }
+        self.send_user_control(UserControl::StreamBegin(stream_id))?;
+        self.send_status(
+            stream_id,
+            "status",
+            "NetStream.Play.Reset",
+            "Playing and resetting.",
+        )?;
+        self.send_status(stream_id, "status", START, "Playing.")?;
+        // Lets a Flash player's script look at pictures and sound; without it some show none.
+        let mut access = BytesMut::new();
+        amf0::encode_all(
+            &[Value::from("|RtmpSampleAccess"), true.into(), true.into()],
+            &mut access,
+        );
+        self.wire.send(&Message {
+            chunk_stream_id: chunk::id::STATUS,
+            timestamp: 0,
+            type_id: MessageType::DATA,
+            stream_id,
+            payload: access.freeze(),
+        })
+    }
+
+    fn send_play_end(&mut self, stream_id: u32) -> Result<(), Error> {
+        self.send_user_control(UserControl::StreamEof(stream_id))?;
+        let (ended, stopped) = ("NetStream.Play.UnpublishNotify", "NetStream.Play.Stop");
+        self.send_status(stream_id, "status", ended, "The stream has ended.")?;
+        self.send_status(stream_id, "status", stopped, "Stopped.")
+    }
+
+    fn send_reconnect_request(
+        &mut self,
+        tc_url: Option<&str>,
+        description: &str,
+    ) -> Result<(), Error> {
+        let further = match tc_url {
+            Some(tc_url) => Object::new().with("tcUrl", tc_url),
+            None => Object::new(),
+        };
+        let code = "NetConnection.Connect.ReconnectRequest";
+        let further = further.and(&self.status_properties);
+        let status = answers::on_status("status", code, description, &further);
+        self.send_command(CONNECTION, &status)
+    }
+
     fn send_command(&mut self, stream_id: u32, command: &Command) -> Result<(), Error> {
         self.wire.send(&command.encode(stream_id))
     }
@@ -366,7 +371,8 @@ impl Server {
         code: &str,
         description: &str,
     ) -> Result<(), Error> {
-        self.send_command(stream_id, &answers::on_status(level, code, description))
+        let status = answers::on_status(level, code, description, &self.status_properties);
+        self.send_command(stream_id, &status)
     }
 
     fn send_user_control(&mut self, event: UserControl) -> Result<(), Error> {
@@ -377,8 +383,13 @@ impl Server {
 /// The message stream of the connection itself.
 const CONNECTION: u32 = 0;
 
-/// `CapsExMask.Reconnect` (E-RTMP v2, "Enhancing NetConnection connect Command").
-const CAPS_EX_RECONNECT: u32 = 0x01;
+const GO_AWAY: Message = Message {
+    chunk_stream_id: chunk::id::CONTROL,
+    timestamp: 0,
+    type_id: MessageType::GO_AWAY,
+    stream_id: CONNECTION,
+    payload: Bytes::new(),
+};
 
 #[cfg(test)]
 mod tests;

@@ -2,10 +2,10 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    amf0::Object,
+    Budget, Limits,
     chunk::{Decoder, Encoder},
     error::{Limit, PeerMisbehaved},
-    session::{Client, ClientConfig, ClientEvent, Purpose},
+    session::{Capabilities, FourCcInfo},
 };
 
 /// A peer that says exactly what a test wants, after the handshake.
@@ -183,12 +183,11 @@ fn connect_is_answered_as_encoders_expect() {
         Some(&"NetConnection.Connect.Success".into())
     );
     assert_eq!(information.property("objectEncoding"), Some(&3.0.into()));
-    let list = Value::StrictArray(vec!["avc1".into(), "hvc1".into(), "mp4a".into()]);
-    assert_eq!(information.property("fourCcList"), Some(&list));
     assert_eq!(
-        information.property("audioFourCcInfoMap"),
-        Some(&Object::new().with("mp4a", 4.0).into())
+        Capabilities::of(information.as_object().unwrap()),
+        Capabilities::forwarder()
     );
+    assert_eq!(information.property("capsEx"), Some(&15.0.into()));
 }
 
 /// The order that OBS and FFmpeg follow, with the answers that they wait for.
@@ -246,8 +245,12 @@ fn a_publisher_from_connect_to_the_end() {
         request.connect.flash_ver.as_deref(),
         Some("FMLE/3.0 (compatible; FMSc/1.0)")
     );
-    assert_eq!(request.connect.four_cc_list, ["av01", "hvc1", "*"]);
-    assert_eq!(request.connect.caps_ex, 5);
+    let said = &request.connect.capabilities;
+    assert_eq!(said.four_cc_list, ["av01", "hvc1"]);
+    let any = Capabilities::ANY.to_owned();
+    let expected = [("hvc1".to_owned(), FourCcInfo(1)), (any, FourCcInfo(4))];
+    assert_eq!(said.video, expected);
+    assert_eq!(said.caps_ex, CapsEx(5));
     assert!(!format!("{request:?}").contains("1-a"));
 
     // Nothing is decoded and nothing is said until the decision.
@@ -425,7 +428,7 @@ fn a_publisher_can_be_closed_from_this_side() {
 #[test]
 fn a_client_that_understands_it_is_asked_to_reconnect() {
     let mut peer = Peer::connected();
-    assert_eq!(peer.server.request_reconnect("elsewhere"), Ok(false));
+    assert_eq!(peer.server.request_reconnect(None, "elsewhere"), Ok(false));
     assert_eq!(peer.heard(), []);
 
     let mut peer = Peer::new();
@@ -435,9 +438,148 @@ fn a_client_that_understands_it_is_asked_to_reconnect() {
     );
     assert_eq!(peer.next(), Ok(None));
     peer.heard();
-    assert_eq!(peer.server.request_reconnect("elsewhere"), Ok(true));
+    assert_eq!(peer.server.request_reconnect(None, "elsewhere"), Ok(true));
     let asked = status("NetConnection.Connect.ReconnectRequest", "status");
     assert_eq!(peer.heard_status(), [asked]);
+}
+
+#[test]
+fn a_client_is_asked_to_reconnect_in_the_form_that_it_understands() {
+    let connected = |properties: Object| {
+        let mut peer = Peer::new();
+        peer.command(0, &connect(properties.with("app", "stream")));
+        assert_eq!(peer.next(), Ok(None));
+        peer.heard();
+        peer
+    };
+    let address = "rtmp://other/stream";
+    let mut peer = connected(Object::new().with("capsEx", 1.0));
+    assert_eq!(peer.server.request_reconnect(Some(address), ""), Ok(true));
+    let (stream_id, command) = peer.heard_commands().remove(0);
+    assert_eq!(stream_id, 0);
+    assert_eq!(
+        command.arguments[0].property("tcUrl"),
+        Some(&address.into())
+    );
+
+    // OBS 29.0.2: it can be told to go, but not where.
+    let mut obs = connected(Object::new().with("supportsGoAway", true));
+    assert_eq!(obs.server.request_reconnect(Some(address), ""), Ok(false));
+    assert_eq!(obs.heard(), []);
+    assert_eq!(obs.server.request_reconnect(None, ""), Ok(true));
+    assert_eq!(obs.heard(), [GO_AWAY]);
+}
+
+#[test]
+fn callers_add_properties_to_answers() {
+    let mut peer = Peer::with(|config| {
+        config.connect_properties = Object::new().with("build", 7.0);
+        config.connect_information = Object::new().with("region", "eu");
+    });
+    peer.command(0, &connect(Object::new().with("app", "stream")));
+    peer.command(0, &Command::new("createStream", 2.0));
+    peer.command(1, &publish("cam"));
+    assert!(matches!(peer.next(), Ok(Some(Event::Publish(_)))));
+    let (_, result) = peer.heard_commands().remove(0);
+    assert_eq!(result.object.property("build"), Some(&7.0.into()));
+    assert_eq!(result.arguments[0].property("region"), Some(&"eu".into()));
+
+    let further = Object::new().with("clientid", "a1").with("details", "cam");
+    peer.server.set_status_properties(further.clone());
+    peer.server.accept_publish(peer.now).unwrap();
+    let (_, status) = peer.heard_commands().remove(0);
+    let information = status.arguments[0].as_object().unwrap();
+    assert!(information.0.ends_with(&further.0), "{information:?}");
+}
+
+#[test]
+fn messages_are_bounded_in_time() {
+    let mut peer = Peer::with(|config| config.limits.messages_per_second = 10);
+    peer.command(0, &connect(Object::new().with("app", "stream")));
+    let ping = Control::UserControl(UserControl::PingRequest(1)).encode();
+    for _ in 0..99 {
+        peer.message(&ping);
+    }
+    assert_eq!(peer.next(), Ok(None));
+    // An aggregate counts, and so does what is in it.
+    peer.now += Duration::from_millis(100);
+    let inside = b"\x08\0\0\x01\0\0\0\0\0\0\0a\0\0\0\x0c";
+    peer.media(MessageType::AGGREGATE, 0, inside);
+    assert_eq!(peer.next(), Err(Limit::MessagesPerSecond(10).into()));
+    assert!(peer.server.is_closing());
+}
+
+#[test]
+fn sessions_share_a_budget() {
+    let budget = Budget::new(100_000);
+    let open = || Peer::with(|config| config.budget = Some(budget.clone()));
+    let announce = |peer: &mut Peer| {
+        let message = Message {
+            chunk_stream_id: 4,
+            timestamp: 0,
+            type_id: MessageType::VIDEO,
+            stream_id: 1,
+            payload: Bytes::from(vec![0; 60_000]),
+        };
+        let before = peer.input.len();
+        peer.message(&message);
+        peer.input.truncate(before + 58_000);
+        peer.next()
+    };
+    let mut first = open();
+    assert_eq!(announce(&mut first), Ok(None));
+    assert_eq!(budget.used(), 60_000);
+    let mut second = open();
+    assert_eq!(announce(&mut second), Err(Limit::Budget(100_000).into()));
+    drop(first);
+    assert_eq!(announce(&mut open()), Ok(None));
+}
+
+#[test]
+fn errors_have_a_place() {
+    let mut peer = Peer::new();
+    assert_eq!(peer.server.position(), Position::default());
+    peer.command(0, &connect(Object::new().with("app", "stream")));
+    let connect_bytes = peer.input.len();
+    peer.command(0, &connect(Object::new()));
+    assert_eq!(peer.next(), Err(PeerMisbehaved::ConnectedTwice.into()));
+    let place = Position {
+        byte_offset: u64::try_from(1 + 2 * 1536 + connect_bytes).unwrap(),
+        chunk_stream_id: Some(chunk::id::COMMAND),
+    };
+    assert_eq!(peer.server.position(), place);
+}
+
+#[test]
+fn an_answer_that_does_not_fit_ends_the_session() {
+    let mut peer = Peer::with(|config| config.limits.output_bytes = 1000);
+    peer.command(0, &connect(Object::new().with("app", "stream")));
+    assert_eq!(peer.next(), Ok(None));
+    peer.heard();
+    peer.command(1, &play("cam"));
+    assert!(matches!(peer.next(), Ok(Some(Event::Play(_)))));
+    let long = Object::new().with("details", "x".repeat(2000));
+    peer.server.set_status_properties(long);
+    let too_much = Err(Limit::OutputBytes(1000).into());
+    assert_eq!(peer.server.accept_play(), too_much);
+    assert!(peer.server.is_closing());
+    assert_eq!(peer.next(), Ok(None));
+    // What was written are whole messages all the same.
+    assert!(!peer.heard().is_empty());
+}
+
+#[test]
+fn players_say_where_to_begin() {
+    let mut peer = Peer::connected();
+    let command = play("cam").argument(-2.0).argument(-1.0).argument(1.0);
+    peer.command(1, &command.clone().argument("more"));
+    let Ok(Some(Event::Play(request))) = peer.next() else {
+        panic!("no play request")
+    };
+    let typed = (request.start, request.duration, request.reset);
+    assert_eq!(typed, (Some(-2.0), Some(-1.0), Some(true)));
+    assert_eq!(request.command, command.argument("more"));
+    assert!(!format!("{request:?}").contains("more"));
 }
 
 #[test]
@@ -474,7 +616,7 @@ fn answers_out_of_order_are_misuse() {
     ] {
         let error = result.unwrap_err();
         assert!(matches!(error, Error::Misuse(_)));
-        assert_eq!(error.blame(), crate::error::Blame::Caller);
+        assert_eq!(error.blame(), Blame::Caller);
     }
     assert_eq!(peer.heard(), []);
 }
@@ -734,148 +876,4 @@ fn vector_13_input_that_ends_early() {
         );
         assert!(input.len() < 1537, "after {end} bytes");
     }
-}
-
-/// Carries bytes both ways until nothing moves, and collects what happened.
-fn converse(
-    client: &mut Client,
-    server: &mut Server,
-    wires: &mut (BytesMut, BytesMut),
-) -> (Vec<ClientEvent>, Vec<Event>) {
-    let (to_client, to_server) = wires;
-    let (mut heard_by_client, mut heard_by_server) = (Vec::new(), Vec::new());
-    loop {
-        while let Some(event) = client.next(to_client, Instant::now()).unwrap() {
-            heard_by_client.push(event);
-        }
-        while let Some(event) = server.next(to_server, Instant::now()).unwrap() {
-            heard_by_server.push(event);
-        }
-        let (from_client, from_server) = (client.take_output(), server.take_output());
-        if from_client.is_empty() && from_server.is_empty() {
-            return (heard_by_client, heard_by_server);
-        }
-        to_server.extend_from_slice(&from_client);
-        to_client.extend_from_slice(&from_server);
-    }
-}
-
-fn pair(purpose: Purpose) -> (Client, Server, (BytesMut, BytesMut)) {
-    let client = ClientConfig::new(purpose, "host", "stream", "cam?sign=1-a", [1; 32]);
-    let server = Server::new(ServerConfig::new([2; 32]), Instant::now());
-    (
-        Client::new(client, Instant::now()),
-        server,
-        (BytesMut::new(), BytesMut::new()),
-    )
-}
-
-#[test]
-fn a_client_publishes_to_a_server() {
-    let (mut client, mut server, mut wires) = pair(Purpose::Publish);
-    let (to_client, to_server) = converse(&mut client, &mut server, &mut wires);
-    assert_eq!(to_client, []);
-    let [Event::Publish(request)] = &to_server[..] else {
-        panic!("{to_server:?}")
-    };
-    assert_eq!(request.target.query.as_deref(), Some("sign=1-a"));
-    assert!(matches!(
-        client.send_video(0, &[b"x"]),
-        Err(Error::Misuse(_))
-    ));
-    server.accept_publish(Instant::now()).unwrap();
-    assert_eq!(
-        converse(&mut client, &mut server, &mut wires).0,
-        [ClientEvent::Started]
-    );
-
-    let frame: Vec<u8> = (0..200_000_u32).map(|i| i as u8).collect();
-    client
-        .send_data(0, &[b"\x02\0\x0aonMetaData", b"\x05"])
-        .unwrap();
-    client
-        .send_video(0x0100_0000, &[&frame[..9], &frame[9..]])
-        .unwrap();
-    client
-        .send(&Media::Audio {
-            timestamp: 0x0100_0001,
-            payload: Bytes::from_static(b"aac"),
-        })
-        .unwrap();
-    client.finish().unwrap();
-    let (_, to_server) = converse(&mut client, &mut server, &mut wires);
-    assert_eq!(
-        to_server,
-        [
-            Event::Media(Media::Data {
-                timestamp: 0,
-                payload: Bytes::from_static(b"\x02\0\x0aonMetaData\x05")
-            }),
-            Event::Media(Media::Video {
-                timestamp: 0x0100_0000,
-                payload: frame.into()
-            }),
-            Event::Media(Media::Audio {
-                timestamp: 0x0100_0001,
-                payload: Bytes::from_static(b"aac")
-            }),
-            Event::Unpublished,
-        ]
-    );
-}
-
-#[test]
-fn a_client_plays_from_a_server() {
-    let (mut client, mut server, mut wires) = pair(Purpose::Play);
-    let (_, to_server) = converse(&mut client, &mut server, &mut wires);
-    let [Event::Play(request)] = &to_server[..] else {
-        panic!("{to_server:?}")
-    };
-    let stream_id = request.stream_id;
-    server.accept_play().unwrap();
-    let (to_client, _) = converse(&mut client, &mut server, &mut wires);
-    assert!(matches!(
-        &to_client[..],
-        [ClientEvent::Started, ClientEvent::Media(Media::Data { payload, .. })] if payload.starts_with(b"\x02\0\x11|RtmpSampleAccess")
-    ));
-
-    // What is encoded once for all players goes beside the session, after its output.
-    let header = chunk::Header {
-        chunk_stream_id: chunk::id::VIDEO,
-        timestamp: 7,
-        type_id: MessageType::VIDEO,
-        stream_id,
-    };
-    chunk::encode_message(
-        &mut wires.0,
-        &header,
-        &[b"fra", b"me"],
-        ServerConfig::CHUNK_SIZE,
-    )
-    .unwrap();
-    server.end_play(Instant::now()).unwrap();
-    let (to_client, _) = converse(&mut client, &mut server, &mut wires);
-    assert_eq!(
-        to_client,
-        [
-            ClientEvent::Media(Media::Video {
-                timestamp: 7,
-                payload: Bytes::from_static(b"frame")
-            }),
-            ClientEvent::Ended
-        ]
-    );
-}
-
-#[test]
-fn a_client_is_refused() {
-    let (mut client, mut server, mut wires) = pair(Purpose::Publish);
-    converse(&mut client, &mut server, &mut wires);
-    server
-        .reject_publish(&Reject::denied("the credential has expired"))
-        .unwrap();
-    let (to_client, _) = converse(&mut client, &mut server, &mut wires);
-    let code = "NetStream.Publish.Denied".to_owned();
-    let description = "the credential has expired".to_owned();
-    assert_eq!(to_client, [ClientEvent::Refused { code, description }]);
 }
