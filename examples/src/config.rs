@@ -63,6 +63,9 @@ pub struct Options {
     /// What a second publisher of a channel does: take-over, reject [default: take-over]
     #[arg(long, env = "LSV_ON_BUSY", value_name = "RULE")]
     pub on_busy: Option<String>,
+    /// Take FLV video codec 12 for HEVC, as encoders send it that are older than Enhanced RTMP
+    #[arg(long, env = "LSV_LEGACY_HEVC")]
+    pub legacy_hevc: bool,
     /// How long viewers wait for a lost publisher [default: 15s]
     #[arg(long, env = "LSV_RECONNECT_WINDOW", value_name = "DURATION")]
     pub reconnect_window: Option<String>,
@@ -104,6 +107,8 @@ pub struct Config {
     pub push_sign: Vec<Algorithm>,
     /// What a second publisher does.
     pub on_busy: OnBusy,
+    /// Whether FLV video codec 12 is HEVC.
+    pub legacy_hevc: bool,
     /// How long viewers wait for a lost publisher.
     pub reconnect_window: Duration,
     /// Whether targets in private networks are allowed.
@@ -188,6 +193,7 @@ impl Options {
             secret: self.secret.or(file.secret),
             push_sign: self.push_sign.or(file.push_sign),
             on_busy: self.on_busy.or(file.on_busy),
+            legacy_hevc: self.legacy_hevc || file.legacy_hevc,
             reconnect_window: self.reconnect_window.or(file.reconnect_window),
             allow_private_targets: self.allow_private_targets || file.allow_private_targets,
             grace: self.grace.or(file.grace),
@@ -219,6 +225,7 @@ impl Options {
                 "reject" => OnBusy::Reject,
                 other => bail!("on-busy is take-over or reject, not {other:?}"),
             },
+            legacy_hevc: self.legacy_hevc,
             reconnect_window: duration("reconnect-window", &text(&self.reconnect_window, "15s"))?,
             allow_private_targets: self.allow_private_targets,
             grace: duration("grace", &text(&self.grace, "30s"))?,
@@ -246,6 +253,7 @@ impl Config {
             ("rtmp", self.rtmp != new.rtmp),
             ("rtmps", address(self) != address(new)),
             ("proxy-protocol", self.proxy_protocol != new.proxy_protocol),
+            ("legacy-hevc", self.legacy_hevc != new.legacy_hevc),
             ("api-token", self.api_token != new.api_token),
             ("secret", self.secret != new.secret),
             (

@@ -10,7 +10,7 @@ use lsv_core::hub::{Closed, Hub, Offer, OnBusy, Publisher, Settings};
 use lsv_core::media::{Kind, MediaFrame, Track};
 use lsv_core::path::{ChannelId, StreamPath};
 use lsv_core::ports::ChannelStore;
-use lsv_core::tag;
+use lsv_core::tag::{self, Packet};
 use lsv_core::time::Timestamp;
 use lsv_mux::flv::{Demuxer, Limits};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -43,12 +43,16 @@ impl Clip {
             .context("the demo clip is damaged")?
         {
             let at = Timestamp::from_millis(i64::from(tag.timestamp));
-            let frame = match tag.kind {
-                Kind::Video => parser.video(&tag.body, at)?,
-                Kind::Audio => parser.audio(&tag.body, at)?,
-                Kind::Data => None,
+            let packets = match tag.kind {
+                Kind::Video => parser.video(&tag.body, at),
+                Kind::Audio => parser.audio(&tag.body, at),
+                Kind::Data => continue,
             };
-            frames.extend(frame);
+            for packet in packets {
+                if let Packet::Frame(frame) = packet? {
+                    frames.push(frame);
+                }
+            }
         }
         join_ends(&mut frames, length);
         Ok(Self {

@@ -31,6 +31,7 @@ impl Sockets {
         bounds
             .proxy_protocol_from
             .clone_from(&config.proxy_protocol);
+        bounds.media.legacy_hevc = config.legacy_hevc;
         let http = http::bind(config.http).await?;
         let rtmp = Server::bind(config.rtmp, bounds.clone()).await?;
         let (mut rtmps, mut certificates) = (None, None);

@@ -1,13 +1,15 @@
 //! Bodies of this crate's fuzz targets: each takes arbitrary bytes and panics only where an invariant is broken.
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
 
 #[cfg(feature = "platform")]
 use crate::channel::{Channel, Fields, Moment};
-use crate::media::Kind;
+use crate::media::{Kind, MediaFrame, Track};
 #[cfg(feature = "platform")]
 use crate::path::ChannelId;
-use crate::tag;
+use crate::tag::{self, Features, Packet};
 use crate::time::Timestamp;
 
 /// Whatever JSON asks for a channel: it is refused, or the channel survives its stored form unchanged.
@@ -27,37 +29,101 @@ pub fn channel(data: &[u8]) {
     }
 }
 
-/// Whatever tag bodies come: they parse or are refused, and a frame that
-/// parses survives being written again.
+/// Whatever tag bodies come: they parse or are refused, within the bounds that were set; and every track and frame that
+/// parses survives being written again, in the form for old players and in the one for new ones.
+///
+/// The first byte is for the options. A byte in front of each body says its length, and in the top bit that it is
+/// audio: so one input holds headers and the frames that need them.
 ///
 /// # Panics
-/// If a frame that was written reads back differently.
+/// If a bound is broken, or what was written reads back differently.
 pub fn tag(data: &[u8]) {
-    let mut parser = tag::Parser::default();
-    let mut rest = data;
-    // A byte in front of each body says its length, and in the top bit that it is audio: so one input holds headers
-    // and the frames that need them.
+    let Some((&first, mut rest)) = data.split_first() else {
+        return;
+    };
+    let mut options = tag::Options::default();
+    options.legacy_hevc = first & 1 != 0;
+    options.tracks = usize::from(first >> 5);
+    let most = 2 * options.tracks;
+    let mut parser = tag::Parser::new(options);
     while let Some((&lead, tail)) = rest.split_first() {
         let (body, tail) = tail.split_at(tail.len().min(usize::from(lead & 0x7F)));
         rest = tail;
         let body = Bytes::copy_from_slice(body);
-        let audio = lead & 0x80 != 0;
         let at = Timestamp::from_millis(1);
-        let parse = |parser: &mut tag::Parser, body: &Bytes| match audio {
-            true => parser.audio(body, at),
-            false => parser.video(body, at),
+        let packets: Vec<_> = match lead & 0x80 != 0 {
+            true => parser.audio(&body, at).collect(),
+            false => parser.video(&body, at).collect(),
         };
-        let Ok(Some(frame)) = parse(&mut parser, &body) else {
-            continue;
-        };
-        let mut written = BytesMut::new();
-        tag::put_frame_header(&mut written, &frame);
-        written.extend_from_slice(&frame.payload);
-        let written = written.freeze();
-        let again = match frame.kind() {
-            Kind::Audio => parser.audio(&written, at),
-            _ => parser.video(&written, at),
-        };
-        assert!(again.is_ok_and(|again| again.is_some_and(|again| again.payload == frame.payload)));
+        assert!(packets.len() <= body.len().max(1), "packets out of nothing");
+        assert!(parser.tracks().count() <= most, "too many tracks");
+        for packet in packets.into_iter().flatten() {
+            match packet {
+                Packet::Track(track) | Packet::End(track) => assert_track(&track),
+                Packet::Frame(frame) => assert_frame(&frame),
+            }
+        }
     }
+}
+
+/// Panics unless `track` survives being written.
+pub(crate) fn assert_track(track: &Arc<Track>) {
+    let mut parser = tag::Parser::default();
+    let read = introduce(&mut parser, track, Features::ALL);
+    // A codec without a sequence header shows with its first frame.
+    assert!(read.is_none_or(|read| read == *track), "a track changed");
+}
+
+/// Panics unless `frame` survives being written.
+pub(crate) fn assert_frame(frame: &MediaFrame) {
+    for features in [Features::ALL, Features::default()] {
+        let mut parser = tag::Parser::default();
+        introduce(&mut parser, &frame.track, features);
+        let mut body = BytesMut::new();
+        tag::put_frame_header(&mut body, frame, features);
+        body.extend_from_slice(&frame.payload);
+        let at = Timestamp::from_millis(frame.dts.as_millis());
+        let packets = read(&mut parser, frame.kind(), body, at);
+        let [Packet::Frame(read)] = &packets[..] else {
+            panic!("a frame became {packets:?}");
+        };
+        let seen = |frame: &MediaFrame| (frame.composition, frame.key, frame.payload.clone());
+        assert_eq!(seen(read), seen(frame));
+        assert_eq!(read.track.codec, frame.track.codec);
+        if features == Features::ALL {
+            assert_eq!((&read.track, read.dts), (&frame.track, frame.dts));
+        } else {
+            assert_eq!((read.track.id, read.dts), (0, at));
+        }
+    }
+}
+
+/// Writes what precedes the first frame of `track`, and reads it.
+fn introduce(parser: &mut tag::Parser, track: &Track, features: Features) -> Option<Arc<Track>> {
+    let mut last = None;
+    for put in [tag::put_side_data, tag::put_config] {
+        let mut body = BytesMut::new();
+        put(&mut body, track, features);
+        if body.is_empty() {
+            continue;
+        }
+        for packet in read(parser, track.kind, body, Timestamp::ZERO) {
+            match packet {
+                Packet::Track(track) => last = Some(track),
+                other => panic!("a header became {other:?}"),
+            }
+        }
+    }
+    last
+}
+
+fn read(parser: &mut tag::Parser, kind: Kind, body: BytesMut, at: Timestamp) -> Vec<Packet> {
+    let body = body.freeze();
+    let packets = match kind {
+        Kind::Audio => parser.audio(&body, at),
+        _ => parser.video(&body, at),
+    };
+    packets
+        .collect::<Result<_, _>>()
+        .unwrap_or_else(|error| panic!("what was written is refused: {error}"))
 }

@@ -21,7 +21,7 @@
 //! use bytes::Bytes;
 //! use lsv_core::hub::{Delivery, Hub, Offer};
 //! use lsv_core::path::{ChannelId, StreamPath};
-//! use lsv_core::tag::Parser;
+//! use lsv_core::tag::{Packet, Parser};
 //! use lsv_core::time::Timestamp;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -31,9 +31,15 @@
 //!
 //! // Tag bodies as RTMP and FLV carry them: the AAC configuration, then a frame.
 //! let mut parser = Parser::default();
-//! parser.audio(&Bytes::from_static(&[0xAF, 0, 0x12, 0x10]), Timestamp::ZERO)?;
-//! let frame = parser.audio(&Bytes::from_static(&[0xAF, 1, 0x21, 0x10, 0x05]), Timestamp::ZERO)?;
-//! publisher.push(frame.ok_or("a frame")?)?;
+//! for body in [&[0xAF, 0, 0x12, 0x10][..], &[0xAF, 1, 0x21, 0x10, 0x05]] {
+//!     for packet in parser.audio(&Bytes::from_static(body), Timestamp::ZERO) {
+//!         match packet? {
+//!             Packet::Track(track) => publisher.announce(&track),
+//!             Packet::Frame(frame) => publisher.push(frame)?,
+//!             _ => {}
+//!         }
+//!     }
+//! }
 //!
 //! let mut reader = hub.find(&path).ok_or("live")?.subscribe();
 //! publisher.finish();

@@ -34,6 +34,11 @@ impl Timestamp {
         self.0.div_euclid(1_000_000)
     }
 
+    /// The nanoseconds beyond [`Timestamp::as_millis`], below a million.
+    pub const fn submilli_nanos(self) -> u32 {
+        self.0.rem_euclid(1_000_000) as u32
+    }
+
     /// In seconds.
     pub fn as_secs_f64(self) -> f64 {
         self.0 as f64 / 1e9
@@ -109,6 +114,27 @@ mod tests {
         assert_eq!(Timestamp::from_millis(33).to_scale(90_000), 2_970);
         assert_eq!(Timestamp::from_nanos(11_111).to_scale(90_000), 1);
         assert_eq!(Timestamp::from_nanos(-11_111).to_scale(90_000), -1);
+    }
+
+    #[test]
+    fn milliseconds_and_the_rest() {
+        for nanos in [
+            0,
+            1,
+            999_999,
+            40_500_000,
+            -1,
+            -1_000_000,
+            i64::MIN,
+            i64::MAX,
+        ] {
+            let at = Timestamp::from_nanos(nanos);
+            let rest = i64::from(at.submilli_nanos());
+            assert_eq!(
+                i128::from(at.as_millis()) * 1_000_000 + i128::from(rest),
+                nanos.into()
+            );
+        }
     }
 
     #[test]

@@ -21,15 +21,14 @@ use lsv_rtmp::{
     message::Message,
 };
 use rml_rtmp::{
-    chunk_io::{ChunkDeserializer, ChunkSerializer},
+    chunk_io::ChunkDeserializer,
     messages::{MessagePayload, RtmpMessage},
-    time::RtmpTimestamp,
 };
 
-/// What one read of a socket brings.
+/// What one read of a socket brings at most, as in this library's driver.
 const READ_BYTES: usize = 64 << 10;
 const RATES: [(&str, usize); 2] = [("1 Mbit/s", 1_000_000), ("20 Mbit/s", 20_000_000)];
-/// The standard's, what FFmpeg and OBS set, and what Wirecast, FFmpeg's later versions and this library set.
+/// What librtmp and GStreamer leave as it is, what OBS sets, and what FFmpeg and this library set.
 const CHUNK_SIZES: [u32; 3] = [128, 4096, 60_000];
 const VIEWERS: [usize; 2] = [1, 100];
 
@@ -37,7 +36,7 @@ fn decode(criterion: &mut Criterion) {
     for (rate, bits) in RATES {
         for chunk_size in CHUNK_SIZES {
             let messages = stream::two_seconds(bits);
-            let wire = wire(&messages, chunk_size);
+            let wire = stream::wire(&messages, chunk_size);
             assert_same(&messages, &wire);
             let mut group = group(criterion, &format!("decode {rate} chunks of {chunk_size}"));
             let size = (messages.len(), wire.len());
@@ -56,11 +55,11 @@ fn encode(criterion: &mut Criterion) {
     for (rate, bits) in RATES {
         for chunk_size in CHUNK_SIZES {
             let messages = stream::two_seconds(bits);
-            let payloads: Vec<_> = messages.iter().map(payload_of).collect();
+            let payloads: Vec<_> = messages.iter().map(stream::payload_of).collect();
             for viewers in VIEWERS {
                 let name = format!("encode {rate} chunks of {chunk_size} for {viewers}");
                 let mut group = group(criterion, &name);
-                let bytes = wire(&messages, chunk_size).len() * viewers;
+                let bytes = stream::wire(&messages, chunk_size).len() * viewers;
                 let size = (messages.len(), bytes);
                 run(&mut group, "lsv", size, || {
                     encode_lsv(&messages, chunk_size, viewers)
@@ -146,7 +145,9 @@ fn encode_lsv(messages: &[Message], chunk_size: u32, viewers: usize) -> Duration
 
 /// Each viewer has a serializer, as its headers refer to what that viewer got before.
 fn encode_rml(messages: &[MessagePayload], chunk_size: u32, viewers: usize) -> Duration {
-    let mut encoders: Vec<_> = (0..viewers).map(|_| serializer(chunk_size).0).collect();
+    let mut encoders: Vec<_> = (0..viewers)
+        .map(|_| stream::serializer(chunk_size).0)
+        .collect();
     let start = Instant::now();
     for message in messages {
         for encoder in &mut encoders {
@@ -185,37 +186,6 @@ fn group<'a>(criterion: &'a mut Criterion, name: &str) -> BenchmarkGroup<'a, Wal
         .measurement_time(Duration::from_secs(2))
         .sample_size(30);
     group
-}
-
-fn wire(messages: &[Message], chunk_size: u32) -> Vec<u8> {
-    let (mut encoder, mut wire) = serializer(chunk_size);
-    for message in messages {
-        wire.extend(
-            encoder
-                .serialize(&payload_of(message), false, false)
-                .expect("not too long")
-                .bytes,
-        );
-    }
-    wire
-}
-
-/// A serializer of rml_rtmp, and the bytes that announce its chunk size.
-fn serializer(chunk_size: u32) -> (ChunkSerializer, Vec<u8>) {
-    let mut encoder = ChunkSerializer::new();
-    let announced = encoder
-        .set_max_chunk_size(chunk_size, RtmpTimestamp::new(0))
-        .expect("in range");
-    (encoder, announced.bytes)
-}
-
-fn payload_of(message: &Message) -> MessagePayload {
-    MessagePayload {
-        timestamp: RtmpTimestamp::new(message.timestamp),
-        type_id: message.type_id.0,
-        message_stream_id: message.stream_id,
-        data: message.payload.clone(),
-    }
 }
 
 /// Both decoders must give what was sent, else the comparison says nothing.

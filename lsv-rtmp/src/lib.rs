@@ -7,7 +7,7 @@
 //! | --- | --- | --- |
 //! | RTMP 1.0 | Adobe, *Real-Time Messaging Protocol*, December 2012 | all but shared objects and RTMPE |
 //! | AMF0 | Adobe, *Action Message Format AMF 0*, December 2007 | all but references, record sets and AMF3 inside |
-//! | E-RTMP v2 | Veovera, *Enhanced RTMP (V2)* | `connect` properties; payloads pass through as they are |
+//! | E-RTMP v2 | Veovera, *Enhanced RTMP (V2)* | all but `MPEG2TSSequenceStart` and AMF3 in video metadata |
 //!
 //! Connections through a load balancer may open with HAProxy's PROXY protocol, versions 1 and 2: [`proxy_protocol`].
 //! The digest handshake, which no paper describes, is in [`handshake`].
@@ -19,6 +19,7 @@
 //! | [`message`] | control, command, data and aggregate messages | §5.4, §6, §7.1 |
 //! | [`amf0`] | the notation of commands and metadata | |
 //! | [`session`] | the whole conversation: [`session::Server`], [`session::Client`] | §7.2 |
+//! | [`media`] | media messages to tracks and frames and back | §7.1.4, §7.1.5, E-RTMP v2 |
 //!
 //! A server takes a publisher like this; the full loop with a socket is in [`session`].
 //!
@@ -64,6 +65,7 @@ pub mod error;
 pub mod fuzzing;
 pub mod handshake;
 mod limits;
+pub mod media;
 pub mod message;
 pub mod proxy_protocol;
 pub mod session;

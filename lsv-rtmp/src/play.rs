@@ -1,17 +1,16 @@
-//! Playing: a stream as RTMP messages, chunked once for all players.
+//! Playing: a stream as RTMP messages, chunked once for all players that understand the same.
 //!
 //! Every message opens with a type 0 chunk on a fixed chunk stream, so its bytes depend on nothing that was sent
 //! before and any number of players can share them (RTMP 1.0 §5.3.1). What it takes: one chunk size
 //! ([`CHUNK_SIZE`]) and one message stream id ([`STREAM_ID`]) for all players.
 
 use bytes::{Bytes, BytesMut};
-use lsv_core::hub::Package;
-use lsv_core::media::{Kind, MediaFrame, Track, Tracks};
-use lsv_core::tag;
+use lsv_core::hub::{Chunk, Package, Stream, Subscriber};
+use lsv_core::media::{Kind, MediaFrame, Tracks};
 use lsv_core::time::Timestamp;
 
 use crate::chunk::{self, Header, encode_message};
-use crate::message::MessageType;
+use crate::media::{Features, Message, Muxer};
 use crate::session::ServerConfig;
 
 /// The chunk size that a session must have announced before it sends what [`PlayPackage`] makes: the default.
@@ -20,62 +19,76 @@ pub const CHUNK_SIZE: u32 = ServerConfig::CHUNK_SIZE;
 /// The message stream on which media goes out: the first that `createStream` gives.
 pub const STREAM_ID: u32 = 1;
 
-/// Packages a stream as RTMP messages.
-#[derive(Debug)]
-pub struct PlayPackage {
-    tag_header: BytesMut,
+/// Reads `stream` for a player that understands `features`, from the newest key frame on.
+pub fn subscribe(stream: &Stream, features: Features) -> Subscriber<Chunk> {
+    // One packaging for each set of features that players come with.
+    match (
+        features.multitrack,
+        features.nanoseconds,
+        features.side_data,
+    ) {
+        (false, false, false) => stream.packaged::<PlayPackage>(),
+        (false, false, true) => stream.packaged::<Messages<false, false, true>>(),
+        (false, true, _) => stream.packaged::<Messages<false, true, true>>(),
+        (true, false, _) => stream.packaged::<MultitrackPlayPackage>(),
+        (true, true, _) => stream.packaged::<Messages<true, true, true>>(),
+    }
 }
 
-impl Package for PlayPackage {
+/// Packages the default tracks of a stream as RTMP messages that players of any age understand.
+pub type PlayPackage = Messages<false, false, false>;
+
+/// Packages all tracks of a stream, and what is said beside their codecs, for players of E-RTMP v2.
+pub type MultitrackPlayPackage = Messages<true, false, true>;
+
+/// Packages a stream as RTMP messages, with the [`Features`] that its name lists.
+#[derive(Debug)]
+pub struct Messages<const MULTITRACK: bool, const NANOSECONDS: bool, const SIDE_DATA: bool> {
+    muxer: Muxer,
+}
+
+impl<const MULTITRACK: bool, const NANOSECONDS: bool, const SIDE_DATA: bool> Package
+    for Messages<MULTITRACK, NANOSECONDS, SIDE_DATA>
+{
+    const ALL_TRACKS: bool = MULTITRACK;
+
     fn new() -> Self {
+        let mut features = Features::default();
+        features.multitrack = MULTITRACK;
+        features.nanoseconds = NANOSECONDS;
+        features.side_data = SIDE_DATA;
         Self {
-            tag_header: BytesMut::new(),
+            muxer: Muxer::new(features),
         }
     }
 
     fn prelude(&mut self, tracks: &Tracks, at: Timestamp) -> Bytes {
         let mut out = BytesMut::new();
-        if let Some(metadata) = &tracks.metadata {
-            // Metadata describes the whole: at any other time FFmpeg takes it for the start of a subtitle track.
-            put_message(&mut out, Kind::Data, Timestamp::ZERO, &[metadata]);
-        }
-        for track in tracks.defaults() {
-            self.put_config(&mut out, track, at);
+        for message in self.muxer.open(tracks, at) {
+            put_message(&mut out, &message);
         }
         out.freeze()
     }
 
     fn push(&mut self, frame: &MediaFrame, out: &mut BytesMut) {
-        self.tag_header.clear();
-        tag::put_frame_header(&mut self.tag_header, frame);
-        let parts: [&[u8]; 2] = [&self.tag_header, &frame.payload];
-        put_message(out, frame.kind(), frame.dts, &parts);
+        for message in self.muxer.push(frame) {
+            put_message(out, &message);
+        }
     }
 }
 
-impl PlayPackage {
-    fn put_config(&mut self, out: &mut BytesMut, track: &Track, at: Timestamp) {
-        self.tag_header.clear();
-        tag::put_config(&mut self.tag_header, track);
-        put_message(out, track.kind, at, &[&self.tag_header]);
-    }
-}
-
-fn put_message(out: &mut BytesMut, kind: Kind, at: Timestamp, parts: &[&[u8]]) {
-    let (chunk_stream_id, type_id) = match kind {
-        Kind::Video => (chunk::id::VIDEO, MessageType::VIDEO),
-        Kind::Audio => (chunk::id::AUDIO, MessageType::AUDIO),
-        Kind::Data => (chunk::id::AUDIO, MessageType::DATA),
-    };
+fn put_message(out: &mut BytesMut, message: &Message) {
     let header = Header {
-        chunk_stream_id,
-        // RTMP's clock has 32 bits and wraps.
-        timestamp: at.as_millis() as u32,
-        type_id,
+        chunk_stream_id: match message.kind {
+            Kind::Video => chunk::id::VIDEO,
+            Kind::Audio | Kind::Data => chunk::id::AUDIO,
+        },
+        timestamp: message.timestamp,
+        type_id: message.message_type(),
         stream_id: STREAM_ID,
     };
     let before = out.len();
-    if encode_message(out, &header, parts, CHUNK_SIZE).is_err() {
+    if encode_message(out, &header, &message.parts(), CHUNK_SIZE).is_err() {
         // Longer than the 16 MiB that a message can say. Its parts came in as one message, so only a wider tag
         // header gets here; without the message the player misses one frame.
         out.truncate(before);
@@ -87,11 +100,12 @@ mod tests {
     use std::sync::Arc;
 
     use lsv_core::codec::{FourCc, aac};
-    use lsv_core::media::Codec;
+    use lsv_core::media::{Codec, Track};
 
     use super::*;
     use crate::Limits;
     use crate::chunk::Decoder;
+    use crate::message::MessageType;
 
     fn track(kind: Kind, codec: Codec) -> Arc<Track> {
         Arc::new(Track::new(kind, codec))

@@ -6,6 +6,7 @@
 
 mod api;
 mod browser;
+mod certificate;
 mod ffmpeg;
 pub mod flv;
 mod packets;
@@ -19,6 +20,7 @@ mod wait;
 
 pub use api::{Answer, Api, stream_key};
 pub use browser::{Seen, play};
+pub use certificate::{Certificate, served};
 pub use ffmpeg::{Picture, Watched, probe, push_file, watch, watch_file};
 pub use packets::Packets;
 pub use process::{Process, Signal};

@@ -2,8 +2,10 @@
 
 use std::{
     ffi::OsStr,
+    fs,
     process::{ExitStatus, Stdio},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 pub use rustix::process::Signal;
@@ -108,6 +110,41 @@ impl Process {
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id().expect("the process still runs")
+    }
+
+    /// Memory that it holds now, in bytes.
+    ///
+    /// # Panics
+    /// If it no longer runs.
+    #[must_use]
+    pub fn resident_bytes(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id()));
+        let status = status.expect("the process runs");
+        let kib = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+        kib.and_then(|kib| kib.trim().parse::<u64>().ok())
+            .expect("VmRSS in KiB")
+            * 1024
+    }
+
+    /// Processor time used so far, in user and system mode together.
+    ///
+    /// # Panics
+    /// If it no longer runs.
+    #[must_use]
+    pub fn processor_time(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id()));
+        let stat = stat.expect("the process runs");
+        // The second field is the name in parentheses; user and system ticks are fields 14 and 15.
+        let (_, fields) = stat.rsplit_once(')').expect("a name in parentheses");
+        let ticks: u64 = fields
+            .split_whitespace()
+            .skip(11)
+            .take(2)
+            .map(|ticks| ticks.parse::<u64>().expect("ticks"))
+            .sum();
+        Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second())
     }
 
     /// What it has written to standard output so far.

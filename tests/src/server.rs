@@ -1,7 +1,6 @@
 //! The real `lsv` binary, on free ports, in a folder of its own.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     process::{Command, ExitStatus},
     sync::OnceLock,
@@ -103,15 +102,22 @@ impl Server {
         format!("{}/{key}", self.printed("RTMP"))
     }
 
+    /// The RTMPS address of a stream key, credential and all.
+    #[must_use]
+    pub fn rtmps(&self, key: &str) -> String {
+        format!("{}/{key}", self.printed("RTMPS"))
+    }
+
     /// Host and port of the RTMP listener.
-    ///
-    /// # Panics
-    /// If the printed address is not RTMP.
     #[must_use]
     pub fn rtmp_address(&self) -> &str {
-        let address = self.printed("RTMP").strip_prefix("rtmp://");
-        let address = address.expect("an RTMP address");
-        address.split_once('/').map_or(address, |(host, _)| host)
+        host(self.printed("RTMP"))
+    }
+
+    /// Host and port of the RTMPS listener.
+    #[must_use]
+    pub fn rtmps_address(&self) -> &str {
+        host(self.printed("RTMPS"))
     }
 
     /// The API with the operator's token.
@@ -148,38 +154,15 @@ impl Server {
     }
 
     /// Memory that it holds now, in bytes.
-    ///
-    /// # Panics
-    /// If it no longer runs.
     #[must_use]
     pub fn resident_bytes(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()));
-        let status = status.expect("the server runs");
-        let kib = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
-        kib.and_then(|kib| kib.trim().parse::<u64>().ok())
-            .expect("VmRSS in KiB")
-            * 1024
+        self.process.resident_bytes()
     }
 
     /// Processor time used so far, in user and system mode together.
-    ///
-    /// # Panics
-    /// If it no longer runs.
     #[must_use]
     pub fn processor_time(&self) -> Duration {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id()));
-        let stat = stat.expect("the server runs");
-        // The second field is the name in parentheses; user and system ticks are fields 14 and 15.
-        let (_, fields) = stat.rsplit_once(')').expect("a name in parentheses");
-        let ticks: u64 = fields
-            .split_whitespace()
-            .skip(11)
-            .take(2)
-            .map(|ticks| ticks.parse::<u64>().expect("ticks"))
-            .sum();
-        Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second())
+        self.process.processor_time()
     }
 
     /// Asks it to stop as an operator does and waits for its end.
@@ -220,6 +203,12 @@ fn command_line(data: &Path, arguments: &[&str]) -> Vec<String> {
     }
     line.extend(arguments.iter().map(|&argument| argument.to_owned()));
     line
+}
+
+/// Host and port of an address.
+fn host(address: &str) -> &str {
+    let (_, rest) = address.split_once("://").expect("an address");
+    rest.split_once('/').map_or(rest, |(host, _)| host)
 }
 
 fn ready(printed: &str) -> bool {

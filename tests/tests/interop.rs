@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use futures::future::join_all;
 use lsv_tests::{
     Recording, Server, eventually,
-    peers::{Addresses, Clip, Obs, Player, Publisher},
+    peers::{Addresses, Audio, Clip, Obs, Player, Publisher, Video},
 };
 use tempfile::TempDir;
 
@@ -20,6 +20,62 @@ async fn every_client_plays_what_every_client_publishes() {
             clip.travels(&server, publisher, &players.collect::<Vec<_>>())
                 .await;
         }
+    }
+}
+
+#[tokio::test]
+async fn hevc_and_opus_arrive_as_they_were_sent() {
+    travels_enhanced(Video::Hevc, Audio::Opus).await;
+}
+
+#[tokio::test]
+async fn av1_and_flac_arrive_as_they_were_sent() {
+    travels_enhanced(Video::Av1, Audio::Flac).await;
+}
+
+#[tokio::test]
+async fn vp9_and_ac3_arrive_as_they_were_sent() {
+    travels_enhanced(Video::Vp9, Audio::Ac3).await;
+}
+
+#[tokio::test]
+async fn h264_and_eac3_arrive_as_they_were_sent() {
+    travels_enhanced(Video::H264, Audio::Eac3).await;
+}
+
+#[tokio::test]
+async fn av1_and_opus_arrive_as_they_were_sent() {
+    travels_enhanced(Video::Av1, Audio::Opus).await;
+}
+
+#[tokio::test]
+async fn hevc_and_aac_arrive_as_they_were_sent() {
+    travels_enhanced(Video::Hevc, Audio::Aac).await;
+}
+
+#[tokio::test]
+async fn vp9_and_mp3_arrive_as_they_were_sent() {
+    travels_enhanced(Video::Vp9, Audio::Mp3).await;
+}
+
+/// One track of each, by every client that speaks Enhanced RTMP or does not look at what it carries.
+async fn travels_enhanced(video: Video, audio: Audio) {
+    if !Publisher::NewFfmpeg.there() {
+        return;
+    }
+    let server = Server::start(&[]).await;
+    let (video, audio) = ([video], [audio]);
+    let clip = Encoded::new(&Clip {
+        video: &video,
+        audio: &audio,
+    })
+    .await;
+    for publisher in [Publisher::NewFfmpeg, Publisher::Rml] {
+        let players = Player::CODEC_BLIND
+            .into_iter()
+            .filter(|player| player.there());
+        clip.travels(&server, publisher, &players.collect::<Vec<_>>())
+            .await;
     }
 }
 
@@ -63,7 +119,7 @@ struct Encoded {
 }
 
 impl Encoded {
-    async fn new(clip: &Clip) -> Self {
+    async fn new(clip: &Clip<'_>) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let file = folder.path().join("clip.flv");
         clip.encode(SECONDS, &file).await;
@@ -89,6 +145,7 @@ impl Encoded {
             .map(|player| player.record(&addresses, PACKETS));
         let recordings = join_all(recordings).await;
         publishing.assert_runs();
+        publishing.end().await;
         let sent = match remuxed.exists() {
             true => Recording::of(&remuxed).await,
             false => self.sent.clone(),

@@ -34,6 +34,25 @@ impl FourCc {
     pub const EC3: Self = Self(*b"ec-3");
     /// MP3.
     pub const MP3: Self = Self(*b".mp3");
+
+    /// The video codecs of E-RTMP v2.
+    pub const VIDEO: [Self; 6] = [
+        Self::AVC1,
+        Self::HVC1,
+        Self::VVC1,
+        Self::AV01,
+        Self::VP09,
+        Self::VP08,
+    ];
+    /// The audio codecs of E-RTMP v2.
+    pub const AUDIO: [Self; 6] = [
+        Self::MP4A,
+        Self::OPUS,
+        Self::FLAC,
+        Self::AC3,
+        Self::EC3,
+        Self::MP3,
+    ];
 }
 
 impl fmt::Display for FourCc {

@@ -1,88 +1,75 @@
-//! Reading tag bodies, with the state that the format spreads over messages: the configuration in force.
+//! Reading tag bodies, with the state that the format spreads over messages: the configurations in force.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{
-    CODEC_AVC, COMMAND_FRAME, EX_VIDEO, KEY_FRAME, PACKET_CONFIG, PACKET_MEDIA, SOUND_AAC,
-    SOUND_EX, TagError, ex,
-};
+use super::body::{Content, Part, Parts};
+use super::{Packet, TagError, is_self_describing};
 use crate::codec::{FourCc, InvalidConfig, MAX_RECORD_BYTES, aac, avc};
-use crate::media::{Codec, Kind, MediaFrame, Track};
+use crate::media::{ChannelLayout, Codec, Kind, MediaFrame, Track};
 use crate::time::Timestamp;
-use crate::wire::{Reader, subslice};
+use crate::wire::subslice;
+
+/// What a [`Parser`] takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Options {
+    /// Take FLV video codec 12 for HEVC, as encoders sent it that are older than Enhanced RTMP. Off: the number was never
+    /// assigned.
+    pub legacy_hevc: bool,
+    /// Tracks of one kind, 8: each keeps up to 128 KiB of configuration and side data.
+    pub tracks: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            legacy_hevc: false,
+            tracks: 8,
+        }
+    }
+}
 
 /// Parses the tag bodies of one publisher, or of one FLV file, in their order.
 ///
 /// Payloads of the frames that come out share the memory of the bodies that went in.
 #[derive(Debug, Clone, Default)]
 pub struct Parser {
-    video: Option<Arc<Track>>,
-    audio: Option<Arc<Track>>,
+    options: Options,
+    slots: Vec<Slot>,
     data: Option<Arc<Track>>,
 }
 
+/// A track as far as it is known.
+#[derive(Debug, Clone)]
+struct Slot {
+    kind: Kind,
+    id: u8,
+    metadata: Option<Bytes>,
+    channels: Option<ChannelLayout>,
+    track: Option<Arc<Track>>,
+}
+
 impl Parser {
-    /// Parses a video body whose message carried the timestamp `at`.
-    ///
-    /// `None` when the body held no frame: a sequence header, an end of sequence, a command frame.
-    pub fn video(&mut self, body: &Bytes, at: Timestamp) -> Result<Option<MediaFrame>, TagError> {
-        let mut reader = Reader::new(body);
-        let first = reader.u8()?;
-        if first & EX_VIDEO != 0 {
-            return self.enhanced_video(body, reader, first, at);
-        }
-        let frame_type = first >> 4;
-        if frame_type == COMMAND_FRAME {
-            return Ok(None);
-        }
-        let codec = first & 0x0F;
-        if codec != CODEC_AVC {
-            return Err(TagError::UnsupportedCodec(format!(
-                "FLV video codec {codec}"
-            )));
-        }
-        let packet = reader.u8()?;
-        let composition = reader.i24()?;
-        match packet {
-            PACKET_CONFIG => {
-                let record = subslice(body, reader.rest());
-                self.configure_video(FourCc::AVC1, record)?;
-                Ok(None)
-            }
-            PACKET_MEDIA => {
-                let key = frame_type == KEY_FRAME;
-                self.video_frame(body, reader.rest(), at, composition, key)
-            }
-            _ => Ok(None),
+    /// A parser that has seen nothing yet.
+    pub fn new(options: Options) -> Self {
+        Self {
+            options,
+            ..Self::default()
         }
     }
 
-    /// Parses an audio body whose message carried the timestamp `at`; `None` when it held no frame.
-    pub fn audio(&mut self, body: &Bytes, at: Timestamp) -> Result<Option<MediaFrame>, TagError> {
-        let mut reader = Reader::new(body);
-        let first = reader.u8()?;
-        match first >> 4 {
-            SOUND_EX => self.enhanced_audio(body, reader, first & 0x0F, at),
-            SOUND_AAC => match reader.u8()? {
-                PACKET_CONFIG => {
-                    let record = subslice(body, reader.rest());
-                    self.configure_audio(FourCc::MP4A, record)?;
-                    Ok(None)
-                }
-                PACKET_MEDIA => self.audio_frame(body, reader.rest(), at),
-                _ => Ok(None),
-            },
-            format => Err(TagError::UnsupportedCodec(format!(
-                "FLV sound format {format}"
-            ))),
-        }
+    /// Parses a video body whose message carried the timestamp `at`. Take all packets out: only so is all of it seen.
+    pub fn video<'a>(&'a mut self, body: &'a Bytes, at: Timestamp) -> Packets<'a> {
+        let parts = Parts::video(body, at, &self.options);
+        Packets::new(self, Kind::Video, body, parts)
     }
 
-    /// The tracks whose sequence headers have come, video first.
-    pub fn tracks(&self) -> impl Iterator<Item = &Arc<Track>> {
-        self.video.iter().chain(&self.audio)
+    /// Parses an audio body whose message carried the timestamp `at`. Take all packets out: only so is all of it seen.
+    pub fn audio<'a>(&'a mut self, body: &'a Bytes, at: Timestamp) -> Packets<'a> {
+        let parts = Parts::audio(body, at);
+        Packets::new(self, Kind::Audio, body, parts)
     }
 
     /// Wraps a script data body: AMF0 name and value, as in an FLV script tag.
@@ -90,196 +77,221 @@ impl Parser {
         let track = self
             .data
             .get_or_insert_with(|| Arc::new(Track::new(Kind::Data, Codec::Data)));
-        frame(track, at, Timestamp::ZERO, false, body)
+        MediaFrame::new(track, at, body)
     }
 
-    fn enhanced_video(
+    /// The tracks whose configurations are known, in the order in which they came.
+    pub fn tracks(&self) -> impl Iterator<Item = &Arc<Track>> {
+        self.slots.iter().filter_map(|slot| slot.track.as_ref())
+    }
+
+    fn take(
         &mut self,
+        kind: Kind,
         body: &Bytes,
-        mut reader: Reader<'_>,
-        first: u8,
-        at: Timestamp,
-    ) -> Result<Option<MediaFrame>, TagError> {
-        let frame_type = (first >> 4) & 7;
-        let (packet, at) = mod_ex(&mut reader, first & 0x0F, at)?;
-        if frame_type == COMMAND_FRAME && packet != ex::SIDE_DATA {
+        part: &Part<'_>,
+    ) -> Result<Option<Packet>, TagError> {
+        match part.content {
+            Content::Start => self.configure(kind, part),
+            Content::Frame | Content::FrameX => self.frame(kind, body, part),
+            Content::End => {
+                let track = self
+                    .known(kind, part.id)
+                    .and_then(|slot| slot.track.clone());
+                Ok(track.map(Packet::End))
+            }
+            Content::SideData => self.set_side_data(kind, part),
+        }
+    }
+
+    /// Encoders repeat their sequence headers, many at each key frame: only a changed one makes a new track.
+    fn configure(&mut self, kind: Kind, part: &Part<'_>) -> Result<Option<Packet>, TagError> {
+        if self.known(kind, part.id).is_some_and(|slot| slot.has(part)) {
             return Ok(None);
         }
-        let fourcc = four_cc(&mut reader)?;
-        match packet {
-            ex::SEQUENCE_START => {
-                let record = subslice(body, reader.rest());
-                self.configure_video(fourcc, record)?;
-                Ok(None)
-            }
-            ex::CODED_FRAMES | ex::CODED_FRAMES_X => {
-                let has_composition =
-                    packet == ex::CODED_FRAMES && matches!(fourcc, FourCc::AVC1 | FourCc::HVC1);
-                let composition = if has_composition { reader.i24()? } else { 0 };
-                let key = frame_type == KEY_FRAME;
-                self.video_frame(body, reader.rest(), at, composition, key)
-            }
-            ex::SEQUENCE_END | ex::SIDE_DATA => Ok(None),
-            other => Err(TagError::UnsupportedPacket(other)),
-        }
+        let codec = codec(kind, part.fourcc, part.payload)?;
+        let slot = self.slot(kind, part.id)?;
+        Ok(Some(Packet::Track(slot.renew(codec))))
     }
 
-    fn enhanced_audio(
+    fn frame(
         &mut self,
+        kind: Kind,
         body: &Bytes,
-        mut reader: Reader<'_>,
-        packet: u8,
-        at: Timestamp,
-    ) -> Result<Option<MediaFrame>, TagError> {
-        let (packet, at) = mod_ex(&mut reader, packet, at)?;
-        let fourcc = four_cc(&mut reader)?;
-        match packet {
-            ex::SEQUENCE_START => {
-                let record = subslice(body, reader.rest());
-                self.configure_audio(fourcc, record)?;
-                Ok(None)
+        part: &Part<'_>,
+    ) -> Result<Option<Packet>, TagError> {
+        if part.payload.is_empty() {
+            // Some encoders send empty messages to keep a connection busy; an empty access unit means nothing to a muxer.
+            return Ok(None);
+        }
+        let known = self
+            .known(kind, part.id)
+            .and_then(|slot| slot.track.as_ref());
+        let track = match known.filter(|track| track.codec.fourcc() == Some(part.fourcc)) {
+            Some(track) => Arc::clone(track),
+            None if is_self_describing(part.fourcc) => {
+                let codec = codec(kind, part.fourcc, &[])?;
+                self.slot(kind, part.id)?.renew(codec)
             }
-            ex::CODED_FRAMES => self.audio_frame(body, reader.rest(), at),
-            ex::SEQUENCE_END | ex::SIDE_DATA => Ok(None),
-            other => Err(TagError::UnsupportedPacket(other)),
+            None => {
+                check_carried(kind, part.fourcc)?;
+                return Err(TagError::NoConfig(kind));
+            }
+        };
+        let mut frame = MediaFrame::new(&track, part.at, subslice(body, part.payload));
+        (frame.composition, frame.key) = (part.composition, part.key);
+        Ok(Some(Packet::Frame(frame)))
+    }
+
+    fn set_side_data(&mut self, kind: Kind, part: &Part<'_>) -> Result<Option<Packet>, TagError> {
+        let (mut metadata, mut channels) = (None, None);
+        match kind {
+            Kind::Video => metadata = Some(detached(part.payload)?),
+            // An order that is not defined says nothing.
+            _ => channels = ChannelLayout::parse(part.payload)?,
+        }
+        let slot = self.slot(kind, part.id)?;
+        if (&slot.metadata, &slot.channels) == (&metadata, &channels) {
+            return Ok(None);
+        }
+        (slot.metadata, slot.channels) = (metadata, channels);
+        let codec = slot.track.as_ref().map(|track| track.codec.clone());
+        Ok(codec.map(|codec| Packet::Track(slot.renew(codec))))
+    }
+
+    fn known(&self, kind: Kind, id: u8) -> Option<&Slot> {
+        self.slots.iter().find(|slot| slot.is(kind, id))
+    }
+
+    fn slot(&mut self, kind: Kind, id: u8) -> Result<&mut Slot, TagError> {
+        let too_many = TagError::TooManyTracks(self.options.tracks);
+        let position = match self.slots.iter().position(|slot| slot.is(kind, id)) {
+            Some(position) => position,
+            None => {
+                let of_kind = self.slots.iter().filter(|slot| slot.kind == kind);
+                if of_kind.count() >= self.options.tracks {
+                    return Err(too_many);
+                }
+                self.slots.push(Slot::new(kind, id));
+                self.slots.len() - 1
+            }
+        };
+        self.slots.get_mut(position).ok_or(too_many)
+    }
+}
+
+impl Slot {
+    fn new(kind: Kind, id: u8) -> Self {
+        Self {
+            kind,
+            id,
+            metadata: None,
+            channels: None,
+            track: None,
         }
     }
 
-    fn video_frame(
-        &self,
-        body: &Bytes,
-        payload: &[u8],
-        at: Timestamp,
-        composition_ms: i32,
-        key: bool,
-    ) -> Result<Option<MediaFrame>, TagError> {
-        let track = self.video.as_ref().ok_or(TagError::NoConfig(Kind::Video))?;
-        let composition = Timestamp::from_millis(i64::from(composition_ms));
-        Ok(non_empty(frame(
-            track,
-            at,
-            composition,
-            key,
-            subslice(body, payload),
-        )))
+    fn is(&self, kind: Kind, id: u8) -> bool {
+        (self.kind, self.id) == (kind, id)
     }
 
-    fn audio_frame(
-        &self,
-        body: &Bytes,
-        payload: &[u8],
-        at: Timestamp,
-    ) -> Result<Option<MediaFrame>, TagError> {
-        let track = self.audio.as_ref().ok_or(TagError::NoConfig(Kind::Audio))?;
-        Ok(non_empty(frame(
-            track,
-            at,
-            Timestamp::ZERO,
-            false,
-            subslice(body, payload),
-        )))
+    /// Whether the codec and record of `part` are in force.
+    fn has(&self, part: &Part<'_>) -> bool {
+        self.track.as_ref().is_some_and(|track| {
+            let codec = &track.codec;
+            codec.fourcc() == Some(part.fourcc) && codec.config_record() == part.payload
+        })
     }
 
-    fn configure_video(&mut self, fourcc: FourCc, record: Bytes) -> Result<(), TagError> {
-        let codec = match fourcc {
-            FourCc::AVC1 => Codec::Avc(avc::Config::parse(detached(&record)?)?),
-            FourCc::HVC1 | FourCc::AV01 | FourCc::VP09 | FourCc::VP08 => other(fourcc, &record)?,
-            unknown => return Err(TagError::UnsupportedCodec(unknown.to_string())),
+    fn renew(&mut self, codec: Codec) -> Arc<Track> {
+        let track = Track::new(self.kind, codec)
+            .with_id(self.id)
+            .with_metadata(self.metadata.clone())
+            .with_channels(self.channels.clone());
+        Arc::clone(self.track.insert(Arc::new(track)))
+    }
+}
+
+/// The packets of one tag body, in their order.
+///
+/// After [`TagError::NoConfig`] the packets of other tracks follow; any other error is the last item.
+#[derive(Debug)]
+pub struct Packets<'a> {
+    parser: &'a mut Parser,
+    kind: Kind,
+    body: &'a Bytes,
+    parts: Option<Result<Parts<'a>, TagError>>,
+}
+
+impl<'a> Packets<'a> {
+    fn new(
+        parser: &'a mut Parser,
+        kind: Kind,
+        body: &'a Bytes,
+        parts: Result<Parts<'a>, TagError>,
+    ) -> Self {
+        Self {
+            parser,
+            kind,
+            body,
+            parts: Some(parts),
+        }
+    }
+
+    fn advance(&mut self) -> Result<Option<Packet>, TagError> {
+        let parts = match &mut self.parts {
+            Some(Ok(parts)) => parts,
+            Some(Err(error)) => return Err(error.clone()),
+            None => return Ok(None),
         };
-        set(&mut self.video, Kind::Video, codec);
-        Ok(())
-    }
-
-    fn configure_audio(&mut self, fourcc: FourCc, record: Bytes) -> Result<(), TagError> {
-        let codec = match fourcc {
-            FourCc::MP4A => Codec::Aac(aac::Config::parse(detached(&record)?)?),
-            FourCc::OPUS | FourCc::FLAC | FourCc::AC3 | FourCc::EC3 | FourCc::MP3 => {
-                other(fourcc, &record)?
+        while let Some(part) = parts.next()? {
+            if let Some(packet) = self.parser.take(self.kind, self.body, &part)? {
+                return Ok(Some(packet));
             }
-            unknown => return Err(TagError::UnsupportedCodec(unknown.to_string())),
-        };
-        set(&mut self.audio, Kind::Audio, codec);
-        Ok(())
+        }
+        Ok(None)
     }
 }
 
-/// Replaces the track in `slot` unless the encoder merely repeated its sequence header, as many do at key frames.
-fn set(slot: &mut Option<Arc<Track>>, kind: Kind, codec: Codec) {
-    if slot.as_ref().is_none_or(|known| known.codec != codec) {
-        *slot = Some(Arc::new(Track::new(kind, codec)));
+impl Iterator for Packets<'_> {
+    type Item = Result<Packet, TagError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let packet = self.advance().transpose();
+        if !matches!(packet, Some(Ok(_) | Err(TagError::NoConfig(_)))) {
+            self.parts = None;
+        }
+        packet
     }
 }
 
-fn other(fourcc: FourCc, record: &Bytes) -> Result<Codec, InvalidConfig> {
-    Ok(Codec::Other {
-        fourcc,
-        config: detached(record)?,
+/// The codec of a sequence header; of codecs without one, under an empty record.
+fn codec(kind: Kind, fourcc: FourCc, record: &[u8]) -> Result<Codec, TagError> {
+    check_carried(kind, fourcc)?;
+    let config = detached(record)?;
+    Ok(match fourcc {
+        FourCc::AVC1 => Codec::Avc(avc::Config::parse(config)?),
+        FourCc::MP4A => Codec::Aac(aac::Config::parse(config)?),
+        _ => Codec::Other { fourcc, config },
     })
 }
 
+fn check_carried(kind: Kind, fourcc: FourCc) -> Result<(), TagError> {
+    let carried: &[FourCc] = match kind {
+        Kind::Video => &FourCc::VIDEO,
+        Kind::Audio => &FourCc::AUDIO,
+        Kind::Data => &[],
+    };
+    match carried.contains(&fourcc) {
+        true => Ok(()),
+        false => Err(TagError::UnsupportedCodec(fourcc.to_string())),
+    }
+}
+
 /// A copy of its own, so that a configuration kept for hours does not keep its message's buffer.
-fn detached(record: &Bytes) -> Result<Bytes, InvalidConfig> {
+fn detached(record: &[u8]) -> Result<Bytes, InvalidConfig> {
     if record.len() > MAX_RECORD_BYTES {
         return Err(InvalidConfig::TooLong(record.len()));
     }
     Ok(Bytes::copy_from_slice(record))
 }
-
-fn frame(
-    track: &Arc<Track>,
-    dts: Timestamp,
-    composition: Timestamp,
-    key: bool,
-    payload: Bytes,
-) -> MediaFrame {
-    let mut frame = MediaFrame::new(track, dts, payload);
-    (frame.composition, frame.key) = (composition, key);
-    frame
-}
-
-/// Some encoders send empty messages to keep a connection busy; an empty access unit means nothing to a muxer.
-fn non_empty(frame: MediaFrame) -> Option<MediaFrame> {
-    (!frame.payload.is_empty()).then_some(frame)
-}
-
-fn four_cc(reader: &mut Reader<'_>) -> Result<FourCc, TagError> {
-    let bytes = reader.take(4)?;
-    bytes
-        .try_into()
-        .map(FourCc)
-        .map_err(|_| TagError::Truncated)
-}
-
-/// Reads the `ModEx` prefixes in front of a packet: its real packet type, and the time with the nanosecond offset.
-fn mod_ex(
-    reader: &mut Reader<'_>,
-    mut packet: u8,
-    mut at: Timestamp,
-) -> Result<(u8, Timestamp), TagError> {
-    const NANOSECOND_OFFSET: u8 = 0;
-    let mut prefixes = 0;
-    while packet == ex::MOD_EX {
-        prefixes += 1;
-        if prefixes > MAX_MOD_EX {
-            return Err(TagError::UnsupportedPacket(ex::MOD_EX));
-        }
-        let mut size = usize::from(reader.u8()?) + 1;
-        if size == 256 {
-            size = usize::from(reader.u16()?) + 1;
-        }
-        let mut data = Reader::new(reader.take(size)?);
-        let next = reader.u8()?;
-        if next >> 4 == NANOSECOND_OFFSET {
-            at = at + Timestamp::from_nanos(i64::from(data.u24()?));
-        }
-        packet = next & 0x0F;
-    }
-    Ok((packet, at))
-}
-
-/// One kind of `ModEx` is defined; a body with many is meant to cost time.
-const MAX_MOD_EX: u32 = 16;
-
-#[cfg(test)]
-#[path = "tests.rs"]
-mod tests;

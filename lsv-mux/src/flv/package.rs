@@ -3,12 +3,13 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use lsv_core::hub::Package;
 use lsv_core::media::{Kind, MediaFrame, Tracks};
-use lsv_core::tag;
+use lsv_core::tag::{self, Features};
 use lsv_core::time::Timestamp;
 
 use super::put_tag;
 
-/// Packages a stream as FLV tags. The file header is not part of it: each response opens with [`super::header`].
+/// Packages the default tracks of a stream as FLV tags. A viewer cannot say what it understands, so what only new ones
+/// do is left out: nanoseconds, side data. The file header is not part of it: each response opens with [`super::header`].
 #[derive(Debug)]
 pub struct FlvPackage;
 
@@ -29,7 +30,9 @@ impl Package for FlvPackage {
             });
         }
         for track in tracks.defaults() {
-            put_tag(&mut out, track.kind, at, |out| tag::put_config(out, track));
+            put_tag(&mut out, track.kind, at, |out| {
+                tag::put_config(out, track, Features::default())
+            });
         }
         out.freeze()
     }
@@ -39,7 +42,7 @@ impl Package for FlvPackage {
             return;
         }
         put_tag(out, frame.kind(), frame.dts, |out| {
-            tag::put_frame_header(out, frame);
+            tag::put_frame_header(out, frame, Features::default());
             out.put_slice(&frame.payload);
         });
     }

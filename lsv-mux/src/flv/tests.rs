@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use lsv_core::hub::Package;
 use lsv_core::media::MediaFrame;
-use lsv_core::tag::Parser;
+use lsv_core::tag::{Packet, Parser};
 use proptest::prelude::*;
 
 use super::*;
@@ -72,12 +72,15 @@ fn what_was_packaged_is_read_back() {
     let mut found = Vec::new();
     for tag in tags {
         let at = Timestamp::from_millis(i64::from(tag.timestamp));
-        let frame = match tag.kind {
-            Kind::Video => parser.video(&tag.body, at).unwrap(),
-            Kind::Audio => parser.audio(&tag.body, at).unwrap(),
-            Kind::Data => None,
+        let packets = match tag.kind {
+            Kind::Video => parser.video(&tag.body, at),
+            Kind::Audio => parser.audio(&tag.body, at),
+            Kind::Data => continue,
         };
-        found.extend(frame);
+        found.extend(packets.filter_map(|packet| match packet.unwrap() {
+            Packet::Frame(frame) => Some(frame),
+            _ => None,
+        }));
     }
     assert_eq!(found.len(), frames.len());
     for (found, sent) in found.iter().zip(&frames) {

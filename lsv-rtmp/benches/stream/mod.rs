@@ -5,6 +5,7 @@ use lsv_rtmp::{
     chunk,
     message::{Message, MessageType},
 };
+use rml_rtmp::{chunk_io::ChunkSerializer, messages::MessagePayload, time::RtmpTimestamp};
 
 /// One group of pictures: 60 video messages of 33 or 34 ms, and between them by time 86 audio messages of AAC.
 ///
@@ -39,6 +40,41 @@ pub(crate) fn two_seconds(bits: usize) -> Vec<Message> {
     }));
     messages.sort_by_key(|message| message.timestamp);
     messages
+}
+
+/// The bytes of the messages in chunks of `chunk_size`, with Set Chunk Size before them.
+///
+/// rml_rtmp writes them: it compresses headers as encoders do, and it is not what is measured when they are read.
+pub(crate) fn wire(messages: &[Message], chunk_size: u32) -> Vec<u8> {
+    let (mut encoder, mut wire) = serializer(chunk_size);
+    for message in messages {
+        wire.extend(
+            encoder
+                .serialize(&payload_of(message), false, false)
+                .expect("not too long")
+                .bytes,
+        );
+    }
+    wire
+}
+
+/// A serializer of rml_rtmp, and the bytes that announce its chunk size.
+pub(crate) fn serializer(chunk_size: u32) -> (ChunkSerializer, Vec<u8>) {
+    let mut encoder = ChunkSerializer::new();
+    let announced = encoder
+        .set_max_chunk_size(chunk_size, RtmpTimestamp::new(0))
+        .expect("in range");
+    (encoder, announced.bytes)
+}
+
+/// The same message for rml_rtmp.
+pub(crate) fn payload_of(message: &Message) -> MessagePayload {
+    MessagePayload {
+        timestamp: RtmpTimestamp::new(message.timestamp),
+        type_id: message.type_id.0,
+        message_stream_id: message.stream_id,
+        data: message.payload.clone(),
+    }
 }
 
 fn message(chunk_stream_id: u32, type_id: MessageType, millis: usize, payload: Bytes) -> Message {

@@ -48,6 +48,13 @@ pub struct Position {
     pub chunk_stream_id: Option<u32>,
 }
 
+/// What has not been used of the input.
+struct Unread<'a> {
+    bytes: &'a [u8],
+    /// Where in the connection the byte after it will stand.
+    end: u64,
+}
+
 /// Index of the chunk stream, and payload bytes of its chunk that have not come.
 #[derive(Clone, Copy, Debug)]
 struct Reading {
@@ -102,15 +109,18 @@ impl Decoder {
     /// # Errors
     /// [`PeerMisbehaved`], [`Limit`], or a broken Set Chunk Size or Abort. There is no way to go on after an error.
     pub fn next(&mut self, input: &mut BytesMut) -> Result<Option<Message>, Error> {
-        let mut unread = &input[..];
+        let mut unread = Unread {
+            bytes: input,
+            end: self.bytes_received.saturating_add(to_u64(input.len())),
+        };
         let result = self.decode(&mut unread);
-        let taken = input.len().saturating_sub(unread.len());
+        self.bytes_received = unread.offset();
+        let taken = input.len().saturating_sub(unread.bytes.len());
         input.advance(taken);
-        let message = result?;
-        if self.share.bytes() != self.partial_bytes {
+        if result.is_ok() && self.share.bytes() != self.partial_bytes {
             self.share.resize(self.partial_bytes)?;
         }
-        Ok(message)
+        result
     }
     /// Payload bytes per chunk that the peer sends.
     pub fn chunk_size(&self) -> usize {
@@ -133,7 +143,7 @@ impl Decoder {
         self.position
     }
 
-    fn decode(&mut self, unread: &mut &[u8]) -> Result<Option<Message>, Error> {
+    fn decode(&mut self, unread: &mut Unread<'_>) -> Result<Option<Message>, Error> {
         loop {
             if self.reading.is_none() && !self.begin_chunk(unread)? {
                 return Ok(None);
@@ -153,13 +163,13 @@ impl Decoder {
 
     /// Takes a chunk header over into the state of its chunk stream, and opens a message where it begins one. False
     /// where bytes are missing; then nothing is taken.
-    fn begin_chunk(&mut self, unread: &mut &[u8]) -> Result<bool, Error> {
-        let mut cursor = *unread;
+    fn begin_chunk(&mut self, unread: &mut Unread<'_>) -> Result<bool, Error> {
+        let mut cursor = unread.bytes;
         let Some((format, id)) = header::basic(&mut cursor) else {
             return Ok(false);
         };
         self.position = Position {
-            byte_offset: self.bytes_received,
+            byte_offset: unread.offset(),
             chunk_stream_id: Some(id),
         };
         let known = self.streams.iter().position(|stream| stream.id == id);
@@ -196,9 +206,7 @@ impl Decoder {
                 left: stream.missing().min(self.chunk_size),
             });
         }
-        let size = unread.len().saturating_sub(cursor.len());
-        self.bytes_received = self.bytes_received.saturating_add(to_u64(size));
-        *unread = cursor;
+        unread.bytes = cursor;
         Ok(true)
     }
 
@@ -215,8 +223,8 @@ impl Decoder {
     ///
     /// Chunks that go on with the same message are read here as well: most encoders send nothing in between, and with
     /// chunks of 128 bytes their headers are most of the work.
-    fn read_payload(&mut self, unread: &mut &[u8]) -> Result<Option<Message>, Error> {
-        let Some(reading) = &mut self.reading else {
+    fn read_payload(&mut self, unread: &mut Unread<'_>) -> Result<Option<Message>, Error> {
+        let Some(reading) = self.reading.take() else {
             return Ok(None);
         };
         let Some(stream) = self.streams.get_mut(reading.stream) else {
@@ -224,8 +232,9 @@ impl Decoder {
         };
         let continuation = stream.continuation();
         let partial = stream.partial.get_or_insert_default();
+        let mut left = reading.left;
         loop {
-            let (now, later) = unread.split_at(reading.left.min(unread.len()));
+            let now = unread.take(left);
             let needed = partial.len().saturating_add(now.len());
             if needed > partial.capacity() {
                 let wanted = allocation(needed, stream.length);
@@ -233,38 +242,27 @@ impl Decoder {
                 if others.saturating_add(wanted) > self.max_partial {
                     return Err(Limit::PartialBytes(self.max_partial).into());
                 }
-                if partial.is_empty() {
-                    *partial = Vec::with_capacity(wanted);
-                } else {
-                    partial.reserve_exact(wanted.saturating_sub(partial.len()));
-                }
+                grow(partial, wanted);
                 self.partial_bytes = others.saturating_add(partial.capacity());
             }
             partial.extend_from_slice(now);
-            *unread = later;
-            self.bytes_received = self.bytes_received.saturating_add(to_u64(now.len()));
-            reading.left = reading.left.saturating_sub(now.len());
-            if reading.left > 0 {
+            left = left.saturating_sub(now.len());
+            if left > 0 {
+                self.reading = Some(Reading { left, ..reading });
                 return Ok(None);
             }
             let missing = stream.length.saturating_sub(partial.len());
             if missing == 0 {
                 break;
             }
-            match unread.split_first() {
-                Some((first, later)) if Some(*first) == continuation => {
-                    self.position.byte_offset = self.bytes_received;
-                    self.bytes_received = self.bytes_received.saturating_add(1);
-                    reading.left = missing.min(self.chunk_size);
-                    *unread = later;
-                }
-                _ => {
-                    self.reading = None;
-                    return Ok(None);
-                }
+            match unread.bytes.first() {
+                Some(first) if Some(*first) == continuation => {}
+                _ => return Ok(None),
             }
+            self.position.byte_offset = unread.offset();
+            unread.take(1);
+            left = missing.min(self.chunk_size);
         }
-        self.reading = None;
         let payload = stream.partial.take().unwrap_or_default();
         self.partial_bytes = self.partial_bytes.saturating_sub(payload.capacity());
         Ok(Some(Message {
@@ -290,6 +288,20 @@ impl Decoder {
             _ => {}
         }
         Ok(())
+    }
+}
+
+impl<'a> Unread<'a> {
+    /// Where in the connection its first byte stands.
+    fn offset(&self) -> u64 {
+        self.end.saturating_sub(to_u64(self.bytes.len()))
+    }
+
+    /// Takes `length` bytes, or all where there are fewer.
+    fn take(&mut self, length: usize) -> &'a [u8] {
+        let (taken, rest) = self.bytes.split_at(length.min(self.bytes.len()));
+        self.bytes = rest;
+        taken
     }
 }
 
@@ -396,6 +408,15 @@ fn allocation(needed: usize, length: usize) -> usize {
         size = size.saturating_mul(GROWTH);
     }
     size.min(length)
+}
+
+/// Makes `partial` as large as `capacity`, without the detour of growing where there is nothing to keep.
+fn grow(partial: &mut Vec<u8>, capacity: usize) {
+    if partial.is_empty() {
+        *partial = Vec::with_capacity(capacity);
+    } else {
+        partial.reserve_exact(capacity.saturating_sub(partial.len()));
+    }
 }
 
 fn to_u64(value: usize) -> u64 {

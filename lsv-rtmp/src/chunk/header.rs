@@ -2,8 +2,6 @@
 
 #![warn(clippy::arithmetic_side_effects)]
 
-use bytes::Buf;
-
 use super::EXTENDED_TIMESTAMP;
 use crate::message::MessageType;
 
@@ -19,40 +17,42 @@ pub(super) struct MessageHeader {
 type Extended = bool;
 
 /// Chunk type and chunk stream (RTMP 1.0 §5.3.1.1); `None` where bytes are missing.
-#[inline]
 pub(super) fn basic(cursor: &mut &[u8]) -> Option<(u8, u32)> {
-    let first = cursor.try_get_u8().ok()?;
+    let [first] = take(cursor)?;
     let id = match first & 0x3F {
-        0 => u32::from(cursor.try_get_u8().ok()?).saturating_add(64),
-        1 => u32::from(cursor.try_get_u16_le().ok()?).saturating_add(64),
+        0 => u32::from(u8::from_le_bytes(take(cursor)?)).saturating_add(64),
+        1 => u32::from(u16::from_le_bytes(take(cursor)?)).saturating_add(64),
         id => u32::from(id),
     };
     Some((first >> 6, id))
 }
 
 /// What follows it in a chunk of type 0, 1 or 2; `None` where bytes are missing.
-#[inline]
 pub(super) fn message(cursor: &mut &[u8], format: u8) -> Option<MessageHeader> {
     let mut header = MessageHeader::default();
-    let mut timestamp = u24(cursor)?;
+    let mut timestamp = u24(take(cursor)?);
     if format <= 1 {
-        let length = usize::try_from(u24(cursor)?).ok()?;
-        header.length_and_type = Some((length, MessageType(cursor.try_get_u8().ok()?)));
+        let length = u24(take(cursor)?);
+        let [type_id] = take(cursor)?;
+        header.length_and_type = Some((usize::try_from(length).ok()?, MessageType(type_id)));
     }
     if format == 0 {
-        header.stream_id = Some(cursor.try_get_u32_le().ok()?);
+        header.stream_id = Some(u32::from_le_bytes(take(cursor)?));
     }
     let extended = timestamp == EXTENDED_TIMESTAMP;
     if extended {
-        timestamp = cursor.try_get_u32().ok()?;
+        timestamp = u32::from_be_bytes(take(cursor)?);
     }
     header.timestamp = Some((timestamp, extended));
     Some(header)
 }
 
-fn u24(cursor: &mut &[u8]) -> Option<u32> {
-    let (bytes, rest) = cursor.split_first_chunk::<3>()?;
+fn u24([high, middle, low]: [u8; 3]) -> u32 {
+    u32::from_be_bytes([0, high, middle, low])
+}
+
+fn take<const LENGTH: usize>(cursor: &mut &[u8]) -> Option<[u8; LENGTH]> {
+    let (taken, rest) = cursor.split_first_chunk()?;
     *cursor = rest;
-    let [high, middle, low] = *bytes;
-    Some(u32::from_be_bytes([0, high, middle, low]))
+    Some(*taken)
 }

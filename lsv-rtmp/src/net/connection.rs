@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use super::Error;
 use super::peers::Place;
 use super::socket::{Socket, Wake, now};
+use crate::media::Options;
 use crate::session::{self, Event, Reject};
 
 pub(super) struct Connection {
@@ -14,6 +15,8 @@ pub(super) struct Connection {
     pub(super) session: session::Server,
     /// Where the client is; behind a load balancer that says so, not what the socket says.
     pub(super) peer: SocketAddr,
+    /// What a publisher may send.
+    pub(super) media: Options,
     /// Held for as long as the connection stands.
     _place: Place,
 }
@@ -24,12 +27,14 @@ impl Connection {
         socket: Socket,
         session: session::Server,
         peer: SocketAddr,
+        media: Options,
         place: Place,
     ) -> Box<Self> {
         Box::new(Self {
             socket,
             session,
             peer,
+            media,
             _place: place,
         })
     }

@@ -102,6 +102,7 @@ impl<S: Security> Negotiator<S> {
             socket,
             self.session(accepted)?,
             peer,
+            config.media.clone(),
             place,
         ))
     }

@@ -12,8 +12,9 @@ use super::readdress::Readdress;
 use super::socket::{Wake, now};
 use super::{End, Error};
 use crate::chunk::{self, encode_message};
+use crate::media;
 use crate::message::MessageType;
-use crate::play::{CHUNK_SIZE, PlayPackage, STREAM_ID};
+use crate::play::{self, CHUNK_SIZE, STREAM_ID};
 use crate::session::{self, Event, Media};
 
 /// A player that was let in. Dropped, its connection is closed.
@@ -87,7 +88,8 @@ impl Playing {
         self.connection.close().await;
     }
 
-    /// Plays `stream`, from the newest key frame to the end, then closes.
+    /// Plays `stream`, from the newest key frame to the end, then closes. The player gets what it said that it
+    /// understands: see [`media::features`].
     ///
     /// # Errors
     /// What broke the session.
@@ -106,7 +108,8 @@ impl Playing {
 
     async fn play_all(&mut self, stream: &Stream) -> Result<End, Error> {
         let viewer = stream.viewer(Protocol::Rtmp);
-        let mut chunks = stream.packaged::<PlayPackage>();
+        let features = media::features(&self.info.connect);
+        let mut chunks = play::subscribe(stream, features);
         let mut ready = Vec::new();
         let mut readdress = match self.info.stream_id {
             STREAM_ID => None,

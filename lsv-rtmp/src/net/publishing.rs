@@ -73,7 +73,7 @@ impl Publishing {
     /// # Errors
     /// What broke the session. The stream then counts as lost, and waits for the publisher to come back.
     pub async fn feed(mut self, publisher: Publisher) -> Result<End, Error> {
-        let mut ingest = Ingest::new(publisher);
+        let mut ingest = Ingest::new(publisher, self.connection.media.clone());
         let end = ingest_all(&mut self.connection, &mut ingest).await;
         match &end {
             Ok(End::Finished) => ingest.finish(),

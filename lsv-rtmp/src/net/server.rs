@@ -15,6 +15,7 @@ use super::negotiate::{Arrival, Negotiator, Plain, Security};
 use super::peers::Peers;
 use super::request::Request;
 use crate::Limits;
+use crate::media::Options;
 
 /// How a server treats its connections.
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ use crate::Limits;
 pub struct Config {
     /// What a session may take.
     pub limits: Limits,
+    /// What a publisher may send where it [feeds a hub](super::Publishing::feed).
+    pub media: Options,
     /// Connections at once; more wait in the system's backlog. 20,000.
     pub connections: usize,
     /// Connections at once from one address, or one /64 network of IPv6; more are closed. 10,000: one peer cannot keep
@@ -54,6 +57,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             limits: Limits::default(),
+            media: Options::default(),
             connections: 20_000,
             connections_per_ip: 10_000,
             proxy_protocol_from: Vec::new(),

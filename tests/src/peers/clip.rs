@@ -7,11 +7,11 @@ use crate::Process;
 
 /// A moving picture with a tone, encoded once and published as it is.
 #[derive(Debug, Clone, Copy)]
-pub struct Clip {
+pub struct Clip<'a> {
     /// The tracks of video, the first with track id 0.
-    pub video: &'static [Video],
+    pub video: &'a [Video],
     /// The tracks of audio, the first with track id 0.
-    pub audio: &'static [Audio],
+    pub audio: &'a [Audio],
 }
 
 /// A codec of video, and who encodes it.
@@ -48,9 +48,9 @@ pub enum Audio {
     OpusSurround,
 }
 
-impl Clip {
+impl Clip<'_> {
     /// H.264 and AAC, which every client knows.
-    pub const PLAIN: Self = Self {
+    pub const PLAIN: Clip<'static> = Clip {
         video: &[Video::H264],
         audio: &[Audio::Aac],
     };

@@ -46,6 +46,16 @@ impl Player {
         Self::Rml,
     ];
 
+    /// Those that play any codec: they know Enhanced RTMP, or never look into the tags.
+    pub const CODEC_BLIND: [Self; 6] = [
+        Self::HttpFlv,
+        Self::NewFfmpeg,
+        Self::Rtmpdump,
+        Self::Rtmp2Src,
+        Self::Librtmp,
+        Self::Rml,
+    ];
+
     /// What it is called.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -5,7 +5,7 @@ use std::path::Path;
 use tokio::task::JoinHandle;
 
 use super::{installed, new_ffmpeg, rml, there};
-use crate::Process;
+use crate::{Process, Signal};
 
 /// A client that publishes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl Publisher {
 
     /// Publishes an FLV file in real time to an address; GStreamer knows H.264 and AAC only.
     ///
-    /// A client that muxes anew, and may give packets other times, leaves what it sent in `sent`.
+    /// A client that muxes anew, and may write other times or codec configurations, leaves what it sent in `sent`.
     ///
     /// # Panics
     /// If it does not start.
@@ -75,10 +75,10 @@ impl Publisher {
     pub fn publish(self, file: &Path, sent: &Path, url: &str) -> Publishing {
         let name = file.to_str().expect("a path in UTF-8");
         let process = match self {
-            Self::Ffmpeg => Process::start("ffmpeg", ffmpeg(name, url)),
+            Self::Ffmpeg => Process::start("ffmpeg", ffmpeg(name, sent, url)),
             Self::NewFfmpeg => {
                 let program = new_ffmpeg().expect("an ffmpeg that speaks Enhanced RTMP");
-                Process::start(program, ffmpeg(name, url))
+                Process::start(program, ffmpeg(name, sent, url))
             }
             Self::Rtmp2Sink => gstreamer(name, sent, "rtmp2sink", url),
             // librtmp takes options behind the address.
@@ -100,6 +100,14 @@ impl Publishing {
             Self::Task(task) => assert!(!task.is_finished(), "the publisher has ended"),
         }
     }
+
+    /// Ends it as its user would.
+    pub async fn end(mut self) {
+        if let Self::Process(process) = &mut self {
+            process.signal(Signal::INT);
+            process.ended().await;
+        }
+    }
 }
 
 impl Drop for Publishing {
@@ -110,10 +118,19 @@ impl Drop for Publishing {
     }
 }
 
-fn ffmpeg<'a>(file: &'a str, url: &'a str) -> Vec<&'a str> {
-    let mut line = vec!["-hide_banner", "-nostdin", "-loglevel", "warning"];
-    line.extend(["-re", "-i", file, "-map", "0:v?", "-map", "0:a?"]);
-    line.extend(["-c", "copy", "-f", "flv", url]);
+fn ffmpeg(file: &str, sent: &Path, url: &str) -> Vec<String> {
+    let line = [
+        "-hide_banner",
+        "-nostdin",
+        "-loglevel",
+        "warning",
+        "-re",
+        "-i",
+        file,
+    ];
+    let mut line: Vec<String> = line.map(str::to_owned).to_vec();
+    line.extend(["-map", "0:v?", "-map", "0:a?", "-c", "copy", "-f", "tee"].map(str::to_owned));
+    line.push(format!("[f=flv]{url}|[f=flv]{}", sent.display()));
     line
 }
 
