@@ -10,10 +10,14 @@ use lsv_auth::{
     push::{self, Algorithm, Expiry},
 };
 use lsv_mux::fuzzing::AVC_RECORD;
+use lsv_rtmp::fuzzing::{CLIENT_SCRIPT, SERVER_SCRIPT};
 
 fn main() -> io::Result<()> {
     rtmp()?;
     amf0()?;
+    amf3()?;
+    messages()?;
+    sessions()?;
     formats()?;
     tags()?;
     channels()?;
@@ -28,6 +32,9 @@ fn rtmp() -> io::Result<()> {
         "ffmpeg-play",
         "librtmp-publish",
         "librtmp-play",
+        "obs-publish",
+        "gstreamer-play",
+        "ffmpeg9-multitrack-publish",
     ] {
         let recording = fs::read(vectors.join(name).with_extension("bin"))?;
         let (hello, rest) = recording.split_at(HANDSHAKE);
@@ -81,6 +88,93 @@ fn amf0() -> io::Result<()> {
     seed(target, "not-utf-8", &[b"\x02\0\x02\xC3\x28"])?;
     seed(target, "deep", &[&b"\x03\0\x01a".repeat(200)])?;
     seed(target, "endless-array", &[b"\x0A\xFF\xFF\xFF\xFF\x05"])
+}
+
+fn amf3() -> io::Result<()> {
+    let target = "rtmp_amf3";
+    let plain = b"\0\x01\x02\x03\x04\xFF\xFF\xFF\xFF\x05\x3F\xF8\0\0\0\0\0\0\x06\x07abc\x06\0";
+    seed(target, "plain", &[plain])?;
+    seed(
+        target,
+        "array",
+        &[b"\x09\x05\x03k\x03\x01\x02\x01\x09\x01\x01"],
+    )?;
+    let twice = b"\x09\x05\x01\x0A\x23\x03P\x03x\x03y\x04\x01\x04\x02\x0A\x01\x04\x03\x04\x04";
+    seed(target, "traits-twice", &[twice])?;
+    seed(target, "dynamic", &[b"\x0A\x1B\x03C\x03s\x01\x03d\x02\x01"])?;
+    seed(
+        target,
+        "references",
+        &[b"\x09\x07\x01\x0B\x03x\x0C\x03\xFF\x0B\x02\x08\x01\x42\x78\0\0\0\0\0\0"],
+    )?;
+    seed(
+        target,
+        "vectors",
+        &[b"\x0D\x03\0\0\0\0\x01\x0F\x03\0\x3F\xF8\0\0\0\0\0\0\x10\x03\0\x03*\x01"],
+    )?;
+    seed(
+        target,
+        "dictionary",
+        &[b"\x11\x05\0\x06\x03a\x01\x04\x7F\x02"],
+    )?;
+    seed(target, "cycle", &[b"\x09\x03\x01\x09\0"])?;
+    seed(target, "externalizable", &[b"\x0A\x07\x03E\x01"])?;
+    let doubling: Vec<u8> = (1..30)
+        .flat_map(|older| [9, 5, 1, 9, older << 1, 9, older << 1])
+        .collect();
+    seed(target, "doubling", &[&[9, 0x3D, 1, 9, 1, 1], &doubling])
+}
+
+/// Each is a message type and a body.
+fn messages() -> io::Result<()> {
+    let target = "rtmp_message";
+    let connect = b"\x02\0\x07connect\0\x3F\xF0\0\0\0\0\0\0\x03\0\x03app\x02\0\x06stream\0\0\x09";
+    seed(target, "command", &[&[20], connect])?;
+    seed(
+        target,
+        "command-amf3",
+        &[&[17, 0], connect, b"\x11\x06\x03a"],
+    )?;
+    let metadata = b"\x02\0\x0AonMetaData";
+    let wrapper = b"\x02\0\x0D@setDataFrame";
+    let object = b"\x08\0\0\0\0\0\0\x09";
+    seed(target, "data", &[&[18], wrapper, metadata, object])?;
+    seed(
+        target,
+        "data-amf3",
+        &[&[15, 0], metadata, b"\x11\x0A\x0B\x01\x03a\x04\x01\x01"],
+    )?;
+    seed(target, "chunk-size", &[&[1, 0, 0, 16, 0]])?;
+    seed(target, "bandwidth", &[&[6, 0, 0x4C, 0x4B, 0x40, 2]])?;
+    seed(
+        target,
+        "buffer-length",
+        &[&[4, 0, 3, 0, 0, 0, 1, 0, 0, 11, 184]],
+    )?;
+    seed(target, "ping", &[&[4, 0, 6, 0, 0, 0, 1]])?;
+    let tags = [
+        flv_tag(8, &[0xAF, 1, 0x21]),
+        flv_tag(9, &[0x27, 1, 0, 0, 0]),
+    ];
+    seed(target, "aggregate", &[&[22], &tags.concat()])?;
+    seed(target, "audio", &[&[8, 0xAF, 1, 0x21]])
+}
+
+/// Scripts of what peers, callers and the clock do to a session.
+fn sessions() -> io::Result<()> {
+    for (target, script) in [
+        ("rtmp_server_session", SERVER_SCRIPT),
+        ("rtmp_client_session", CLIENT_SCRIPT),
+    ] {
+        seed(target, "script", script)?;
+        let backwards: Vec<&[u8]> = script.iter().rev().copied().collect();
+        seed(target, "script-backwards", &backwards)?;
+    }
+    // What this library's own server says to a publisher, as a client reads it.
+    let answer = b"\x02\0\x07_result\0\x3F\xF0\0\0\0\0\0\0\x03\0\0\x09\x03\0\x04code\x05\0\0\x09";
+    let header = [3, 0, 0, 0, 0, 0, answer.len() as u8, 20, 0, 0, 0, 0];
+    let cut: &[u8] = &[0; 4];
+    seed("rtmp_client_session", "answer", &[cut, &header, answer])
 }
 
 fn formats() -> io::Result<()> {

@@ -28,8 +28,11 @@ targets! {
     mux_mp4_fragment => lsv_mux::fuzzing::mp4_fragment,
     mux_ts => lsv_mux::fuzzing::ts_mux,
     rtmp_amf0 => lsv_rtmp::fuzzing::amf0,
+    rtmp_amf3 => lsv_rtmp::fuzzing::amf3,
     rtmp_chunk => lsv_rtmp::fuzzing::chunk,
+    rtmp_client_session => lsv_rtmp::fuzzing::client_session,
     rtmp_handshake => lsv_rtmp::fuzzing::handshake,
+    rtmp_message => lsv_rtmp::fuzzing::message,
     rtmp_server_session => lsv_rtmp::fuzzing::server_session,
 }
 

@@ -160,16 +160,16 @@ impl Client {
     /// # Errors
     /// A limit where the unwritten output is too long.
     pub fn finish(&mut self) -> Result<(), Error> {
-        if let State::Asking | State::Streaming = self.state {
-            if self.config.purpose == Purpose::Publish {
-                self.call(
-                    &Command::new("FCUnpublish", 6.0).argument(self.config.stream_name.as_str()),
-                )?;
-            }
-            self.call(&Command::new("deleteStream", 0.0).argument(f64::from(self.stream_id)))?;
-        }
+        let streams = matches!(self.state, State::Asking | State::Streaming);
         self.end();
-        Ok(())
+        if !streams {
+            return Ok(());
+        }
+        if self.config.purpose == Purpose::Publish {
+            let name = self.config.stream_name.as_str();
+            self.call(&Command::new("FCUnpublish", 6.0).argument(name))?;
+        }
+        self.call(&Command::new("deleteStream", 0.0).argument(f64::from(self.stream_id)))
     }
 
     fn advance(
