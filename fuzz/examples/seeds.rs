@@ -225,8 +225,10 @@ fn formats() -> io::Result<()> {
     Ok(())
 }
 
-/// Tag bodies, each after a byte with its length and, in the top bit, whether it is audio.
+/// Tag bodies, each after a byte with its length and, in the top bit, whether it is audio. In front of all is a byte of
+/// options: eight tracks at most, and whether FLV codec 12 is HEVC.
 fn tags() -> io::Result<()> {
+    let seed = |target, name, bodies: &[Vec<u8>]| seed(target, name, &[&[0xE1], &bodies.concat()]);
     let video = |body: &[u8]| [&[body.len() as u8], body].concat();
     let audio = |body: &[u8]| [&[body.len() as u8 | 0x80], body].concat();
     let payload = [0, 0, 0, 4, 0x65, 0x88, 0x84, 0];
@@ -239,7 +241,7 @@ fn tags() -> io::Result<()> {
         audio(&[0xAF, 0, 0x12, 0x10]),
         audio(&[0xAF, 1, 0x21, 0x10, 4]),
     ];
-    seed(target, "legacy", &[&legacy.concat()])?;
+    seed(target, "legacy", &legacy)?;
     let enhanced = [
         video(&[b"\x90avc1", AVC_RECORD].concat()),
         video(&[b"\x91avc1\0\0\x28", &payload[..]].concat()),
@@ -248,7 +250,7 @@ fn tags() -> io::Result<()> {
         audio(b"\x90mp4a\x12\x10"),
         audio(b"\x91mp4a\x21\x10\x04"),
     ];
-    seed(target, "enhanced", &[&enhanced.concat()])?;
+    seed(target, "enhanced", &enhanced)?;
     let others = [
         video(b"\x90hvc1\x01\x01\x60\0\0\0"),
         video(b"\x90av01\x81\x04\x0C\0"),
@@ -256,7 +258,71 @@ fn tags() -> io::Result<()> {
         audio(b"\x90Opus\x01\x02"),
         audio(&[0x2F, 0xFF, 0xFB]),
     ];
-    seed(target, "others", &[&others.concat()])
+    seed(target, "others", &others)?;
+    let codecs = [
+        video(b"\x90hvc1record"),
+        video(b"\x91hvc1\0\0\x28key"),
+        video(b"\xA3hvc1inter"),
+        video(b"\x90vvc1record"),
+        video(b"\x91vvc1\xFF\xFF\xD8key"),
+        video(b"\x90vp09record"),
+        video(b"\x91vp09key"),
+        video(b"\x91vp08key"),
+        audio(b"\x90OpusOpusHead"),
+        audio(b"\x91Opussound"),
+        audio(b"\x90fLaCfLaC"),
+        audio(b"\x91fLaCsound"),
+        audio(b"\x91ac-3sound"),
+        audio(b"\x91ec-3sound"),
+        audio(b"\x91.mp3\xFF\xF3\x90\xC0"),
+        audio(b"\x92.mp3"),
+    ];
+    seed(target, "codecs", &codecs)?;
+    let old_hevc = [
+        video(b"\x1C\0\0\0\0record"),
+        video(b"\x1C\x01\0\0\x28key"),
+        video(b"\x2C\x01\0\0\0inter"),
+        video(b"\x1C\x02\0\0\0"),
+    ];
+    seed(target, "legacy-hevc", &old_hevc)?;
+    let one_track = [
+        video(&[b"\x96\0avc1\x01", AVC_RECORD].concat()),
+        video(b"\xA6\x01avc1\x01\0\0\0inter"),
+        audio(b"\x95\0mp4a\x07\x12\x10"),
+        audio(b"\x95\x01mp4a\x07sound"),
+        audio(b"\x95\x02mp4a\x07"),
+    ];
+    seed(target, "one-track", &one_track)?;
+    let many_tracks = [
+        video(b"\x96\x10hvc1\0\0\0\x04zero\x01\0\0\x03one"),
+        video(b"\x96\x11hvc1\0\0\0\x04\0\0\0a\x01\0\0\x04\0\0\0b"),
+        video(b"\xA6\x13hvc1\x01\0\0\x01c"),
+        audio(b"\x95\x20mp4a\0\0\0\x02\x12\x10Opus\x01\0\0\0"),
+        audio(b"\x95\x21mp4a\0\0\0\x01aOpus\x01\0\0\x01bac-3\x02\0\0\x01c"),
+        audio(b"\x95\x11mp4a\0\0\0\x09cut"),
+    ];
+    seed(target, "many-tracks", &many_tracks)?;
+    let mod_ex = [
+        video(b"\x90av01record"),
+        video(b"\xA7\x02\x07\xA1\x20\x01av01inter"),
+        video(b"\xA7\x02\x07\xA1\x20\x06\x01av01\0inter"),
+        audio(b"\x97\0\0\x17\x02\0\0\x01\x01ac-3sound"),
+        audio(b"\x97\xFF\0\x02\0\0\x01\x01ac-3sound"),
+    ];
+    seed(target, "mod-ex", &mod_ex)?;
+    let color = b"\x02\0\x09colorInfo\x03\0\x06hdrCll\x03\0\x07maxFall\0\x40\x79\0\0\0\0\0\0\0\0\x09\0\0\x09";
+    let side_data = [
+        video(&[&b"\x94hvc1"[..], color].concat()),
+        video(b"\x90hvc1record"),
+        video(b"\xD4hvc1\x02\0\x09colorInfo\x06"),
+        video(&[&b"\x96\x04hvc1\x01"[..], color].concat()),
+        audio(b"\x90Opus"),
+        audio(b"\x94Opus\0\x02"),
+        audio(b"\x94Opus\x01\x06\0\0\0\x3F"),
+        audio(b"\x94Opus\x02\x03\x02\0\x01"),
+        audio(b"\x95\x14Opus\0\0\0\x02\x09\x02\x01\0\0\x02\0\x02"),
+    ];
+    seed(target, "side-data", &side_data)
 }
 
 fn channels() -> io::Result<()> {

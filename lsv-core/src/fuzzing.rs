@@ -41,9 +41,10 @@ pub fn tag(data: &[u8]) {
     let Some((&first, mut rest)) = data.split_first() else {
         return;
     };
-    let mut options = tag::Options::default();
-    options.legacy_hevc = first & 1 != 0;
-    options.tracks = usize::from(first >> 5);
+    let options = tag::Options {
+        legacy_hevc: first & 1 != 0,
+        tracks: usize::from(first >> 5),
+    };
     let most = 2 * options.tracks;
     let mut parser = tag::Parser::new(options);
     while let Some((&lead, tail)) = rest.split_first() {
@@ -101,7 +102,7 @@ pub(crate) fn assert_frame(frame: &MediaFrame) {
 /// Writes what precedes the first frame of `track`, and reads it.
 fn introduce(parser: &mut tag::Parser, track: &Track, features: Features) -> Option<Arc<Track>> {
     let mut last = None;
-    for put in [tag::put_side_data, tag::put_config] {
+    for put in [tag::put_config, tag::put_side_data] {
         let mut body = BytesMut::new();
         put(&mut body, track, features);
         if body.is_empty() {

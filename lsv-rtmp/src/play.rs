@@ -98,9 +98,12 @@ fn put_message(out: &mut BytesMut, message: &Message) {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Instant;
 
     use lsv_core::codec::{FourCc, aac};
+    use lsv_core::hub::{Hub, Offer};
     use lsv_core::media::{Codec, Track};
+    use lsv_core::path::{ChannelId, StreamPath};
 
     use super::*;
     use crate::Limits;
@@ -109,6 +112,91 @@ mod tests {
 
     fn track(kind: Kind, codec: Codec) -> Arc<Track> {
         Arc::new(Track::new(kind, codec))
+    }
+
+    fn decode(mut wire: BytesMut) -> Vec<(MessageType, u32, Bytes)> {
+        let mut decoder = Decoder::new(&Limits::default());
+        let announce = [
+            &[2, 0, 0, 0, 0, 0, 4, 1, 0, 0, 0, 0],
+            &CHUNK_SIZE.to_be_bytes()[..],
+        ]
+        .concat();
+        decoder.next(&mut BytesMut::from(&announce[..])).unwrap();
+        let mut messages = Vec::new();
+        while let Some(message) = decoder.next(&mut wire).unwrap() {
+            messages.push((message.type_id, message.timestamp, message.payload));
+        }
+        messages
+    }
+
+    #[test]
+    fn each_player_gets_what_it_understands() {
+        let hub = Hub::default();
+        let path = StreamPath::source(ChannelId::parse("cam").unwrap());
+        let publisher = hub
+            .publish(&path, Offer::new("test"), Instant::now())
+            .unwrap();
+        let config = Bytes::from_static(b"record");
+        let fourcc = FourCc::AV01;
+        let first = Track::new(Kind::Video, Codec::Other { fourcc, config })
+            .with_metadata(Some(Bytes::from_static(b"hdr")));
+        let (first, second) = (Arc::new(first.clone()), Arc::new(first.with_id(1)));
+        let stream = Arc::clone(publisher.stream());
+        let features = |bits: u8| {
+            let mut features = Features::default();
+            features.multitrack = bits & 1 != 0;
+            features.nanoseconds = bits & 2 != 0;
+            features.side_data = bits & 4 != 0;
+            features
+        };
+        let mut players: Vec<_> = (0..8)
+            .map(|bits| subscribe(&stream, features(bits)))
+            .collect();
+        for track in [&first, &second] {
+            publisher.announce(track);
+        }
+        for track in [&first, &second] {
+            let at = Timestamp::from_nanos(5_000_000);
+            let mut frame = MediaFrame::new(track, at, Bytes::from_static(b"x"));
+            frame.key = true;
+            publisher.push(frame.clone()).unwrap();
+            frame.dts = Timestamp::from_nanos(45_000_007);
+            publisher.push(frame).unwrap();
+        }
+        publisher.finish();
+
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        let mut read = |bits: usize| {
+            let mut chunks = Vec::new();
+            while runtime
+                .block_on(players[bits].batch(usize::MAX, &mut chunks))
+                .is_some()
+            {}
+            let messages = decode(BytesMut::from(&chunks.concat()[..]));
+            let body = |(_, _, body): (_, _, Bytes)| body.escape_ascii().to_string();
+            messages.into_iter().map(body).collect::<Vec<_>>()
+        };
+        let (config, hdr) = ("\\x90av01record", "\\xd4av01hdr");
+        let (frame, fine) = ("\\x91av01x", "\\x97\\x02\\x00\\x00\\x07\\x01av01x");
+        let other = ["\\x96\\x00av01\\x01record", "\\x96\\x04av01\\x01hdr"];
+        let others = "\\x96\\x01av01\\x01x";
+        let other_fine = "\\x97\\x02\\x00\\x00\\x07\\x06\\x01av01\\x01x";
+        assert_eq!(read(0), [config, frame, frame]);
+        assert_eq!(read(4), [config, hdr, frame, frame]);
+        for bits in [2, 6] {
+            assert_eq!(read(bits), [config, hdr, frame, fine]);
+        }
+        for (bits, last, other_last) in [
+            (1, frame, others),
+            (5, frame, others),
+            (3, fine, other_fine),
+            (7, fine, other_fine),
+        ] {
+            let opening = [config, hdr, other[0], other[1], frame, last];
+            assert_eq!(read(bits), [&opening[..], &[others, other_last]].concat());
+        }
     }
 
     #[test]
@@ -132,17 +220,7 @@ mod tests {
         (frame.composition, frame.key) = (Timestamp::from_millis(3), true);
         package.push(&frame, &mut wire);
 
-        let mut decoder = Decoder::new(&Limits::default());
-        let announce = [
-            &[2, 0, 0, 0, 0, 0, 4, 1, 0, 0, 0, 0],
-            &CHUNK_SIZE.to_be_bytes()[..],
-        ]
-        .concat();
-        decoder.next(&mut BytesMut::from(&announce[..])).unwrap();
-        let mut messages = Vec::new();
-        while let Some(message) = decoder.next(&mut wire).unwrap() {
-            messages.push((message.type_id, message.timestamp, message.payload));
-        }
+        let messages = decode(wire);
         let types: Vec<_> = messages.iter().map(|(kind, at, _)| (*kind, *at)).collect();
         let expected = [
             (MessageType::DATA, 0),

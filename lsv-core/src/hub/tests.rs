@@ -418,9 +418,10 @@ async fn a_publisher_without_a_track_0_has_a_default_all_the_same() {
 
 #[tokio::test]
 async fn tracks_are_bounded() {
-    let mut limits = Limits::default();
-    limits.tracks = 2;
-    let hub = Hub::new(limits);
+    let hub = Hub::new(Limits {
+        tracks: 2,
+        ..Limits::default()
+    });
     let publisher = publish(&hub);
     let mut every = publisher.stream().packaged::<Every>();
     for id in 0..=255 {

@@ -46,9 +46,16 @@ pub struct Parser {
 struct Slot {
     kind: Kind,
     id: u8,
+    side_data: Option<SideData>,
+    track: Option<Arc<Track>>,
+}
+
+/// What was last said beside a codec. It may come before the codec's own configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct SideData {
+    fourcc: FourCc,
     metadata: Option<Bytes>,
     channels: Option<ChannelLayout>,
-    track: Option<Arc<Track>>,
 }
 
 impl Parser {
@@ -144,18 +151,24 @@ impl Parser {
     }
 
     fn set_side_data(&mut self, kind: Kind, part: &Part<'_>) -> Result<Option<Packet>, TagError> {
-        let (mut metadata, mut channels) = (None, None);
+        let mut said = SideData {
+            fourcc: part.fourcc,
+            metadata: None,
+            channels: None,
+        };
         match kind {
-            Kind::Video => metadata = Some(detached(part.payload)?),
+            Kind::Video => said.metadata = Some(detached(part.payload)?),
             // An order that is not defined says nothing.
-            _ => channels = ChannelLayout::parse(part.payload)?,
+            _ => said.channels = ChannelLayout::parse(part.payload)?,
         }
         let slot = self.slot(kind, part.id)?;
-        if (&slot.metadata, &slot.channels) == (&metadata, &channels) {
+        if slot.side_data.as_ref() == Some(&said) {
             return Ok(None);
         }
-        (slot.metadata, slot.channels) = (metadata, channels);
+        slot.side_data = Some(said);
         let codec = slot.track.as_ref().map(|track| track.codec.clone());
+        // FFmpeg 9 says what belongs to another track of track 0; the codec tells, unless it is the same.
+        let codec = codec.filter(|codec| codec.fourcc() == Some(part.fourcc));
         Ok(codec.map(|codec| Packet::Track(slot.renew(codec))))
     }
 
@@ -185,8 +198,7 @@ impl Slot {
         Self {
             kind,
             id,
-            metadata: None,
-            channels: None,
+            side_data: None,
             track: None,
         }
     }
@@ -204,10 +216,12 @@ impl Slot {
     }
 
     fn renew(&mut self, codec: Codec) -> Arc<Track> {
-        let track = Track::new(self.kind, codec)
-            .with_id(self.id)
-            .with_metadata(self.metadata.clone())
-            .with_channels(self.channels.clone());
+        let mut track = Track::new(self.kind, codec).with_id(self.id);
+        let said = self.side_data.as_ref();
+        if let Some(said) = said.filter(|said| track.codec.fourcc() == Some(said.fourcc)) {
+            track.metadata.clone_from(&said.metadata);
+            track.channels.clone_from(&said.channels);
+        }
         Arc::clone(self.track.insert(Arc::new(track)))
     }
 }

@@ -297,6 +297,11 @@ fn what_is_said_beside_a_codec_makes_a_new_track() {
     assert_eq!(second.metadata.as_deref(), Some(&reset[5..]));
     assert!(second.decodes_like(&first) && second != &first);
 
+    // What is said of another codec does not concern this one, until it comes.
+    assert!(video(&mut parser, &[b"\x94av01colours"]).is_empty());
+    let found = video(&mut parser, &[b"\x90av01record"]);
+    assert_eq!(the_track(&found).metadata.as_deref(), Some(&b"colours"[..]));
+
     audio(&mut parser, &[b"\x90Opus"]);
     let found = audio(&mut parser, &[b"\x94Opus\x01\x06\0\0\0\x3F"]);
     let (channels, flags) = (6, 0x3F);
@@ -314,9 +319,10 @@ fn legacy_hevc_is_taken_where_it_is_wanted() {
     let start = body(&[&[0x1C, 0, 0, 0, 0], b"hvcC"]);
     let refused = packets(&mut Parser::default(), Kind::Video, &start).unwrap_err();
     assert!(refused.to_string().contains("FLV video codec 12"));
-    let mut options = Options::default();
-    options.legacy_hevc = true;
-    let mut parser = Parser::new(options);
+    let mut parser = Parser::new(Options {
+        legacy_hevc: true,
+        ..Options::default()
+    });
     let found = packets(&mut parser, Kind::Video, &start).unwrap();
     assert_eq!(the_track(&found).codec.fourcc(), Some(FourCc::HVC1));
     let found = video(&mut parser, &[&[0x1C, 1, 0, 0, 9], b"key"]);

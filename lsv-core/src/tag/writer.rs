@@ -3,8 +3,8 @@
 use bytes::{BufMut, BytesMut};
 
 use super::{
-    CODEC_AVC, EX_VIDEO, INTER_FRAME, KEY_FRAME, PACKET_CONFIG, PACKET_MEDIA, SOUND_EX, SOUND_MP3,
-    ex, has_composition, is_self_describing,
+    CODEC_AVC, COMMAND_FRAME, EX_VIDEO, INTER_FRAME, KEY_FRAME, PACKET_CONFIG, PACKET_MEDIA,
+    SOUND_EX, SOUND_MP3, ex, has_composition, is_self_describing,
 };
 use crate::codec::FourCc;
 use crate::media::{Codec, Kind, MediaFrame, Track};
@@ -93,7 +93,7 @@ pub fn put_config(out: &mut BytesMut, track: &Track, features: Features) {
 }
 
 /// Appends the body of what is said of `track` beside its codec: nothing where there is nothing, or the reader would not
-/// understand it. It goes in front of the sequence header: it concerns the first frame already.
+/// understand it. It goes between the sequence header and the first frame: in front of the header FFmpeg 9 trips over it.
 pub fn put_side_data(out: &mut BytesMut, track: &Track, features: Features) {
     let Some(fourcc) = track.codec.fourcc().filter(|_| features.side_data) else {
         return;
@@ -132,9 +132,14 @@ struct Enhanced {
 
 impl Enhanced {
     fn beside_frames(track: &Track, packet: u8, fourcc: FourCc, id: u8) -> Self {
+        let frame_type = match (packet, id) {
+            // To be ignored here; FFmpeg 9 sends this one, and takes the metadata for a frame where it is another.
+            (ex::SIDE_DATA, 0) => COMMAND_FRAME,
+            _ => KEY_FRAME,
+        };
         Self {
             kind: track.kind,
-            frame_type: KEY_FRAME,
+            frame_type,
             packet,
             nanos: 0,
             fourcc,

@@ -103,7 +103,7 @@ impl Muxer {
             return [None, None, None].into_iter().flatten();
         }
         let known = |known: &Arc<Track>| Arc::ptr_eq(known, track);
-        let [side_data, config] = match self.introduced.iter().any(known) {
+        let [config, side_data] = match self.introduced.iter().any(known) {
             true => [None, None],
             false => self.introduce(track, frame.dts),
         };
@@ -114,10 +114,10 @@ impl Muxer {
             header,
             ..message(track.kind, frame.dts, payload)
         };
-        [side_data, config, Some(frame)].into_iter().flatten()
+        [config, side_data, Some(frame)].into_iter().flatten()
     }
 
-    /// Side data, then the sequence header, where a track has such.
+    /// The sequence header, then side data, where a track has such.
     fn introduce(&mut self, track: &Arc<Track>, at: Timestamp) -> [Option<Message>; 2] {
         if track.kind == Kind::Data {
             return [None, None];
@@ -126,7 +126,7 @@ impl Muxer {
         self.introduced
             .retain(|known| known.kind != track.kind || (multitrack && known.id != track.id));
         self.introduced.push(Arc::clone(track));
-        [tag::put_side_data, tag::put_config].map(|put| {
+        [tag::put_config, tag::put_side_data].map(|put| {
             put(&mut self.buffer, track, self.features);
             let header = self.buffer.split().freeze();
             (!header.is_empty()).then(|| Message {

@@ -134,8 +134,8 @@ fn new_readers_get_everything() {
     let mut muxer = Muxer::new(Features::ALL);
     let opening = [
         (9, "\\x90av01record".into()),
-        (9, "\\x96\\x04av01\\x01hdr".into()),
         (9, "\\x96\\x00av01\\x01record".into()),
+        (9, "\\x96\\x04av01\\x01hdr".into()),
     ];
     assert_eq!(
         bodies(muxer.open(&tracks, Timestamp::from_millis(9))),
