@@ -11,11 +11,11 @@
 //! | `ffmpeg9-av1-flac-publish` | FFmpeg 9.0.2; without that option it announces nothing |
 //! | `ffmpeg9-vp9-ac3-publish` | FFmpeg 9.0.2 |
 //! | `ffmpeg9-h264-eac3-publish` | FFmpeg 9.0.2 |
-//! | `ffmpeg9-multitrack-publish` | FFmpeg 9.0.2 with H.264 and VP9, AAC and Opus |
+//! | `ffmpeg9-multitrack-publish` | FFmpeg 9.0.2 with H.264 and VP9, AAC and Opus, cut behind 60 messages of media |
 //! | `ffmpeg9-hdr-surround-publish` | FFmpeg 9.0.2 with HEVC in BT.2020 and PQ, and Opus in 5.1 |
-//! | `gstreamer-publish`, `gstreamer-play` | GStreamer 1.22.0, `flvmux ! rtmp2sink` and `rtmp2src` |
+//! | `gstreamer-publish`, `gstreamer-play` | GStreamer 1.22.0, `flvmux ! rtmp2sink`, cut behind 18, and `rtmp2src` |
 //! | `librtmp-publish`, `librtmp-play` | librtmp 2.4 by way of curl 7.88.1 |
-//! | `obs-publish` | OBS Studio 29.0.2 with x264 and AAC, cut behind 16 messages of media |
+//! | `obs-publish` | OBS Studio 29.0.2 with x264 and AAC, cut behind 16 |
 //! | `rtmpdump-play` | rtmpdump 2.4 with `--live` |
 
 use std::{collections::BTreeMap, time::Instant};

@@ -42,6 +42,13 @@ pub fn file(tags: &[Tag]) -> Vec<u8> {
     file
 }
 
+/// Packets of audio or of video, whichever has fewer; the two headers of codecs are no packets.
+#[must_use]
+pub fn packets(tags: &[Tag]) -> usize {
+    let of = |kind: u8| tags.iter().filter(|tag| tag.kind == kind).count();
+    of(8).min(of(9)).saturating_sub(2)
+}
+
 /// The first tag and how many bytes it takes with the size field behind it.
 fn tag(bytes: &[u8]) -> Option<(Tag, usize)> {
     let &[kind, l2, l1, l0, t2, t1, t0, t3, _, _, _, ref rest @ ..] = bytes else {

@@ -58,18 +58,45 @@ async fn vp9_and_mp3_arrive_as_they_were_sent() {
     travels_enhanced(Video::Vp9, Audio::Mp3).await;
 }
 
+#[tokio::test]
+async fn sound_in_six_channels_arrives_as_it_was_sent() {
+    travels_enhanced(Video::H264, Audio::OpusSurround).await;
+    travels_enhanced(Video::Hevc, Audio::AacSurround).await;
+}
+
+#[tokio::test]
+async fn tracks_of_one_codec_arrive_as_they_were_sent() {
+    all_travel_enhanced(Clip {
+        video: &[Video::H264, Video::H264],
+        audio: &[Audio::Aac, Audio::Aac, Audio::Aac],
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn tracks_of_many_codecs_arrive_as_they_were_sent() {
+    all_travel_enhanced(Clip {
+        video: &[Video::Hevc, Video::Av1, Video::Vp9],
+        audio: &[Audio::Opus, Audio::Flac],
+    })
+    .await;
+}
+
 /// One track of each, by every client that speaks Enhanced RTMP or does not look at what it carries.
 async fn travels_enhanced(video: Video, audio: Audio) {
+    all_travel_enhanced(Clip {
+        video: &[video],
+        audio: &[audio],
+    })
+    .await;
+}
+
+async fn all_travel_enhanced(clip: Clip<'_>) {
     if !Publisher::NewFfmpeg.there() {
         return;
     }
     let server = Server::start(&[]).await;
-    let (video, audio) = ([video], [audio]);
-    let clip = Encoded::new(&Clip {
-        video: &video,
-        audio: &audio,
-    })
-    .await;
+    let clip = Encoded::new(&clip).await;
     for publisher in [Publisher::NewFfmpeg, Publisher::Rml] {
         let players = Player::CODEC_BLIND
             .into_iter()

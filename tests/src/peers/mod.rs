@@ -1,4 +1,4 @@
-//! Clients that other people wrote, as publishers and as players, each on its own terms.
+//! Clients and servers that other people wrote, as publishers and as players, each on its own terms.
 //!
 //! A publisher sends one FLV file in real time; a player leaves a [`Recording`] of what it got. Each of them is told
 //! only the address. A client that is not installed is a failed test where `CI` is set, and left out with a line that
@@ -15,11 +15,13 @@ mod obs;
 mod players;
 mod publishers;
 mod rml;
+mod servers;
 
 pub use clip::{Audio, Clip, Video};
 pub use obs::Obs;
 pub use players::{Addresses, Player};
 pub use publishers::{Publisher, Publishing};
+pub use servers::{Listening, PeerServer, serve_file};
 
 /// Whether a program can be started by its name.
 #[must_use]

@@ -154,10 +154,7 @@ impl Playing {
             let text = fs::read_to_string(file).unwrap_or_default();
             return Recording::read(&text).shortest();
         }
-        let tags = flv::tags(&self.flv());
-        let of = |kind: u8| tags.iter().filter(|tag| tag.kind == kind).count();
-        // The headers of codecs are no packets.
-        of(8).min(of(9)).saturating_sub(2)
+        flv::packets(&flv::tags(&self.flv()))
     }
 
     fn flv(&self) -> Vec<u8> {
@@ -194,7 +191,7 @@ fn ffmpeg(program: &Path, url: &str, file: &str) -> Process {
 
 fn gstreamer(source: &str, url: &str, file: &str) -> Process {
     let (from, to) = (format!("location={url}"), format!("location={file}"));
-    let line = ["--quiet", "--eos-on-shutdown", source, &from, "!"];
+    let line = ["--quiet", "--no-fault", source, &from, "!"];
     let line = line
         .into_iter()
         .chain(["filesink", "buffer-mode=unbuffered", &to]);

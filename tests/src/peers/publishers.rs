@@ -147,5 +147,8 @@ fn gstreamer(file: &str, sent: &Path, sink: &str, url: &str) -> Process {
     );
     let location = format!("location={url}");
     let words = pipeline.split_whitespace().chain([location.as_str()]);
-    Process::start("gst-launch-1.0", ["--quiet"].into_iter().chain(words))
+    Process::start(
+        "gst-launch-1.0",
+        ["--quiet", "--no-fault"].into_iter().chain(words),
+    )
 }

@@ -103,7 +103,7 @@ impl Client {
         let (host, path) = rest.split_once('/').expect("an application");
         let (app, name) = path.split_once('/').expect("a stream");
         let mut socket = TcpStream::connect(host).await.expect("a listener");
-        let early = shake(&mut socket).await;
+        let early = shake(&mut socket, PeerType::Client).await;
         let mut config = ClientSessionConfig::new();
         config.tc_url = Some(format!("rtmp://{host}/{app}"));
         let (session, first) = ClientSession::new(config).expect("a session");
@@ -197,18 +197,20 @@ impl Client {
     }
 }
 
-/// The handshake; answers what the server sent behind it.
-async fn shake(socket: &mut TcpStream) -> Vec<u8> {
-    let mut handshake = Handshake::new(PeerType::Client);
-    let first = handshake.generate_outbound_p0_and_p1().expect("C0 and C1");
+/// The handshake as one of the peers; answers what the other sent behind it.
+pub(super) async fn shake(socket: &mut TcpStream, peer: PeerType) -> Vec<u8> {
+    let mut handshake = Handshake::new(peer);
+    let first = handshake
+        .generate_outbound_p0_and_p1()
+        .expect("the first bytes");
     socket.write_all(&first).await.expect("a connection");
     let mut piece = [0; 4096];
     loop {
         let length = socket.read(&mut piece).await.expect("a connection");
-        assert!(length > 0, "the server closed the connection");
+        assert!(length > 0, "the peer closed the connection");
         match handshake
             .process_bytes(&piece[..length])
-            .expect("S0, S1 and S2")
+            .expect("a handshake")
         {
             HandshakeProcessResult::InProgress { response_bytes } => {
                 socket
