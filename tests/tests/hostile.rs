@@ -202,6 +202,32 @@ async fn those_who_dawdle_are_closed() {
     scene.is_undisturbed().await;
 }
 
+#[tokio::test]
+async fn the_log_says_in_one_line_who_did_what_and_where() {
+    let mut scene = Scene::set().await;
+    let key = scene.key_of("clumsy").await;
+    let mut clumsy = scene.client().await;
+    clumsy.publish(&key).await.unwrap();
+    // A chunk on chunk stream 9 that refers to one before it.
+    clumsy.send_bytes(&[0xC9, 0, 0, 0]).await.unwrap();
+    clumsy.closed().await;
+    let fields = [
+        "code=\"rtmp.peer_misbehaved\"",
+        "peer=127.0.0.1:",
+        "chunk_stream=9",
+    ];
+    let line = scene.server.logged(&fields).await;
+    println!("{line}");
+    let offset = line.split("byte_offset=").nth(1).expect("an offset");
+    let offset: u64 = offset.split(' ').next().unwrap().parse().unwrap();
+    // After C0, C1 and C2 come connect, createStream and publish.
+    assert!((3_100..4_000).contains(&offset), "{line}");
+    assert!(line.contains("INFO"), "{line}");
+    let log = scene.server.log();
+    assert_eq!(log.matches("rtmp.peer_misbehaved").count(), 1, "{log}");
+    scene.is_undisturbed().await;
+}
+
 impl Scene {
     async fn set() -> Self {
         let server = Server::start(&[]).await;

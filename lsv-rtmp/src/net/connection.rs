@@ -100,6 +100,7 @@ impl Connection {
     pub(super) fn blamed(&self, source: crate::Error) -> Error {
         Error::Session {
             peer: self.peer,
+            position: self.session.position(),
             source,
         }
     }

@@ -34,6 +34,7 @@ use std::time::Duration;
 
 use lsv_core::tag::TagError;
 
+use crate::chunk::Position;
 use crate::error::Blame;
 use crate::proxy_protocol;
 
@@ -65,11 +66,13 @@ pub enum Error {
     /// The socket failed.
     #[error("the connection broke: {0}")]
     Io(#[from] std::io::Error),
-    /// The peer broke the protocol, or a limit.
+    /// The peer broke the protocol, or a limit, or was silent for too long.
     #[error("{source}")]
     Session {
         /// The peer.
         peer: SocketAddr,
+        /// Where in what it sent.
+        position: Position,
         /// What it did.
         source: crate::Error,
     },
@@ -119,6 +122,34 @@ impl Error {
             Self::Stalled(_) => "rtmp.stalled",
             Self::PlayerLeft => "rtmp.player_left",
             Self::Bind { .. } => "rtmp.bind",
+        }
+    }
+
+    /// Where in what the peer sent the fault is, where that is known: in a recording of the connection, the bytes after
+    /// its PROXY protocol header and TLS.
+    pub fn position(&self) -> Option<Position> {
+        match self {
+            Self::Session { position, .. } => Some(*position),
+            _ => None,
+        }
+    }
+
+    /// One line in the log about what `peer` did. Who never came as far as a stream is mostly a scanner, and for those
+    /// who look closer.
+    fn log(&self, peer: SocketAddr, in_stream: bool) {
+        let byte_offset = self.position().map(|position| position.byte_offset);
+        let chunk_stream = self
+            .position()
+            .and_then(|position| position.chunk_stream_id);
+        macro_rules! line {
+            ($level:ident) => {
+                tracing::$level!(%peer, code = self.code(), byte_offset, chunk_stream, error = %self, "the connection is closed")
+            };
+        }
+        match self.blame() {
+            Blame::Peer if in_stream => line!(info),
+            Blame::Peer => line!(debug),
+            _ => line!(error),
         }
     }
 }

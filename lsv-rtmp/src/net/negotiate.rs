@@ -15,6 +15,7 @@ use super::peers::Peers;
 use super::request::{PlayRequest, PublishRequest, Request};
 use super::socket::{Io, Socket, now};
 use super::{Config, Error, KeepAlive};
+use crate::chunk::Position;
 use crate::error::Waiting;
 use crate::proxy_protocol::{self, Header};
 use crate::session::{self, Event, ServerConfig};
@@ -138,6 +139,8 @@ impl<S: Security> Negotiator<S> {
         getrandom::fill(&mut seed).map_err(std::io::Error::other)?;
         let mut settings = ServerConfig::new(seed);
         settings.limits = self.config.limits.clone();
+        settings.budget = Some(self.config.budget.clone());
+        settings.capabilities = self.config.capabilities.clone();
         Ok(session::Server::new(settings, accepted))
     }
 }
@@ -145,6 +148,7 @@ impl<S: Security> Negotiator<S> {
 fn too_slow(peer: SocketAddr) -> Error {
     Error::Session {
         peer,
+        position: Position::default(),
         source: Waiting::Handshake.into(),
     }
 }

@@ -60,10 +60,10 @@ impl Publishing {
         self.connection.close().await;
     }
 
-    /// The same, where it should come back, perhaps to another server: a client that understands it is asked to
-    /// connect again (E-RTMP v2, "Reconnect Request").
-    pub async fn reconnect(mut self, description: &str) {
-        self.ask_to_reconnect(description);
+    /// The same, where it should come back: a client that understands it is asked to connect again, to `tc_url` where that
+    /// is given, such as `rtmp://other.example/stream` (E-RTMP v2, "Reconnect Request").
+    pub async fn reconnect(mut self, tc_url: Option<&str>, description: &str) {
+        self.ask_to_reconnect(tc_url, description);
         self.tell(description);
         self.connection.close().await;
     }
@@ -79,7 +79,7 @@ impl Publishing {
             Ok(End::Finished) => ingest.finish(),
             Ok(End::Closed(reason)) => {
                 if *reason == Closed::Draining {
-                    self.ask_to_reconnect(&reason.to_string());
+                    self.ask_to_reconnect(None, &reason.to_string());
                 }
                 self.tell(&reason.to_string());
             }
@@ -95,9 +95,10 @@ impl Publishing {
         drop(self.connection.session.close_publish(description));
     }
 
-    fn ask_to_reconnect(&mut self, description: &str) {
+    fn ask_to_reconnect(&mut self, tc_url: Option<&str>, description: &str) {
+        let session = &mut self.connection.session;
         // Fails only where the client reads nothing; then it is closed all the same.
-        drop(self.connection.session.request_reconnect(None, description));
+        drop(session.request_reconnect(tc_url, description));
     }
 }
 

@@ -14,8 +14,9 @@ use super::Error;
 use super::negotiate::{Arrival, Negotiator, Plain, Security};
 use super::peers::Peers;
 use super::request::Request;
-use crate::Limits;
 use crate::media::Options;
+use crate::session::Capabilities;
+use crate::{Budget, Limits};
 
 /// How a server treats its connections.
 #[derive(Debug, Clone)]
@@ -23,6 +24,10 @@ use crate::media::Options;
 pub struct Config {
     /// What a session may take.
     pub limits: Limits,
+    /// What all sessions together may hold in half-received messages. 256 MiB. Clones of one configuration share it.
+    pub budget: Budget,
+    /// What clients are told that the server can do. All that E-RTMP v2 has: media is passed on as it comes.
+    pub capabilities: Capabilities,
     /// What a publisher may send where it [feeds a hub](super::Publishing::feed).
     pub media: Options,
     /// Connections at once; more wait in the system's backlog. 20,000.
@@ -57,6 +62,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             limits: Limits::default(),
+            budget: Budget::default(),
+            capabilities: Capabilities::forwarder(),
             media: Options::default(),
             connections: 20_000,
             connections_per_ip: 10_000,
@@ -164,9 +171,7 @@ async fn accept_all(
                 Ok(None) => {
                     tracing::debug!(peer = %address, "the peer left before it asked for a stream");
                 }
-                Err(error) => {
-                    tracing::debug!(peer = %address, code = error.code(), %error, "no session came about");
-                }
+                Err(error) => error.log(address, false),
             }
         });
     }

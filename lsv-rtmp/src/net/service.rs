@@ -67,15 +67,16 @@ impl Service {
     }
 
     async fn publish(self, request: PublishRequest) {
+        let peer = request.peer();
         let visit = Visit {
             access: Access::Publish,
             target: &request.info().target,
-            peer: request.peer(),
+            peer,
         };
         match self.publisher(visit).await {
             Ok(publisher) => {
                 tracing::info!("publishing");
-                log_end(feed(request, publisher).await);
+                log_end(peer, feed(request, publisher).await);
             }
             Err(denied) => {
                 self.note(visit, &denied);
@@ -96,15 +97,16 @@ impl Service {
     }
 
     async fn play(self, request: PlayRequest) {
+        let peer = request.peer();
         let visit = Visit {
             access: Access::Play,
             target: &request.info().target,
-            peer: request.peer(),
+            peer,
         };
         match self.stream(visit).await {
             Ok(stream) => {
                 tracing::debug!("playing");
-                log_end(play(request, &stream).await);
+                log_end(peer, play(request, &stream).await);
             }
             Err(denied) => {
                 self.note(visit, &denied);
@@ -208,9 +210,9 @@ async fn play(request: PlayRequest, stream: &Stream) -> Result<End, Error> {
     request.accept().await?.play(stream).await
 }
 
-fn log_end(end: Result<End, Error>) {
+fn log_end(peer: SocketAddr, end: Result<End, Error>) {
     match end {
         Ok(end) => tracing::info!(?end, "the session is over"),
-        Err(error) => tracing::info!(%error, "the session broke"),
+        Err(error) => error.log(peer, true),
     }
 }

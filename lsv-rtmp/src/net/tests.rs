@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use super::socket::now;
 use super::*;
+use crate::Budget;
 use crate::proxy_protocol::Header;
 use crate::session::{Client, ClientConfig, ClientEvent, Media, Purpose, Reject};
 
@@ -18,6 +19,7 @@ struct Peer {
     tcp: TcpStream,
     session: Client,
     input: BytesMut,
+    written: u64,
 }
 
 impl Peer {
@@ -31,6 +33,7 @@ impl Peer {
             tcp,
             session: Client::new(config, now()),
             input: BytesMut::new(),
+            written: 0,
         }
     }
 
@@ -49,8 +52,20 @@ impl Peer {
     }
 
     async fn write(&mut self) {
+        let output = self.session.take_output();
+        self.written += output.len() as u64;
         // The server may have closed.
-        drop(self.tcp.write_all(&self.session.take_output()).await);
+        drop(self.tcp.write_all(&output).await);
+    }
+
+    /// Sends all of a message but its end.
+    async fn begin(&mut self, media: &Media) {
+        self.session.send(media).unwrap();
+        let output = self.session.take_output();
+        self.tcp
+            .write_all(&output[..output.len() - 1])
+            .await
+            .unwrap();
     }
 
     async fn send(&mut self, media: &Media) {
@@ -248,6 +263,50 @@ async fn a_publisher_that_sends_nothing_is_let_go() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+#[tokio::test]
+async fn an_error_says_who_and_where() {
+    let mut server = listen(|_| {}).await;
+    let (mut publishing, mut peer) = publishing(&mut server).await;
+    let before = peer.written;
+    // A whole message on chunk stream 8, then a chunk that refers to none on chunk stream 9.
+    let (good, bad) = ([8, 0, 0, 0, 0, 0, 1, 8, 1, 0, 0, 0, 0xAF], [0xC9]);
+    peer.tcp
+        .write_all(&[&good[..], &bad].concat())
+        .await
+        .unwrap();
+    assert!(publishing.next().await.unwrap().is_some());
+    match publishing.next().await {
+        Err(error @ Error::Session { peer: blamed, .. }) => {
+            assert_eq!(blamed, peer.tcp.local_addr().unwrap());
+            let position = error.position().unwrap();
+            assert_eq!(position.byte_offset, before + 13);
+            assert_eq!(position.chunk_stream_id, Some(9));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn all_connections_together_stay_within_the_budget() {
+    let budget = Budget::new(300_000);
+    let mut server = listen(|config| config.budget = budget.clone()).await;
+    let (mut first, mut first_peer) = publishing(&mut server).await;
+    let (mut second, mut second_peer) = publishing(&mut server).await;
+    first_peer.begin(&video(0, 200_000)).await;
+    let taken = async {
+        while budget.used() < 199_000 {
+            let waited = timeout(Duration::from_millis(5), first.next()).await;
+            assert!(waited.is_err(), "{waited:?}");
+        }
+    };
+    timeout(PATIENCE, taken).await.unwrap();
+    second_peer.begin(&video(0, 200_000)).await;
+    let refused = second.next().await.unwrap_err();
+    assert_eq!(refused.code(), "rtmp.limit_exceeded", "{refused}");
+    drop((first, second));
+    assert_eq!(budget.used(), 0);
 }
 
 #[tokio::test]
