@@ -92,4 +92,4 @@ impl Iterator for Items<'_> {
 }
 
 /// How a data message with metadata begins: the AMF0 string of its name.
-pub(super) const ON_META_DATA: &[u8] = b"\x02\x00\x0aonMetaData";
+pub(crate) const ON_META_DATA: &[u8] = b"\x02\x00\x0aonMetaData";

@@ -36,8 +36,8 @@
 //! # }
 //! ```
 
-use crate::amf0::Value;
-use crate::session::{CapsEx, ConnectInfo};
+use crate::amf0::{Object, Value};
+use crate::session::{Capabilities, CapsEx, ConnectInfo, ServerInfo};
 
 mod color;
 mod demuxer;
@@ -45,6 +45,8 @@ mod metadata;
 mod muxer;
 
 pub use color::{ColorConfig, ColorInfo, LightLevel, MasteringDisplay};
+#[cfg(feature = "tokio")]
+pub(crate) use demuxer::ON_META_DATA;
 pub use demuxer::{Demuxer, Item, Items};
 pub use lsv_core::tag::{Features, Options};
 pub use metadata::{CodecId, Metadata};
@@ -55,10 +57,17 @@ pub use muxer::{Message, Messages, Muxer};
 /// A client that names any extended capability reads side data too, as they are of the same paper; one of the first
 /// Enhanced RTMP says so in `videoFunction`, which counts only beside a list of FourCCs: FFmpeg has always sent it.
 pub fn features(connect: &ConnectInfo) -> Features {
-    let capabilities = &connect.capabilities;
+    features_of(&connect.capabilities, &connect.properties)
+}
+
+/// What a server reads of it, by what it said when it let a client connect.
+pub fn server_features(server: &ServerInfo) -> Features {
+    features_of(&server.capabilities, &server.properties)
+}
+
+fn features_of(capabilities: &Capabilities, properties: &Object) -> Features {
     let has = |wanted| capabilities.caps_ex.contains(wanted);
-    let video_function = connect
-        .properties
+    let video_function = properties
         .property("videoFunction")
         .and_then(Value::as_number)
         .unwrap_or(0.0) as u32;

@@ -38,6 +38,8 @@ use crate::chunk::Position;
 use crate::error::Blame;
 use crate::proxy_protocol;
 
+mod address;
+pub mod client;
 mod connection;
 mod ingest;
 mod negotiate;
@@ -45,13 +47,18 @@ mod peers;
 mod playing;
 mod publishing;
 mod readdress;
+pub mod relay;
 mod request;
 mod server;
 mod service;
 mod socket;
+#[cfg(test)]
+mod testing;
 #[cfg(feature = "tls")]
 pub mod tls;
 
+pub use address::{Address, InvalidAddress, Scheme};
+pub use client::Client;
 pub use ipnet::IpNet;
 pub use playing::Playing;
 pub use publishing::Publishing;

@@ -153,7 +153,7 @@ fn too_slow(peer: SocketAddr) -> Error {
     }
 }
 
-fn keep_alive(tcp: &TcpStream, config: &KeepAlive) -> std::io::Result<()> {
+pub(super) fn keep_alive(tcp: &TcpStream, config: &KeepAlive) -> std::io::Result<()> {
     let probes = TcpKeepalive::new()
         .with_time(config.idle)
         .with_interval(config.interval)

@@ -88,6 +88,11 @@ impl Socket {
         self.output.extend(batch.drain(..));
     }
 
+    /// Bytes that wait to be written.
+    pub(super) fn unwritten(&self) -> usize {
+        self.output.iter().map(Bytes::len).sum()
+    }
+
     /// Writes what waits, in as few system calls as the socket allows.
     pub(super) async fn flush(&mut self) -> Result<(), Error> {
         poll_fn(|cx| self.poll_flush(cx)).await

@@ -5,14 +5,14 @@ use std::io::Cursor;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::BytesMut;
-use rustls::ServerConfig;
 use rustls::client::verify_server_name;
 use rustls::pki_types::ServerName;
 use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, ServerConfig};
 use tokio::io::{AsyncReadExt, join};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::negotiate::Security;
 use super::socket::Io;
@@ -102,6 +102,17 @@ impl Security for Arc<ServerConfig> {
         };
         Ok((io, BytesMut::new()))
     }
+}
+
+/// The client's end: `tcp` secured as one to `host`, a name or an IP address, which the server's certificate must have.
+pub(super) async fn connect(
+    config: Arc<ClientConfig>,
+    host: &str,
+    tcp: TcpStream,
+) -> std::io::Result<Box<dyn Io>> {
+    let name = ServerName::try_from(host.to_owned()).map_err(std::io::Error::other)?;
+    let tls = TlsConnector::from(config).connect(name, tcp).await?;
+    Ok(Box::new(tls))
 }
 
 impl Keys {

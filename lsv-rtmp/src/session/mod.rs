@@ -60,6 +60,8 @@ mod server;
 mod target;
 mod wire;
 
+#[cfg(feature = "tokio")]
+pub(crate) use self::target::Public;
 pub use self::{
     capabilities::{Capabilities, CapsEx, FourCcInfo},
     client::{Client, ClientConfig, ClientEvent, Purpose},

@@ -51,7 +51,7 @@ impl fmt::Debug for Target {
 }
 
 /// The part of an address that may be logged: the path, up to where it ends or a credential begins.
-pub(super) struct Public<'a>(pub(super) &'a str);
+pub(crate) struct Public<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Public<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
