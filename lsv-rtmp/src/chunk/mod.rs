@@ -7,6 +7,7 @@
 mod decoder;
 mod encoder;
 mod header;
+mod stream;
 
 pub use self::{
     decoder::{Decoder, Position},
