@@ -28,27 +28,27 @@ pub fn subscribe(stream: &Stream, features: Features) -> Subscriber<Chunk> {
         features.side_data,
     ) {
         (false, false, false) => stream.packaged::<PlayPackage>(),
-        (false, false, true) => stream.packaged::<Messages<false, false, true>>(),
-        (false, true, _) => stream.packaged::<Messages<false, true, true>>(),
+        (false, false, true) => stream.packaged::<PlayMessages<false, false, true>>(),
+        (false, true, _) => stream.packaged::<PlayMessages<false, true, true>>(),
         (true, false, _) => stream.packaged::<MultitrackPlayPackage>(),
-        (true, true, _) => stream.packaged::<Messages<true, true, true>>(),
+        (true, true, _) => stream.packaged::<PlayMessages<true, true, true>>(),
     }
 }
 
 /// Packages the default tracks of a stream as RTMP messages that players of any age understand.
-pub type PlayPackage = Messages<false, false, false>;
+pub type PlayPackage = PlayMessages<false, false, false>;
 
 /// Packages all tracks of a stream, and what is said beside their codecs, for players of E-RTMP v2.
-pub type MultitrackPlayPackage = Messages<true, false, true>;
+pub type MultitrackPlayPackage = PlayMessages<true, false, true>;
 
 /// Packages a stream as RTMP messages, with the [`Features`] that its name lists.
 #[derive(Debug)]
-pub struct Messages<const MULTITRACK: bool, const NANOSECONDS: bool, const SIDE_DATA: bool> {
+pub struct PlayMessages<const MULTITRACK: bool, const NANOSECONDS: bool, const SIDE_DATA: bool> {
     muxer: Muxer,
 }
 
 impl<const MULTITRACK: bool, const NANOSECONDS: bool, const SIDE_DATA: bool> Package
-    for Messages<MULTITRACK, NANOSECONDS, SIDE_DATA>
+    for PlayMessages<MULTITRACK, NANOSECONDS, SIDE_DATA>
 {
     const ALL_TRACKS: bool = MULTITRACK;
 

@@ -14,6 +14,8 @@ pub struct Recording {
 /// One stream of a recording.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stream {
+    /// `video` or `audio`.
+    pub kind: String,
     /// The codec as ffmpeg names it.
     pub codec: String,
     /// MD5 of its configuration; empty where it needs none.
@@ -81,7 +83,7 @@ impl Recording {
     #[must_use]
     pub(crate) fn read(text: &str) -> Self {
         let mut streams: Vec<Stream> = Vec::new();
-        let mut configs = BTreeMap::new();
+        let (mut configs, mut kinds) = (BTreeMap::new(), BTreeMap::new());
         let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
         for line in whole.lines() {
             if let Some(config) = line.strip_prefix("#extradata ") {
@@ -89,9 +91,15 @@ impl Recording {
                 configs.insert(stream.to_owned(), config.replace(' ', ""));
             } else if let Some(base) = line.strip_prefix("#tb ") {
                 assert!(base.ends_with(": 1/1000"), "not in milliseconds: {line}");
+            } else if let Some(kind) = line.strip_prefix("#media_type ") {
+                let (stream, kind) = kind.split_once(": ").expect("a stream's kind");
+                kinds.insert(stream.to_owned(), kind.to_owned());
             } else if let Some(codec) = line.strip_prefix("#codec_id ") {
                 let (stream, codec) = codec.split_once(": ").expect("a stream's codec");
                 streams.push(Stream {
+                    kind: kinds
+                        .remove(stream)
+                        .expect("the kind comes before the codec"),
                     codec: codec.to_owned(),
                     config: configs.remove(stream).unwrap_or_default(),
                     packets: Vec::new(),
@@ -119,6 +127,16 @@ impl Recording {
     #[must_use]
     pub fn codecs(&self) -> Vec<&str> {
         self.streams.iter().map(|stream| &*stream.codec).collect()
+    }
+
+    /// The first track of each kind.
+    #[must_use]
+    pub fn first_tracks(&self) -> Self {
+        let of = |kind: &str| self.streams.iter().find(|stream| stream.kind == kind);
+        let streams = ["video", "audio"].into_iter().filter_map(of);
+        Self {
+            streams: streams.cloned().collect(),
+        }
     }
 
     /// The fewest packets that any stream has; 0 without streams.

@@ -44,6 +44,8 @@ pub struct Client {
 pub struct Message {
     /// Its type, one of [`kind`].
     pub kind: u8,
+    /// Milliseconds.
+    pub timestamp: u32,
     /// Its body.
     pub payload: Vec<u8>,
 }
@@ -60,6 +62,8 @@ pub struct Refusal {
 #[derive(Debug, Default)]
 struct ChunkStream {
     kind: u8,
+    timestamp: u32,
+    delta: u32,
     length: usize,
     extended: bool,
     payload: Vec<u8>,
@@ -104,22 +108,29 @@ impl Client {
     /// # Errors
     /// What the server says when it refuses.
     pub async fn publish(&mut self, key: &str) -> Result<(), Refusal> {
-        let properties = HashMap::from([
-            ("app".to_owned(), text("stream")),
-            ("type".to_owned(), text("nonprivate")),
-            ("tcUrl".to_owned(), text("rtmp://localhost/stream")),
-        ]);
-        let connect = [text("connect"), number(1.0), Amf0Value::Object(properties)];
-        self.command(0, connect.to_vec()).await?;
-        self.answer_of("_result").await?;
-        let create = [text("createStream"), number(2.0), Amf0Value::Null];
-        self.command(0, create.to_vec()).await?;
-        self.answer_of("_result").await?;
+        self.create_stream(HashMap::new()).await?;
         let publish = ["publish", "", key, "live"];
         let mut values: Vec<Amf0Value> = publish.map(text).to_vec();
         values[1] = number(3.0);
         values.insert(2, Amf0Value::Null);
         self.command(1, values).await?;
+        self.answer_of("onStatus").await
+    }
+
+    /// Asks to play a stream under `/stream`, as a client that says it understands all of Enhanced RTMP v2.
+    ///
+    /// # Errors
+    /// What the server says when it refuses.
+    pub async fn play(&mut self, name: &str) -> Result<(), Refusal> {
+        let any = vec![text("*")];
+        let capabilities = [
+            ("fourCcList", Amf0Value::StrictArray(any)),
+            ("capsEx", number(ALL_OF_CAPS_EX)),
+        ];
+        let capabilities = capabilities.map(|(name, value)| (name.to_owned(), value));
+        self.create_stream(HashMap::from(capabilities)).await?;
+        let play = [text("play"), number(3.0), Amf0Value::Null, text(name)];
+        self.command(1, play.to_vec()).await?;
         self.answer_of("onStatus").await
     }
 
@@ -191,6 +202,25 @@ impl Client {
         drained.await.expect("the server closes the connection");
     }
 
+    async fn create_stream(
+        &mut self,
+        mut properties: HashMap<String, Amf0Value>,
+    ) -> Result<(), Refusal> {
+        for (name, value) in [
+            ("app", "stream"),
+            ("type", "nonprivate"),
+            ("tcUrl", "rtmp://localhost/stream"),
+        ] {
+            properties.insert(name.to_owned(), text(value));
+        }
+        let connect = [text("connect"), number(1.0), Amf0Value::Object(properties)];
+        self.command(0, connect.to_vec()).await?;
+        self.answer_of("_result").await?;
+        let create = [text("createStream"), number(2.0), Amf0Value::Null];
+        self.command(0, create.to_vec()).await?;
+        self.answer_of("_result").await
+    }
+
     async fn command(&mut self, stream: u32, values: Vec<Amf0Value>) -> Result<(), Refusal> {
         let payload = serialize(&values).expect("plain values");
         self.send(kind::COMMAND, stream, &payload)
@@ -246,29 +276,39 @@ impl Client {
         let fresh = ChunkStream::default();
         let known = self.chunk_streams.get(&id).unwrap_or(&fresh);
         let (mut kind, mut length, mut extended) = (known.kind, known.length, known.extended);
-        if first >> 6 < 3 {
-            extended = take(&mut rest, 3)? == [0xFF; 3];
+        let (form, mut time) = (first >> 6, known.delta);
+        if form < 3 {
+            let field = take(&mut rest, 3)?;
+            time = u32::from_be_bytes([0, field[0], field[1], field[2]]);
+            extended = field == [0xFF; 3];
         }
-        if first >> 6 < 2 {
+        if form < 2 {
             let field = take(&mut rest, 4)?;
             length = u32::from_be_bytes([0, field[0], field[1], field[2]]) as usize;
             kind = field[3];
         }
-        if first >> 6 == 0 {
+        if form == 0 {
             take(&mut rest, 4)?;
         }
         if extended {
-            take(&mut rest, 4)?;
+            time = u32::from_be_bytes(take(&mut rest, 4)?.try_into().ok()?);
         }
+        let timestamp = match (form, known.payload.is_empty()) {
+            (0, _) => time,
+            (_, true) => known.timestamp.wrapping_add(time),
+            (_, false) => known.timestamp,
+        };
         let missing = length - known.payload.len();
         let piece = take(&mut rest, missing.min(self.chunk_size))?;
         let used = self.unread.len() - rest.len();
         let state = self.chunk_streams.entry(id).or_default();
+        (state.timestamp, state.delta) = (timestamp, time);
         state.payload.extend_from_slice(piece);
         (state.kind, state.length, state.extended) = (kind, length, extended);
         let whole = state.payload.len() == length;
         let message = whole.then(|| Message {
             kind,
+            timestamp,
             payload: std::mem::take(&mut state.payload),
         });
         Some((used, message))
@@ -282,6 +322,12 @@ impl Refusal {
             description: "closed without a word".to_owned(),
         }
     }
+}
+
+/// Host with port, and stream name, of an address under `/stream`.
+pub(crate) fn split(url: &str) -> (&str, &str) {
+    let rest = url.strip_prefix("rtmp://").expect("an RTMP address");
+    rest.split_once("/stream/").expect("the application stream")
 }
 
 /// A type-0 chunk header on chunk stream 3 with timestamp 0.
@@ -323,6 +369,9 @@ fn text(value: &str) -> Amf0Value {
 fn number(value: f64) -> Amf0Value {
     Amf0Value::Number(value)
 }
+
+/// Reconnect, multitrack, ModEx and timestamps in nanoseconds (E-RTMP v2 "Enhancing NetConnection connect Command").
+const ALL_OF_CAPS_EX: f64 = 15.0;
 
 /// Length of C1, C2, S1 and S2 (RTMP 1.0 §5.2.3).
 const HANDSHAKE: usize = 1536;

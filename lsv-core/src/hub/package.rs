@@ -6,8 +6,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::Limits;
 use super::feed::{Feed, Item, Subscriber};
-use super::stream::Changed;
-use crate::media::{MediaFrame, Tracks};
+use crate::media::{MediaFrame, Track, Tracks};
 use crate::time::Timestamp;
 
 /// A wire format that is a plain sequence of bytes, such as FLV or RTMP's chunks.
@@ -51,6 +50,28 @@ impl Item for Chunk {
 
     fn at(&self) -> Timestamp {
         self.at
+    }
+}
+
+/// Which tracks of a stream are new, or have a new configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(super) enum Changed {
+    #[default]
+    Nothing,
+    /// Only such as are not the default of their kind.
+    Others,
+    /// One that is the default, or has just become it.
+    Default,
+}
+
+impl Changed {
+    /// What it means that `track` joins `tracks`.
+    pub(super) fn of(tracks: &Tracks, track: &Track) -> Self {
+        let default = tracks.default_of(track.kind);
+        match default.is_none_or(|default| [0, default.id].contains(&track.id)) {
+            true => Self::Default,
+            false => Self::Others,
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::feed::{Feed, Item, Subscriber};
-use super::package::{Chunk, Derived, Package, Packaged};
+use super::package::{Changed, Chunk, Derived, Package, Packaged};
 use super::publisher::{Closed, Publisher};
 use super::stats::{Audience, Ingest, Meter, Protocol, Traffic, Viewer};
 use super::timeline::Timeline;
@@ -77,28 +77,6 @@ impl Inner {
         }
         if frame.is_key() {
             self.last_key = Some(frame.dts);
-        }
-    }
-}
-
-/// Which tracks of a stream are new, or have a new configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(super) enum Changed {
-    #[default]
-    Nothing,
-    /// Only such as are not the default of their kind.
-    Others,
-    /// One that is the default, or has just become it.
-    Default,
-}
-
-impl Changed {
-    /// What it means that `track` joins `tracks`.
-    fn of(tracks: &Tracks, track: &Track) -> Self {
-        let default = tracks.default_of(track.kind);
-        match default.is_none_or(|default| [0, default.id].contains(&track.id)) {
-            true => Self::Default,
-            false => Self::Others,
         }
     }
 }

@@ -11,6 +11,7 @@ use std::{
 };
 
 mod clip;
+mod collecting;
 mod obs;
 mod players;
 mod publishers;

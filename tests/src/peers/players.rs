@@ -9,7 +9,7 @@ use std::{
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use super::{installed, new_ffmpeg, rml, there};
+use super::{collecting::Collecting, installed, new_ffmpeg, rml, there};
 use crate::{Process, Recording, Signal, Viewer, eventually, flv, recording::RECORDED};
 
 /// A client that plays.
@@ -31,10 +31,12 @@ pub enum Player {
     Vlc,
     /// The crate rml_rtmp.
     Rml,
+    /// A client of the tests' own, the only one that announces Enhanced RTMP v2.
+    Announcing,
 }
 
 impl Player {
-    /// All of them.
+    /// All that other people wrote, and plain HTTP.
     pub const ALL: [Self; 8] = [
         Self::HttpFlv,
         Self::Ffmpeg,
@@ -68,6 +70,7 @@ impl Player {
             Self::Librtmp => "librtmp (GStreamer rtmpsrc)",
             Self::Vlc => "VLC",
             Self::Rml => "rml_rtmp",
+            Self::Announcing => "a player that announces E-RTMP v2",
         }
     }
 
@@ -75,7 +78,7 @@ impl Player {
     #[must_use]
     pub fn there(self) -> bool {
         let found = match self {
-            Self::HttpFlv | Self::Rml => true,
+            Self::HttpFlv | Self::Rml | Self::Announcing => true,
             Self::Ffmpeg => installed("ffmpeg"),
             Self::NewFfmpeg => new_ffmpeg().is_some(),
             Self::Rtmpdump => installed("rtmpdump"),
@@ -106,7 +109,8 @@ impl Player {
         let url = stream.rtmp.as_str();
         let process = match self {
             Self::HttpFlv => return Playing::Http(Viewer::open(&stream.http_flv).await),
-            Self::Rml => return Playing::Rml(rml::play(url)),
+            Self::Rml => return Playing::Tags(rml::play(url)),
+            Self::Announcing => return Playing::Tags(Collecting::announcing(url)),
             Self::Ffmpeg => return Playing::Hashes(ffmpeg(Path::new("ffmpeg"), url, file), path),
             Self::NewFfmpeg => {
                 let program = new_ffmpeg().expect("an ffmpeg that speaks Enhanced RTMP");
@@ -138,7 +142,7 @@ enum Playing {
     /// Writing the stream as FLV.
     File(Process, PathBuf),
     Http(Viewer),
-    Rml(rml::Playing),
+    Tags(Collecting),
 }
 
 impl Playing {
@@ -162,7 +166,7 @@ impl Playing {
             Self::Hashes(..) => Vec::new(),
             Self::File(_, file) => fs::read(file).unwrap_or_default(),
             Self::Http(viewer) => viewer.got().body,
-            Self::Rml(playing) => flv::file(&playing.tags()),
+            Self::Tags(collecting) => flv::file(&collecting.tags()),
         }
     }
 

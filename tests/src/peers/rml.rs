@@ -1,11 +1,6 @@
 //! The client of the crate rml_rtmp, over a socket.
 
-use std::{
-    fs,
-    path::Path,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{fs, path::Path, time::Duration};
 
 use bytes::Bytes;
 use rml_rtmp::{
@@ -23,14 +18,8 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
+use super::collecting::Collecting;
 use crate::flv::{self, Tag};
-
-/// Playing in the background; stops when dropped.
-#[derive(Debug)]
-pub(super) struct Playing {
-    tags: Arc<Mutex<Vec<Tag>>>,
-    task: JoinHandle<()>,
-}
 
 /// Publishes the audio and video of an FLV file in real time; rml_rtmp cannot send metadata as they are.
 pub(super) fn publish(file: &Path, url: &str) -> JoinHandle<()> {
@@ -49,11 +38,9 @@ pub(super) fn publish(file: &Path, url: &str) -> JoinHandle<()> {
 }
 
 /// Plays an address.
-pub(super) fn play(url: &str) -> Playing {
+pub(super) fn play(url: &str) -> Collecting {
     let url = url.to_owned();
-    let tags = Arc::new(Mutex::new(Vec::new()));
-    let kept = Arc::clone(&tags);
-    let task = tokio::spawn(async move {
+    Collecting::with(async move |kept| {
         let mut client = Client::connect(&url).await;
         let mut events = client.play().await;
         loop {
@@ -61,8 +48,7 @@ pub(super) fn play(url: &str) -> Playing {
             kept.lock().expect("nobody panicked").extend(tags);
             events = client.receive().await;
         }
-    });
-    Playing { tags, task }
+    })
 }
 
 fn tag(event: ClientSessionEvent) -> Option<Tag> {
@@ -76,18 +62,6 @@ fn tag(event: ClientSessionEvent) -> Option<Tag> {
         timestamp: timestamp.value,
         body: data.to_vec(),
     })
-}
-
-impl Playing {
-    pub(super) fn tags(&self) -> Vec<Tag> {
-        self.tags.lock().expect("nobody panicked").clone()
-    }
-}
-
-impl Drop for Playing {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
 }
 
 /// A connection with an accepted `connect`.

@@ -4,7 +4,6 @@ use std::{
     fs,
     net::TcpListener as StdListener,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -21,11 +20,15 @@ use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    task::JoinHandle,
     time::{Instant, sleep_until},
 };
 
-use super::{installed, new_ffmpeg, rml::shake, there};
+use super::{
+    collecting::{Collecting, Kept},
+    installed, new_ffmpeg,
+    rml::shake,
+    there,
+};
 use crate::{
     Process, Recording, eventually,
     flv::{self, Tag},
@@ -60,10 +63,8 @@ enum Got {
         file: PathBuf,
         _process: Box<Process>,
     },
-    Tags(Kept, JoinHandle<()>),
+    Tags(Collecting),
 }
-
-type Kept = Arc<Mutex<Vec<Tag>>>;
 
 impl PeerServer {
     /// All of them.
@@ -104,8 +105,8 @@ impl PeerServer {
                 let program = new_ffmpeg().expect("an ffmpeg that speaks Enhanced RTMP");
                 ffmpeg(program, &path).await
             }
-            Self::Rml => in_process(|socket, kept| tokio::spawn(rml(socket, kept))).await,
-            Self::Scuffle => in_process(|socket, kept| tokio::spawn(scuffle(socket, kept))).await,
+            Self::Rml => in_process(rml).await,
+            Self::Scuffle => in_process(scuffle).await,
         };
         Listening {
             url: format!("rtmp://127.0.0.1:{port}/live/key"),
@@ -129,10 +130,9 @@ impl Listening {
             Got::Hashes { file, .. } => {
                 Recording::read(&fs::read_to_string(file).expect("ffmpeg wrote the hashes"))
             }
-            Got::Tags(kept, _) => {
+            Got::Tags(collecting) => {
                 let file = self.folder.path().join("got.flv");
-                let tags = kept.lock().expect("nobody panicked").clone();
-                fs::write(&file, flv::file(&tags)).expect("a file to write");
+                fs::write(&file, flv::file(&collecting.tags())).expect("a file to write");
                 Recording::of(&file).await
             }
         }
@@ -143,15 +143,7 @@ impl Listening {
             Got::Hashes { file, .. } => {
                 Recording::read(&fs::read_to_string(file).unwrap_or_default()).shortest()
             }
-            Got::Tags(kept, _) => flv::packets(&kept.lock().expect("nobody panicked")),
-        }
-    }
-}
-
-impl Drop for Listening {
-    fn drop(&mut self) {
-        if let Got::Tags(_, task) = &self.got {
-            task.abort();
+            Got::Tags(collecting) => flv::packets(&collecting.tags()),
         }
     }
 }
@@ -218,20 +210,17 @@ fn listens(port: u16) -> bool {
     sockets.contains(&local)
 }
 
-async fn in_process(
-    session: impl Fn(TcpStream, Kept) -> JoinHandle<()> + Send + 'static,
-) -> (u16, Got) {
+async fn in_process<F>(session: impl FnOnce(TcpStream, Kept) -> F + Send + 'static) -> (u16, Got)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let port = listener.local_addr().expect("an address").port();
-    let kept = Kept::default();
-    let shared = Arc::clone(&kept);
-    let task = tokio::spawn(async move {
+    let collecting = Collecting::with(async move |kept| {
         let (socket, _) = listener.accept().await.expect("a publisher");
-        session(socket, shared)
-            .await
-            .expect("a session that does not panic");
+        session(socket, kept).await;
     });
-    (port, Got::Tags(kept, task))
+    (port, Got::Tags(collecting))
 }
 
 async fn rml(socket: TcpStream, kept: Kept) {
