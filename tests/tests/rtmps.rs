@@ -2,12 +2,12 @@
 
 use std::{fs, net::SocketAddr, path::Path};
 
-use lsv_tests::{Certificate, Picture, Server, Signal, Viewer, eventually, served};
+use lsv_tests::{Certificate, PATIENCE, Picture, Server, Signal, Viewer, eventually, served};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional},
     net::{TcpListener, TcpStream},
-    time::Instant,
+    time::{Instant, timeout},
 };
 
 #[tokio::test]
@@ -121,6 +121,29 @@ async fn a_load_balancers_header_comes_before_tls_and_names_the_client() {
     let key = server.api().channel("direct").await;
     let mut refused = Picture::default().push(&server.rtmp(&key));
     assert!(!refused.ended().await.success());
+}
+
+#[tokio::test]
+async fn who_dawdles_in_the_handshake_of_tls_is_closed() {
+    let folder = TempDir::new().unwrap();
+    let certificate = Certificate::make(folder.path(), &["slow.example"]).await;
+    let server = start(&[&certificate], &[]).await;
+    let closes = async |said: &[u8]| {
+        let mut tcp = TcpStream::connect(server.rtmps_address()).await.unwrap();
+        tcp.write_all(said).await.unwrap();
+        let mut answer = Vec::new();
+        // A reset is an end too.
+        let end = timeout(PATIENCE, tcp.read_to_end(&mut answer)).await;
+        assert!(end.is_ok(), "still open after {PATIENCE:?}: {said:?}");
+    };
+    // Nothing at all; the head of a ClientHello; RTMP without TLS.
+    tokio::join!(
+        closes(&[]),
+        closes(&[22, 3, 1, 2, 0, 1, 0, 1]),
+        closes(&[3, 0, 0, 0, 0])
+    );
+    let shown = served(server.rtmps_address(), None).await;
+    assert_eq!(shown, certificate.pem());
 }
 
 /// A load balancer that writes `header` in front of each connection to `server`; answers where it listens.
