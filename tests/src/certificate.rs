@@ -40,6 +40,9 @@ impl Certificate {
             "ec_paramgen_curve:P-256",
             "-addext",
             &alternatives,
+            // Clients refuse the certificate of an authority as that of a server.
+            "-addext",
+            "basicConstraints=critical,CA:FALSE",
             "-out",
             path(&chain),
             "-keyout",

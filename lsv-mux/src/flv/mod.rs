@@ -25,7 +25,7 @@ pub const fn header(video: bool, audio: bool) -> [u8; 13] {
 /// Appends a tag with the body that `body` appends, and its `PreviousTagSize` (§E.4.1).
 ///
 /// A body that does not fit the 24 bits of the format, or is empty, appends nothing.
-fn put_tag(out: &mut BytesMut, kind: Kind, at: Timestamp, body: impl FnOnce(&mut BytesMut)) {
+pub fn put_tag(out: &mut BytesMut, kind: Kind, at: Timestamp, body: impl FnOnce(&mut BytesMut)) {
     let start = out.len();
     out.put_u8(match kind {
         Kind::Audio => TAG_AUDIO,
