@@ -13,6 +13,7 @@ use lsv_auth::push::Algorithm;
 use lsv_auth::{EmptySecret, Secret};
 use lsv_core::hub::OnBusy;
 use lsv_rtmp::net::IpNet;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
 /// What can be given to a node, in any of the three places; absent fields take the defaults of [`Config`].
@@ -151,19 +152,6 @@ pub enum LogForm {
 }
 
 impl Options {
-    /// The flags and variables of this process. `--help` and `--version` print what they are asked for and end it.
-    ///
-    /// # Errors
-    /// Says in one line which flag cannot be used.
-    pub fn of_process() -> anyhow::Result<Self> {
-        Self::try_parse().map_err(|error| {
-            if !error.use_stderr() {
-                error.exit();
-            }
-            anyhow::anyhow!(first_line(&error))
-        })
-    }
-
     /// The configuration of flags, variables and file together.
     ///
     /// # Errors
@@ -216,7 +204,10 @@ impl Options {
                 .rtmp
                 .unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 1935))),
             rtmps: rtmps(self.rtmps, self.tls_cert, self.tls_key)?,
-            proxy_protocol: networks(self.proxy_protocol.as_deref().unwrap_or_default())?,
+            proxy_protocol: networks(
+                "proxy-protocol",
+                self.proxy_protocol.as_deref().unwrap_or_default(),
+            )?,
             api_token: self.api_token,
             secret: self.secret,
             push_sign: push_sign(&text(&self.push_sign, "hmac-sha256"))?,
@@ -229,15 +220,8 @@ impl Options {
             reconnect_window: duration("reconnect-window", &text(&self.reconnect_window, "15s"))?,
             allow_private_targets: self.allow_private_targets,
             grace: duration("grace", &text(&self.grace, "30s"))?,
-            log: match text(&self.log, "text").as_str() {
-                "text" => LogForm::Text,
-                "json" => LogForm::Json,
-                other => bail!("log is text or json, not {other:?}"),
-            },
-            log_level: text(&self.log_level, "info")
-                .parse()
-                .ok()
-                .context("log-level is error, warn, info, debug or trace")?,
+            log: log_form(&text(&self.log, "text"))?,
+            log_level: log_level(&text(&self.log_level, "info"))?,
             demo: self.demo,
         })
     }
@@ -269,15 +253,29 @@ impl Config {
     }
 }
 
+/// The flags and variables of this process, the program `name`. `--help` and `--version` print what they are asked for
+/// and end it.
+///
+/// # Errors
+/// Says in one line which flag cannot be used.
+pub fn of_process<Options: Parser>(name: &str) -> anyhow::Result<Options> {
+    Options::try_parse().map_err(|error| {
+        if !error.use_stderr() {
+            error.exit();
+        }
+        anyhow::anyhow!(first_line(name, &error))
+    })
+}
+
 /// What clap complains of, without its advice and usage.
-fn first_line(error: &clap::Error) -> String {
+fn first_line(name: &str, error: &clap::Error) -> String {
     let text = error.to_string();
     let line = text.lines().next().unwrap_or_default();
     let line = line.strip_prefix("error: ").unwrap_or(line);
-    format!("{line}; `lsv --help` lists all flags")
+    format!("{line}; `{name} --help` lists all flags")
 }
 
-fn read(path: &Path) -> anyhow::Result<Options> {
+pub(crate) fn read<Options: DeserializeOwned>(path: &Path) -> anyhow::Result<Options> {
     let text =
         std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     toml::from_str(&text).map_err(|error| {
@@ -301,7 +299,7 @@ fn parse_secret(text: &str) -> Result<Secret, EmptySecret> {
     Secret::new(text)
 }
 
-fn rtmps(
+pub(crate) fn rtmps(
     address: Option<SocketAddr>,
     chains: Option<String>,
     keys: Option<String>,
@@ -329,16 +327,15 @@ fn paths(list: &str) -> Vec<PathBuf> {
 }
 
 /// Reads `10.0.0.0/8,127.0.0.1`.
-fn networks(list: &str) -> anyhow::Result<Vec<IpNet>> {
+pub(crate) fn networks(name: &str, list: &str) -> anyhow::Result<Vec<IpNet>> {
     let words = list.split(',').map(str::trim);
     words
         .filter(|word| !word.is_empty())
         .map(|word| {
             let single = |_| word.parse::<IpAddr>().map(IpNet::from);
             let network = word.parse::<IpNet>().or_else(single);
-            network.with_context(|| {
-                format!("proxy-protocol lists networks such as 10.0.0.0/8, not {word:?}")
-            })
+            network
+                .with_context(|| format!("{name} lists networks such as 10.0.0.0/8, not {word:?}"))
         })
         .collect()
 }
@@ -353,8 +350,22 @@ fn push_sign(list: &str) -> anyhow::Result<Vec<Algorithm>> {
         .collect()
 }
 
+pub(crate) fn log_form(text: &str) -> anyhow::Result<LogForm> {
+    Ok(match text {
+        "text" => LogForm::Text,
+        "json" => LogForm::Json,
+        other => bail!("log is text or json, not {other:?}"),
+    })
+}
+
+pub(crate) fn log_level(text: &str) -> anyhow::Result<tracing::Level> {
+    text.parse()
+        .ok()
+        .context("log-level is error, warn, info, debug or trace")
+}
+
 /// Reads `30s`, `500ms`, `5m`, `1h`.
-fn duration(name: &str, text: &str) -> anyhow::Result<Duration> {
+pub(crate) fn duration(name: &str, text: &str) -> anyhow::Result<Duration> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (count, unit) = text.split_at(digits);
     let millis = match unit {
@@ -470,7 +481,7 @@ mod tests {
             (&["lsv", "--api-token", ""], "--api-token"),
             (&["lsv", "word"], "word"),
         ] {
-            let line = first_line(&Options::try_parse_from(arguments).unwrap_err());
+            let line = first_line("lsv", &Options::try_parse_from(arguments).unwrap_err());
             assert!(line.contains(part) && !line.contains('\n'), "{line}");
         }
     }

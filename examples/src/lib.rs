@@ -9,8 +9,10 @@ pub mod http;
 pub mod keys;
 pub mod logging;
 pub mod node;
+pub mod proxy;
 pub mod tls;
 
 mod banner;
 mod reload;
+mod signals;
 mod sockets;

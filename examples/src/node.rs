@@ -18,7 +18,6 @@ use lsv_core::ports::{ChannelStore, PageRequest, Precondition, VersionedChannel}
 use lsv_mux::packager::{self, Packagers};
 use lsv_rtmp::net::Service;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -30,6 +29,7 @@ use crate::http;
 use crate::keys::{self, Kept};
 use crate::logging::LogLevel;
 use crate::reload::Reload;
+use crate::signals;
 use crate::sockets::Sockets;
 
 /// Runs a node until it is told to stop. `options` are read again at each SIGHUP.
@@ -84,7 +84,11 @@ pub async fn run(config: Config, options: &Options, log_level: LogLevel) -> anyh
         signer: platform.signer.clone(),
         certificates: sockets.certificates,
     };
-    until_stopped(options, &mut reload).await?;
+    signals::until_stopped(|| match options.resolve() {
+        Ok(new) => reload.apply(new),
+        Err(error) => tracing::warn!("the old configuration stays: {error:#}"),
+    })
+    .await?;
     let grace = reload.running.grace;
     tracing::info!(?grace, "stopping");
     tasks.close();
@@ -237,23 +241,6 @@ impl Stop {
         }
         self.serving.cancel();
         tasks.wait().await;
-    }
-}
-
-/// Returns at SIGTERM and SIGINT; rereads the configuration at each SIGHUP.
-async fn until_stopped(options: &Options, reload: &mut Reload) -> anyhow::Result<()> {
-    let mut hang_up = signal(SignalKind::hangup())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
-            _ = hang_up.recv() => match options.resolve() {
-                Ok(new) => reload.apply(new),
-                Err(error) => tracing::warn!("the old configuration stays: {error:#}"),
-            },
-        }
     }
 }
 

@@ -3,17 +3,23 @@
 //! Every seed is a well-formed input of its target or one that comes close, so that a fuzzer starts from what real
 //! peers send. Found crashes are kept beside these as files of their own; this program never deletes one.
 
-use std::{fs, io, path::Path};
+use std::{fs, io, path::Path, time::Instant};
 
+use bytes::BytesMut;
 use lsv_auth::{
     Secret,
     push::{self, Algorithm, Expiry},
 };
 use lsv_mux::fuzzing::AVC_RECORD;
-use lsv_rtmp::fuzzing::{CLIENT_SCRIPT, SERVER_SCRIPT};
+use lsv_rtmp::{
+    fuzzing::{CLIENT_SCRIPT, SERVER_SCRIPT},
+    proxy_protocol::Header,
+    session::{Event, Server, ServerConfig},
+};
 
 fn main() -> io::Result<()> {
     rtmp()?;
+    proxy()?;
     amf0()?;
     amf3()?;
     messages()?;
@@ -65,6 +71,69 @@ fn rtmp() -> io::Result<()> {
     let abort = [2, 0, 0, 0, 0, 0, 4, 2, 0, 0, 0, 0, 0, 0, 0, 4];
     let half = [4, 0, 0, 0, 0, 1, 0, 8, 1, 0, 0, 0];
     seed("rtmp_chunk", "abort", &[&[0; 4], &half, &[0; 128], &abort])
+}
+
+/// What load balancers, clients and back ends send to a proxy, whole and cut.
+fn proxy() -> io::Result<()> {
+    let target = "rtmp_proxy_protocol";
+    let header = Header::Proxied {
+        source: ([10, 0, 0, 1], 56324).into(),
+        destination: "[2001:db8::7]:1935".parse().map_err(io::Error::other)?,
+    };
+    for (name, header) in [
+        ("proxied", header),
+        ("local", Header::Local),
+        ("unknown", Header::Unknown),
+    ] {
+        let (mut text, mut binary) = (BytesMut::new(), BytesMut::new());
+        header.write_v1(&mut text);
+        header.write_v2(&mut binary);
+        seed(
+            target,
+            &format!("{name}-1"),
+            &[&[3, 9, 0, 1], &text, b"\x03"],
+        )?;
+        seed(
+            target,
+            &format!("{name}-2"),
+            &[&[11, 0, 2, 1], &binary, b"\x03"],
+        )?;
+    }
+    let endpoint = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x13\x0a\0\0\x01\xc0\xa8\0\x02\xdc\x04\x07\x8f\xea\0\x04\x01vpc";
+    seed(target, "tlv", &[&[0; 4], endpoint])?;
+
+    let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("../lsv-rtmp/tests/vectors");
+    for name in ["ffmpeg-publish", "librtmp-play"] {
+        let recording = fs::read(vectors.join(name).with_extension("bin"))?;
+        let target = "rtmp_proxy_sniffer";
+        // Far enough for the wish and some media.
+        let rest = &recording[HANDSHAKE..recording.len().min(HANDSHAKE + 4096)];
+        seed(target, name, &[&[0, 11, 126, 2], rest])?;
+        let answers = answers(&recording).map_err(io::Error::other)?;
+        seed(
+            target,
+            &format!("{name}-answers"),
+            &[&[0, 50, 3, 200], &answers],
+        )?;
+    }
+    Ok(())
+}
+
+/// What a server answers to a recorded client, behind its handshake.
+fn answers(recording: &[u8]) -> Result<Vec<u8>, lsv_rtmp::Error> {
+    let now = Instant::now();
+    let mut server = Server::new(ServerConfig::new([0; 32]), now);
+    let mut input = BytesMut::from(recording);
+    let mut said = Vec::new();
+    while let Some(event) = server.next(&mut input, now)? {
+        match event {
+            Event::Publish(_) => server.accept_publish(now)?,
+            Event::Play(_) => server.accept_play()?,
+            _ => {}
+        }
+        said.extend_from_slice(&server.take_output());
+    }
+    Ok(said.split_off(HANDSHAKE))
 }
 
 fn amf0() -> io::Result<()> {

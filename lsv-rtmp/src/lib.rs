@@ -151,3 +151,5 @@ pub use limits::Limits;
 pub mod net;
 #[cfg(feature = "tokio")]
 pub mod play;
+#[cfg(feature = "proxy")]
+pub mod proxy;

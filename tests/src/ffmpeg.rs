@@ -110,6 +110,41 @@ pub fn push_file(file: &Path, url: &str) -> Process {
     Process::start("ffmpeg", line)
 }
 
+/// As [`push_file`], by an encoder that connects again whenever its connection is lost.
+#[must_use]
+pub fn push_file_and_return(file: &Path, url: &str) -> Process {
+    let file = file.to_str().expect("a path in UTF-8");
+    let mut line = vec!["-hide_banner", "-nostdin", "-loglevel", "info", "-nostats"];
+    line.extend([
+        "-stream_loop",
+        "-1",
+        "-re",
+        "-i",
+        file,
+        "-map",
+        "0",
+        "-c",
+        "copy",
+    ]);
+    line.extend([
+        "-f",
+        "fifo",
+        "-fifo_format",
+        "flv",
+        "-drop_pkts_on_overflow",
+        "1",
+    ]);
+    line.extend(["-attempt_recovery", "1", "-recover_any_error", "1"]);
+    line.extend([
+        "-recovery_wait_time",
+        "0.2",
+        "-restart_with_keyframe",
+        "1",
+        url,
+    ]);
+    Process::start("ffmpeg", line)
+}
+
 /// What a player got.
 #[derive(Debug)]
 pub struct Watched {

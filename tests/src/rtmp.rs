@@ -91,7 +91,14 @@ impl Client {
     /// # Panics
     /// If the server does not go along.
     pub async fn connect(address: &str) -> Self {
-        let mut socket = TcpStream::connect(address).await.expect("a listener");
+        Self::over(TcpStream::connect(address).await.expect("a listener")).await
+    }
+
+    /// Performs the handshake on a connection.
+    ///
+    /// # Panics
+    /// If the server does not go along.
+    pub async fn over(mut socket: TcpStream) -> Self {
         let shaken = timeout(PATIENCE, handshake(&mut socket)).await;
         shaken.expect("a handshake in time").expect("a handshake");
         Self {

@@ -53,16 +53,8 @@ impl Server {
     /// # Panics
     /// If it does not get ready, with what it wrote.
     pub async fn start_bare(data: &Path, arguments: &[&str]) -> Self {
-        let mut process = Process::start(binary(), command_line(data, arguments));
-        let printed = eventually("lsv gets ready", async || {
-            let printed = process.stdout();
-            if !process.runs() {
-                let status = process.ended().await;
-                panic!("lsv ended with {status}: {}", process.stderr());
-            }
-            ready(&printed).then_some(printed)
-        })
-        .await;
+        let mut process = Process::start(binary("lsv"), command_line(data, arguments));
+        let printed = ready(&mut process).await;
         Self {
             process,
             printed,
@@ -77,11 +69,7 @@ impl Server {
     /// If there is no such line.
     #[must_use]
     pub fn printed(&self, label: &str) -> &str {
-        self.printed
-            .lines()
-            .find_map(|line| line.trim_start().strip_prefix(label)?.strip_prefix("  "))
-            .unwrap_or_else(|| panic!("no line {label:?} in {}", self.printed))
-            .trim()
+        printed(&self.printed, label)
     }
 
     /// All of what was printed at start.
@@ -188,7 +176,7 @@ impl Server {
 /// # Panics
 /// If it does not end.
 pub async fn lsv(data: &Path, arguments: &[&str]) -> (ExitStatus, String) {
-    let mut process = Process::start(binary(), command_line(data, arguments));
+    let mut process = Process::start(binary("lsv"), command_line(data, arguments));
     let status = process.ended().await;
     (status, process.stderr())
 }
@@ -211,17 +199,37 @@ fn host(address: &str) -> &str {
     rest.split_once('/').map_or(rest, |(host, _)| host)
 }
 
-fn ready(printed: &str) -> bool {
-    printed.lines().any(|line| line.trim() == "Ready")
+/// Waits until a binary says that it is ready, and answers what it has printed.
+pub(crate) async fn ready(process: &mut Process) -> String {
+    eventually("the binary gets ready", async || {
+        let printed = process.stdout();
+        if !process.runs() {
+            let status = process.ended().await;
+            panic!("it ended with {status}: {}", process.stderr());
+        }
+        let ready = printed.lines().any(|line| line.trim() == "Ready");
+        ready.then_some(printed)
+    })
+    .await
 }
 
-/// The binary of this build, or the one that `LSV_BIN` names. Built here, because cargo makes the binaries of another
-/// package only when asked.
-fn binary() -> &'static Path {
-    static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| std::env::var_os("LSV_BIN").map_or_else(build, PathBuf::from))
+/// The value printed after a label.
+pub(crate) fn printed<'a>(text: &'a str, label: &str) -> &'a str {
+    text.lines()
+        .find_map(|line| line.trim_start().strip_prefix(label)?.strip_prefix("  "))
+        .unwrap_or_else(|| panic!("no line {label:?} in {text}"))
+        .trim()
 }
 
+/// A binary of this build; `LSV_BIN` names another `lsv`, `LSV_PROXY_BIN` another `lsv-proxy`. Built here, because cargo
+/// makes the binaries of another package only when asked.
+pub(crate) fn binary(name: &'static str) -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let given = format!("{}_BIN", name.to_uppercase().replace('-', "_"));
+    std::env::var_os(given).map_or_else(|| BUILT.get_or_init(build).join(name), PathBuf::from)
+}
+
+/// Builds the binaries into the folder of this test's profile, and answers that.
 fn build() -> PathBuf {
     // <target>/<profile>/deps/<test>-<hash>
     let test = std::env::current_exe().expect("the path of this test");
@@ -230,14 +238,7 @@ fn build() -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command
-        .args([
-            "build",
-            "--quiet",
-            "--package",
-            "lsv-examples",
-            "--bin",
-            "lsv",
-        ])
+        .args(["build", "--quiet", "--package", "lsv-examples", "--bins"])
         .arg("--target-dir")
         .arg(target)
         .current_dir(env!("CARGO_MANIFEST_DIR"));
@@ -245,6 +246,6 @@ fn build() -> PathBuf {
         command.arg("--release");
     }
     let status = command.status().expect("cargo runs");
-    assert!(status.success(), "lsv does not build");
-    profile.join("lsv")
+    assert!(status.success(), "the binaries do not build");
+    profile.to_owned()
 }

@@ -33,6 +33,8 @@ targets! {
     rtmp_client_session => lsv_rtmp::fuzzing::client_session,
     rtmp_handshake => lsv_rtmp::fuzzing::handshake,
     rtmp_message => lsv_rtmp::fuzzing::message,
+    rtmp_proxy_protocol => lsv_rtmp::proxy::fuzzing::protocol,
+    rtmp_proxy_sniffer => lsv_rtmp::proxy::fuzzing::sniffer,
     rtmp_server_session => lsv_rtmp::fuzzing::server_session,
 }
 

@@ -2,13 +2,13 @@
 
 use std::process::ExitCode;
 
-use lsv_examples::config::Options;
+use lsv_examples::config::{self, Options};
 use lsv_examples::{logging, node};
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let run = async {
-        let options = Options::of_process()?;
+        let options: Options = config::of_process("lsv")?;
         let config = options.resolve()?;
         let log_level = logging::start(config.log, config.log_level);
         node::run(config, &options, log_level).await

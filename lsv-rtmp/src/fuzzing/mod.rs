@@ -20,7 +20,7 @@ pub use self::{
 use crate::{Limits, error::Error};
 
 /// Bytes in the order of arrival, cut by a pattern.
-struct Pieces<'a> {
+pub(crate) struct Pieces<'a> {
     rest: &'a [u8],
     /// Lengths of the pieces, over and over; empty for one piece.
     lengths: &'a [u8],
@@ -49,7 +49,10 @@ impl<'a> Iterator for Pieces<'a> {
 }
 
 /// Runs `decode` over `data` whole and in pieces, which must make no difference.
-fn alike<T: Debug + PartialEq>(data: &[u8], mut decode: impl FnMut(Pieces<'_>) -> T) -> T {
+pub(crate) fn alike<T: Debug + PartialEq>(
+    data: &[u8],
+    mut decode: impl FnMut(Pieces<'_>) -> T,
+) -> T {
     let (lengths, rest) = data.split_at(data.len().min(4));
     let whole = decode(Pieces {
         rest,
@@ -70,10 +73,10 @@ fn alike<T: Debug + PartialEq>(data: &[u8], mut decode: impl FnMut(Pieces<'_>) -
 }
 
 /// All that `next` gives for the pieces, and the error that ended it.
-fn feed<T>(
+pub(crate) fn feed<T, E>(
     pieces: Pieces<'_>,
-    mut next: impl FnMut(&mut BytesMut) -> Result<Option<T>, Error>,
-) -> (Vec<T>, Option<Error>) {
+    mut next: impl FnMut(&mut BytesMut) -> Result<Option<T>, E>,
+) -> (Vec<T>, Option<E>) {
     let mut input = BytesMut::new();
     let mut got = Vec::new();
     for piece in pieces {
@@ -105,7 +108,7 @@ fn feed_once(
 }
 
 /// Limits low enough for short inputs to reach them.
-fn small_limits() -> Limits {
+pub(crate) fn small_limits() -> Limits {
     Limits {
         message_bytes: 4096,
         partial_bytes: 8192,

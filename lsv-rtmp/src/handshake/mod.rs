@@ -244,6 +244,14 @@ const VERSION: u8 = 3;
 /// Length of C1, S1, C2 and S2, in bytes (RTMP 1.0 §5.2.3).
 const PACKET: usize = 1536;
 
+/// What a client sends: C0, C1 and C2, in bytes.
+#[cfg(feature = "proxy")]
+pub(crate) const CLIENT_BYTES: usize = 1 + 2 * PACKET;
+
+/// What a server sends: S0, S1 and S2, in bytes.
+#[cfg(feature = "proxy")]
+pub(crate) const SERVER_BYTES: usize = 1 + 2 * PACKET;
+
 /// What S1 says of the server in the digest form. The first byte must be 3 or more for FFmpeg to check the digest, and
 /// clients take S1 for the simple form where all four are zero.
 #[cfg(feature = "digest")]

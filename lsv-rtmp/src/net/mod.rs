@@ -57,6 +57,13 @@ mod testing;
 #[cfg(feature = "tls")]
 pub mod tls;
 
+#[cfg(feature = "proxy")]
+pub(crate) use negotiate::{Plain, Security, keep_alive, read_header};
+#[cfg(feature = "proxy")]
+pub(crate) use peers::{Peers, Place};
+#[cfg(feature = "proxy")]
+pub(crate) use socket::{Io, now};
+
 pub use address::{Address, InvalidAddress, Scheme};
 pub use client::Client;
 pub use ipnet::IpNet;

@@ -35,7 +35,7 @@ pub(super) struct Arrival {
 }
 
 /// What stands between TCP and RTMP.
-pub(super) trait Security: Send + Sync + 'static {
+pub(crate) trait Security: Send + Sync + 'static {
     /// Secures `tcp`, of which `input` was read already; gives what of RTMP was read.
     fn secure(
         &self,
@@ -45,7 +45,7 @@ pub(super) trait Security: Send + Sync + 'static {
 }
 
 /// Nothing does.
-pub(super) struct Plain;
+pub(crate) struct Plain;
 
 impl Security for Plain {
     async fn secure(
@@ -120,18 +120,11 @@ impl<S: Security> Negotiator<S> {
         if !trusted.iter().any(|network| network.contains(&ip)) {
             return Ok((tcp, address, input));
         }
-        loop {
-            input.reserve(proxy_protocol::MAX_V1_BYTES);
-            if tcp.read_buf(&mut input).await? == 0 {
-                return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
-            }
-            let peer = match proxy_protocol::read(&mut input)? {
-                Some(Header::Proxied { source, .. }) => source,
-                Some(Header::Local | Header::Unknown) => address,
-                None => continue,
-            };
-            return Ok((tcp, peer, input));
-        }
+        let peer = match read_header::<Error>(&mut tcp, &mut input).await? {
+            Header::Proxied { source, .. } => source,
+            Header::Local | Header::Unknown => address,
+        };
+        Ok((tcp, peer, input))
     }
 
     fn session(&self, accepted: Instant) -> Result<session::Server, Error> {
@@ -153,7 +146,24 @@ fn too_slow(peer: SocketAddr) -> Error {
     }
 }
 
-pub(super) fn keep_alive(tcp: &TcpStream, config: &KeepAlive) -> std::io::Result<()> {
+/// Reads the header that a connection begins with; what comes behind it is left in `input`.
+pub(crate) async fn read_header<E>(tcp: &mut TcpStream, input: &mut BytesMut) -> Result<Header, E>
+where
+    E: From<std::io::Error> + From<proxy_protocol::Error>,
+{
+    loop {
+        input.reserve(proxy_protocol::MAX_V1_BYTES);
+        if tcp.read_buf(input).await? == 0 {
+            return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
+        }
+        if let Some(header) = proxy_protocol::read(input)? {
+            return Ok(header);
+        }
+    }
+}
+
+/// Has the system look whether a silent peer is still there.
+pub(crate) fn keep_alive(tcp: &TcpStream, config: &KeepAlive) -> std::io::Result<()> {
     let probes = TcpKeepalive::new()
         .with_time(config.idle)
         .with_interval(config.interval)

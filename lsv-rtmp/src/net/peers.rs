@@ -9,14 +9,14 @@ use tokio::sync::OwnedSemaphorePermit;
 
 /// Counts connections by where they come from. Clones share the counts.
 #[derive(Clone, Debug)]
-pub(super) struct Peers {
+pub(crate) struct Peers {
     counts: Arc<Mutex<HashMap<IpAddr, usize>>>,
     most: usize,
 }
 
 /// A connection's place among the others; free again when dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(crate) struct Place {
     peers: Peers,
     from: IpAddr,
     _slot: OwnedSemaphorePermit,
@@ -24,7 +24,7 @@ pub(super) struct Place {
 
 impl Peers {
     /// Lets `most` connections in from each address.
-    pub(super) fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize) -> Self {
         Self {
             counts: Arc::default(),
             most,
@@ -32,7 +32,7 @@ impl Peers {
     }
 
     /// A place for a client at `ip`; `None` where its address has as many as it may.
-    pub(super) fn place(&self, ip: IpAddr, slot: OwnedSemaphorePermit) -> Option<Place> {
+    pub(crate) fn place(&self, ip: IpAddr, slot: OwnedSemaphorePermit) -> Option<Place> {
         let from = network(ip);
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.get(&from).copied().unwrap_or_default();

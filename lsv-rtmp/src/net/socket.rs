@@ -17,7 +17,7 @@ use tokio::time::{Sleep, sleep_until, timeout};
 use super::Error;
 
 /// What a connection runs over: TCP, or TLS on top of it.
-pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
@@ -206,7 +206,7 @@ impl Alarm {
 }
 
 /// The driver's clock; tokio's, so that tests can turn it.
-pub(super) fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
