@@ -8,7 +8,7 @@ use std::time::Duration;
 /// may hold together is bounded by a [`Budget`](crate::Budget).
 ///
 /// There is no limit on the chunk size that a peer announces (RTMP 1.0 §5.4.1): memory grows with the bytes that have
-/// come, however they are cut, and FFmpeg and OBS set sizes from 4 KiB to beyond any message.
+/// come, however they are cut, and honest senders differ: GStreamer keeps 128, OBS says 4,096, FFmpeg 60,000.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
