@@ -101,7 +101,7 @@ impl Socket {
     /// Writes as much of what waits as goes without waiting.
     pub(super) fn flush_now(&mut self) {
         let mut cx = Context::from_waker(Waker::noop());
-        if let Poll::Ready(Ok(())) = self.poll_flush(&mut cx) {
+        if let Poll::Ready(Ok(())) = self.poll_write(&mut cx) {
             // Says to the peer that nothing follows; where that takes longer, the close says it.
             drop(Pin::new(&mut self.io).poll_shutdown(&mut cx));
         }
@@ -145,6 +145,17 @@ impl Socket {
 
     /// One go at what [`flush`](Self::flush) does.
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        if let Poll::Ready(written) = self.poll_write(cx) {
+            self.write_deadline = None;
+            return Poll::Ready(written.map_err(Error::from));
+        }
+        let deadline = now() + self.write_timeout;
+        let deadline = *self.write_deadline.get_or_insert(deadline);
+        let stalled = self.alarm.poll(Some(deadline), cx);
+        stalled.map(|()| Err(Error::Stalled(self.write_timeout)))
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.output.is_empty() {
             let mut slices = [IoSlice::new(&[]); MAX_SLICES];
             let mut filled = 0;
@@ -153,30 +164,14 @@ impl Socket {
                 filled += 1;
             }
             let slices = slices.get(..filled).unwrap_or_default();
-            let Poll::Ready(written) = Pin::new(&mut self.io).poll_write_vectored(cx, slices)
-            else {
-                return self.poll_stalled(cx);
-            };
-            match written? {
-                0 => return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero).into())),
+            match ready!(Pin::new(&mut self.io).poll_write_vectored(cx, slices))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 written => advance(&mut self.output, written),
             }
             self.write_deadline = None;
         }
         // TLS keeps records back until it is told to send them.
-        let Poll::Ready(flushed) = Pin::new(&mut self.io).poll_flush(cx) else {
-            return self.poll_stalled(cx);
-        };
-        self.write_deadline = None;
-        Poll::Ready(flushed.map_err(Error::from))
-    }
-
-    /// What becomes of a write that has to wait.
-    fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let deadline = now() + self.write_timeout;
-        let deadline = *self.write_deadline.get_or_insert(deadline);
-        let stalled = self.alarm.poll(Some(deadline), cx);
-        stalled.map(|()| Err(Error::Stalled(self.write_timeout)))
+        Pin::new(&mut self.io).poll_flush(cx)
     }
 }
 

@@ -77,14 +77,11 @@ impl Peer {
 #[tokio::test]
 async fn a_publisher_by_hand_from_the_request_to_its_end() {
     let mut server = listen(|_| {}).await;
-    let mut peer = Peer::connect(&server, Purpose::Publish).await;
-    let (request, started) = tokio::join!(server.accept(), async {
-        let early = timeout(Duration::from_millis(100), peer.event()).await;
-        assert!(early.is_err(), "not admitted and told {early:?}");
-        peer
-    });
-    let mut peer = started;
-    let Some(Request::Publish(request)) = request else {
+    let peer = Peer::connect(&server, Purpose::Publish).await;
+    let (request, mut peer) = ask(&mut server, peer).await;
+    let early = timeout(Duration::from_millis(100), peer.event()).await;
+    assert!(early.is_err(), "not admitted and told {early:?}");
+    let Request::Publish(request) = request else {
         panic!("{request:?}")
     };
     assert_eq!(request.info().target.name, "cam");
@@ -161,11 +158,8 @@ async fn a_request_that_is_forgotten_is_refused() {
         (Purpose::Play, "NetStream.Play.Failed"),
     ] {
         let mut server = listen(|_| {}).await;
-        let mut peer = Peer::connect(&server, purpose).await;
-        let (request, ()) = tokio::join!(server.accept(), async {
-            // Far enough for the server to have its request.
-            drop(timeout(Duration::from_millis(100), peer.event()).await);
-        });
+        let peer = Peer::connect(&server, purpose).await;
+        let (request, mut peer) = ask(&mut server, peer).await;
         drop(request);
         let told = peer.event().await;
         assert!(
@@ -175,6 +169,25 @@ async fn a_request_that_is_forgotten_is_refused() {
         let closed = peer.tcp.read_buf(&mut peer.input).await;
         assert_eq!(closed.unwrap(), 0);
     }
+}
+
+#[test]
+fn a_request_may_be_forgotten_where_there_is_no_runtime() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let (request, mut peer) = runtime.block_on(async {
+        let mut server = listen(|_| {}).await;
+        let peer = Peer::connect(&server, Purpose::Publish).await;
+        ask(&mut server, peer).await
+    });
+    drop(request);
+    let told = runtime.block_on(peer.event());
+    assert!(
+        matches!(told, Some(ClientEvent::Refused { .. })),
+        "{told:?}"
+    );
 }
 
 #[tokio::test]
@@ -441,6 +454,16 @@ async fn a_whole_session_costs_little_memory() {
 
 async fn listen(configure: impl FnOnce(&mut Config)) -> Server {
     let mut config = Config::default();
+    // Only what a test sets itself may run out on a busy machine.
+    let limits = &mut config.limits;
+    for patience in [
+        &mut limits.handshake_timeout,
+        &mut limits.command_timeout,
+        &mut limits.publish_idle,
+    ] {
+        *patience = PATIENCE;
+    }
+    config.write_timeout = PATIENCE;
     configure(&mut config);
     let any_port = (Ipv4Addr::LOCALHOST, 0).into();
     Server::bind(any_port, config).await.unwrap()

@@ -116,7 +116,8 @@ impl Wire {
     }
 
     pub(super) fn take_output(&mut self) -> Bytes {
-        self.output.split().freeze()
+        // With its memory: a session that has nothing to say holds none for it.
+        std::mem::take(&mut self.output).freeze()
     }
 
     /// Where in the connection the last chunk stands, its handshake counted.

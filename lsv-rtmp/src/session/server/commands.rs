@@ -4,11 +4,12 @@ use std::{sync::Arc, time::Instant};
 
 use super::{Server, State};
 use crate::{
-    amf0::Value,
+    amf0::{Object, Value},
     error::{Error, Limit, PeerMisbehaved},
     message::{BandwidthLimit, Command, Control, Message},
     session::{
         answers,
+        capabilities::Capabilities,
         connect::ConnectInfo,
         events::{Event, PlayRequest, PublishRequest},
         target::Target,
@@ -119,6 +120,10 @@ impl Server {
             &answers::connected(transaction_id, &connect, &self.config),
         )?;
         self.connect = Some(Arc::new(connect));
+        // Said once and never again: a thousand sessions need not keep a thousand copies.
+        self.config.capabilities = Capabilities::default();
+        self.config.connect_properties = Object::new();
+        self.config.connect_information = Object::new();
         Ok(())
     }
 
