@@ -245,8 +245,12 @@ impl Frames {
     }
 
     fn take(&mut self, media: &Media, out: &mut VecDeque<Played>) -> Result<(), TagError> {
-        // What servers tell players of their rights is no part of the stream.
-        if media.payload().starts_with(SAMPLE_ACCESS) {
+        // What servers tell players of their rights, and of data to come, is no part of the stream. Its time may be that
+        // of another clock: rml_rtmp counts from the start of the connection.
+        if [SAMPLE_ACCESS, ON_STATUS]
+            .iter()
+            .any(|name| media.payload().starts_with(name))
+        {
             return Ok(());
         }
         for item in self.demuxer.push(media) {
@@ -257,6 +261,10 @@ impl Frames {
                 }
                 Ok(Item::Frame(mut frame)) => {
                     let is_data = frame.kind() == Kind::Data;
+                    // AC-3, E-AC-3, MP3 and VP8 may come without a header.
+                    if !is_data && self.tracks.find(frame.kind(), frame.track.id).is_none() {
+                        self.tracks.set(&frame.track);
+                    }
                     frame.is_default = is_data || self.tracks.is_default(&frame.track);
                     frame.epoch = self.epoch;
                     Played::Frame(frame)
@@ -275,3 +283,5 @@ impl Frames {
 
 /// The AMF0 string `|RtmpSampleAccess`.
 const SAMPLE_ACCESS: &[u8] = b"\x02\x00\x11|RtmpSampleAccess";
+/// The AMF0 string `onStatus`, in front of `NetStream.Data.Start`.
+const ON_STATUS: &[u8] = b"\x02\x00\x08onStatus";
