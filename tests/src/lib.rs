@@ -2,7 +2,8 @@
 //! drives it with the real ffmpeg, ffprobe and Chromium, and with hostile bytes of its own making.
 //!
 //! Everything here panics with what it saw: a harness that cannot do its work is a failed test, and a missing tool is
-//! never a reason to skip, but for the many [`peers`] on a machine without `CI` set. Nothing waits for a fixed time; [`eventually`] polls under a generous deadline.
+//! never a reason to skip, but for the many [`peers`] on a machine without `CI` set. Nothing waits for a fixed time;
+//! [`eventually`] polls under a generous deadline.
 
 mod api;
 mod browser;

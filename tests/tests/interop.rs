@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use futures::future::join_all;
 use lsv_tests::{
-    Recording, Server, eventually,
+    Recording, Server, Viewer, eventually, flv,
     peers::{Addresses, Audio, Clip, Obs, Player, Publisher, Video},
 };
 use tempfile::TempDir;
@@ -135,6 +135,16 @@ async fn obs_streams_what_it_records() {
     let mut obs = Obs::stream(&clip, tc_url, key).await;
     online(&server, "obs").await;
     let addresses = addresses(&server, "obs");
+    // OBS adds to the first frame of each of its outputs, and these may begin with different frames: key frames later, all
+    // that players get is in both.
+    obs.records().await;
+    let viewer = Viewer::open(&addresses.http_flv).await;
+    eventually("three key frames", async || {
+        let tags = flv::tags(&viewer.got().body);
+        let keys = tags.iter().filter(|tag| tag.body.starts_with(&[0x17, 1]));
+        (keys.count() >= 3).then_some(())
+    })
+    .await;
     let players = Player::ALL.into_iter().filter(|player| player.there());
     let watched =
         join_all(players.map(async |player| (player, player.record(&addresses, PACKETS).await)));
@@ -234,6 +244,6 @@ async fn online(server: &Server, id: &str) {
 }
 
 /// Longer than the slowest player needs to come and see enough.
-const SECONDS: u32 = 40;
+const SECONDS: u32 = 30;
 /// Packets that a player waits for: three seconds of video.
 const PACKETS: usize = 75;

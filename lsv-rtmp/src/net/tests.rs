@@ -1,9 +1,12 @@
 //! Servers on loopback, with clients that are nothing but a socket and a session.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use lsv_core::hub::{Hub, Offer};
+use lsv_core::path::{ChannelId, StreamPath};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -12,7 +15,7 @@ use super::socket::now;
 use super::*;
 use crate::Budget;
 use crate::proxy_protocol::Header;
-use crate::session::{Client, ClientConfig, ClientEvent, Media, Purpose, Reject};
+use crate::session::{Capabilities, Client, ClientConfig, ClientEvent, Media, Purpose, Reject};
 
 /// The other end of a connection under test.
 struct Peer {
@@ -28,7 +31,12 @@ impl Peer {
     }
 
     fn over(tcp: TcpStream, purpose: Purpose) -> Self {
-        let config = ClientConfig::new(purpose, "localhost", "stream", "cam?sign=1-a", [7; 32]);
+        Self::with(tcp, purpose, |_| {})
+    }
+
+    fn with(tcp: TcpStream, purpose: Purpose, configure: impl FnOnce(&mut ClientConfig)) -> Self {
+        let mut config = ClientConfig::new(purpose, "localhost", "stream", "cam?sign=1-a", [7; 32]);
+        configure(&mut config);
         Self {
             tcp,
             session: Client::new(config, now()),
@@ -264,6 +272,58 @@ async fn a_player_that_reads_nothing_is_let_go() {
 }
 
 #[tokio::test]
+async fn players_get_the_tracks_that_they_understand() {
+    let mut server = listen(|config| config.media.legacy_hevc = true).await;
+    let path = StreamPath::source(ChannelId::parse("cam").unwrap());
+    let publisher = Hub::default()
+        .publish(&path, Offer::new("test"), now())
+        .unwrap();
+    let stream = Arc::clone(publisher.stream());
+    let (publishing, mut encoder) = publishing(&mut server).await;
+    let feeding = tokio::spawn(publishing.feed(publisher));
+    let encoded = [
+        &b"\x1C\0\0\0\0record"[..],
+        b"\x96\0av01\x03other",
+        b"\x1C\x01\0\0\x07key",
+        b"\x96\x01av01\x03key",
+    ];
+    for body in encoded {
+        let payload = Bytes::from_static(body);
+        let timestamp = 0;
+        encoder.send(&Media::Video { timestamp, payload }).await;
+    }
+    while stream.ingest().bytes < 6 {
+        tokio::task::yield_now().await;
+    }
+    let mut players = Vec::new();
+    for capabilities in [Capabilities::default(), Capabilities::forwarder()] {
+        let peer = Peer::with(socket(&server).await, Purpose::Play, |config| {
+            config.capabilities = capabilities;
+        });
+        let (playing, peer) = admit_player(&mut server, peer).await;
+        let stream = Arc::clone(&stream);
+        let player = tokio::spawn(async move { playing.play(&stream).await });
+        players.push((peer, player));
+    }
+    encoder.session.finish().unwrap();
+    encoder.write().await;
+    assert!(matches!(feeding.await.unwrap(), Ok(End::Finished)));
+    let mut got = Vec::new();
+    for (mut peer, player) in players {
+        let mut bodies = Vec::new();
+        while let Some(ClientEvent::Media(media)) = timeout(PATIENCE, peer.event()).await.unwrap() {
+            bodies.push(media.payload().clone());
+        }
+        drop(peer);
+        assert!(matches!(player.await.unwrap(), Ok(End::StreamEnded)));
+        got.push(bodies);
+    }
+    let [first, first_key] = [&b"\x90hvc1record"[..], b"\x91hvc1\0\0\x07key"];
+    assert_eq!(got[0], [first, first_key]);
+    assert_eq!(got[1], [first, encoded[1], first_key, encoded[3]]);
+}
+
+#[tokio::test]
 async fn a_publisher_that_sends_nothing_is_let_go() {
     let idle = Duration::from_millis(200);
     let mut server = listen(|config| config.limits.publish_idle = idle).await;
@@ -496,6 +556,10 @@ async fn publishing(server: &mut Server) -> (Publishing, Peer) {
 
 async fn playing(server: &mut Server) -> (Playing, Peer) {
     let peer = Peer::connect(server, Purpose::Play).await;
+    admit_player(server, peer).await
+}
+
+async fn admit_player(server: &mut Server, peer: Peer) -> (Playing, Peer) {
     let (request, mut peer) = ask(server, peer).await;
     let Request::Play(request) = request else {
         panic!("{request:?}")

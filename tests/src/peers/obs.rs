@@ -1,12 +1,15 @@
 //! OBS Studio on a display of its own.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use tempfile::TempDir;
 use tokio::process::Command;
 
 use super::{installed, there};
-use crate::{Process, Signal, eventually};
+use crate::{Process, Signal, eventually, flv};
 
 /// OBS Studio, streaming a moving picture with a tone and recording the same packets; killed when dropped.
 #[derive(Debug)]
@@ -85,6 +88,19 @@ impl Obs {
         format!("{}\n{}", self.obs.stdout(), self.obs.stderr())
     }
 
+    /// Waits until it has recorded something.
+    ///
+    /// # Panics
+    /// If it does not record.
+    pub async fn records(&mut self) {
+        eventually("OBS records", async || {
+            assert!(self.obs.runs(), "{}", self.log());
+            let tags = flv::tags(&fs::read(self.recording()?).ok()?);
+            tags.iter().any(|tag| tag.kind == 9).then_some(())
+        })
+        .await;
+    }
+
     /// Ends it as its user would; its recording holds what it streamed.
     ///
     /// # Panics
@@ -92,12 +108,15 @@ impl Obs {
     pub async fn end(mut self, recording: &Path) {
         self.obs.signal(Signal::INT);
         self.obs.ended().await;
-        let files = fs::read_dir(self.folder.path()).expect("the folder is there");
-        let flv = files
-            .filter_map(|file| Some(file.ok()?.path()))
-            .find(|file| file.extension().is_some_and(|extension| extension == "flv"));
+        let flv = self.recording();
         let flv = flv.unwrap_or_else(|| panic!("no recording: {}", self.log()));
         fs::copy(flv, recording).expect("a file to write");
+    }
+
+    fn recording(&self) -> Option<PathBuf> {
+        let files = self.folder.path().read_dir().ok()?;
+        let mut files = files.filter_map(|file| Some(file.ok()?.path()));
+        files.find(|file| file.extension().is_some_and(|extension| extension == "flv"))
     }
 }
 

@@ -68,13 +68,16 @@ impl Connection {
 
     /// Waits until all is written, or the server says something. Safe to be cancelled.
     pub(super) async fn flush(&mut self) -> Result<Option<ClientEvent>, Error> {
+        let mut heard = false;
         loop {
             let event = self.poll_session()?;
-            if event.is_some() {
+            // A server that never stops talking is no reason to wait on.
+            if event.is_some() || (heard && self.unwritten() == 0) {
                 return Ok(event);
             }
-            if let Turn::Flushed = self.turn(true).await? {
-                return Ok(None);
+            match self.turn(true).await? {
+                Turn::Flushed => return Ok(None),
+                Turn::Woken => heard = true,
             }
         }
     }
@@ -115,6 +118,9 @@ impl Connection {
         while let Turn::Woken = self.turn(true).await? {
             // A session that is over takes nothing any more.
             self.socket.input.clear();
+            if self.unwritten() == 0 {
+                break;
+            }
         }
         // All was said; how the other end goes is its own affair.
         self.socket.close().await;
@@ -124,7 +130,10 @@ impl Connection {
     fn poll_session(&mut self) -> Result<Option<ClientEvent>, Error> {
         let event = self.session.next(&mut self.socket.input, now());
         self.answers += self.collect();
-        let event = event.map_err(|error| self.place.fault(error))?;
+        let event = event.map_err(|error| {
+            let position = self.session.position();
+            self.place.fault(error).at(position)
+        })?;
         if self.answers > self.max_answers {
             let limit = crate::Error::from(Limit::OutputBytes(self.max_answers));
             return Err(self.place.fault(limit));
@@ -139,14 +148,19 @@ impl Connection {
     async fn turn(&mut self, until_flushed: bool) -> Result<Turn, Error> {
         let deadline = self.session.timeout();
         let turned = poll_fn(|cx| {
-            if let Poll::Ready(flushed) = self.socket.poll_flush(cx) {
+            let flushed = match self.socket.poll_flush(cx) {
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(fault(error))),
+                flushed => flushed.is_ready(),
+            };
+            if flushed {
                 self.answers = 0;
-                if until_flushed || flushed.is_err() {
-                    return Poll::Ready(flushed.map(|()| None).map_err(fault));
-                }
             }
-            let wake = self.socket.poll_wake(deadline, cx);
-            wake.map(|wake| wake.map(Some).map_err(Fault::from))
+            // Looked at even where all is written: who only ever sends has to hear what is said.
+            match self.socket.poll_wake(deadline, cx) {
+                Poll::Ready(wake) => Poll::Ready(wake.map(Some).map_err(Fault::from)),
+                Poll::Pending if flushed && until_flushed => Poll::Ready(Ok(None)),
+                Poll::Pending => Poll::Pending,
+            }
         });
         let turned = match turned.await {
             Ok(None) => Ok(Turn::Flushed),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use lsv_core::tag::TagError;
 
+use crate::chunk::Position;
 use crate::error::Blame;
 use crate::net::{Address, InvalidAddress};
 
@@ -14,7 +15,7 @@ use crate::net::{Address, InvalidAddress};
 #[error("{place}: {fault}")]
 pub struct Error {
     place: Place,
-    #[source]
+    position: Option<Position>,
     fault: Box<Fault>,
 }
 
@@ -95,6 +96,7 @@ impl Place {
     pub(in crate::net) fn fault(&self, fault: impl Into<Fault>) -> Error {
         Error {
             place: self.clone(),
+            position: None,
             fault: Box::new(fault.into()),
         }
     }
@@ -114,6 +116,40 @@ impl Error {
     /// What went wrong.
     pub fn fault(&self) -> &Fault {
         &self.fault
+    }
+
+    /// Where in what the server sent the fault is, where that is known: in a recording of the connection, the bytes inside
+    /// of TLS.
+    pub fn position(&self) -> Option<Position> {
+        self.position
+    }
+
+    /// The same, found at `position`.
+    pub(super) fn at(self, position: Position) -> Self {
+        Self {
+            position: Some(position),
+            ..self
+        }
+    }
+
+    /// A stable name for metrics and for operators to search for.
+    pub fn code(&self) -> &'static str {
+        match &*self.fault {
+            Fault::Lookup(_) => "rtmp.lookup",
+            Fault::OutOfReach => "rtmp.out_of_reach",
+            Fault::Connect(_) => "rtmp.connect",
+            Fault::ConnectTimeout(_) => "rtmp.connect_timeout",
+            Fault::NoTls => "rtmp.no_tls",
+            Fault::Tls(_) => "rtmp.tls",
+            Fault::Io(_) => "rtmp.io",
+            Fault::Closed => "rtmp.closed",
+            Fault::Stalled(_) => "rtmp.stalled",
+            Fault::Session(error) => error.code(),
+            Fault::Refused { .. } => "rtmp.refused",
+            Fault::Ended => "rtmp.ended",
+            Fault::Media(_) => "rtmp.media",
+            Fault::Moves(_) | Fault::Move(_) => "rtmp.move",
+        }
     }
 
     /// Who has to change something.

@@ -61,6 +61,11 @@ impl Moves {
         !matches!(self.next, Next::Nowhere)
     }
 
+    /// Whether [`event`](Self::event) has something to say of the new connection at once.
+    pub(super) fn is_news(&self) -> bool {
+        matches!(&self.next, Next::Opening(_, opening) if opening.is_finished())
+    }
+
     /// Starts to follow a request that came over `current`, unless one is being followed, or too many were.
     ///
     /// # Errors

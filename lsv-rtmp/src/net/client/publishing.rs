@@ -207,6 +207,10 @@ impl Publishing {
                 continue;
             }
             match self.connection.flush().await {
+                Ok(None) if self.moves.is_news() => {
+                    let event = self.moves.event().await;
+                    self.moved(event)?;
+                }
                 Ok(None) => return Ok(()),
                 Ok(Some(event)) => self.take(Ok(event))?,
                 Err(error) => self.take(Err(error))?,

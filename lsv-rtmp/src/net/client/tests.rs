@@ -417,6 +417,27 @@ async fn all(peer: &mut Peer) -> Vec<Media> {
 }
 
 #[tokio::test]
+async fn a_publisher_that_never_asks_for_news_moves_too() {
+    let (old, new) = (Listener::bind().await, Listener::bind().await);
+    let client = Client::default();
+    let (publishing, mut before) = join!(client.publish(&old.address), old.admit());
+    let mut publishing = publishing.unwrap();
+    before.ask_to_reconnect(Some(&new.address.tc_url())).await;
+    let sends = async {
+        for at in 0.. {
+            let key = media(1, at, b"\x93hvc1key");
+            publishing.send_media(&key).await.unwrap();
+            if publishing.address().port() == new.address.port() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let ((), mut after) = soon(async { join!(sends, new.admit()) }).await;
+    assert!(soon(after.media()).await.is_some());
+}
+
+#[tokio::test]
 async fn a_publisher_moves_at_once_where_the_server_does_not_wait() {
     let listener = Listener::bind().await;
     let client = Client::default();

@@ -38,6 +38,9 @@ impl Sender {
         let mut backoff = Backoff::new(self.config.clone());
         let stop = self.stop.clone();
         loop {
+            if self.stream.state() != hub::State::Live {
+                self.report.waiting(None, Reason::NoMedia);
+            }
             tokio::select! {
                 live = is_live(&self.stream) => match live {
                     true => {}
@@ -59,7 +62,6 @@ impl Sender {
                 () = stop.cancelled() => return Stop::Asked,
                 () = ended(&self.stream) => return Stop::StreamEnded,
             }
-            self.report.waiting(None, Reason::NoMedia);
         }
     }
 
