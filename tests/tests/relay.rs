@@ -268,10 +268,10 @@ async fn ffmpeg_is_a_target() {
 /// A hub with an RTMP server in front that lets everybody publish, and where it listens.
 async fn listen() -> (Hub, SocketAddr) {
     let hub = Hub::default();
-    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let any = "127.0.0.1:0".parse().unwrap();
     let mut server = net::Server::bind(any, net::Config::default())
         .await
-        .expect("a free port");
+        .unwrap();
     let (address, shared) = (server.address(), hub.clone());
     tokio::spawn(async move {
         while let Some(request) = server.accept().await {
@@ -279,10 +279,8 @@ async fn listen() -> (Hub, SocketAddr) {
                 continue;
             };
             let offer = Offer::new(request.peer().to_string());
-            let publisher = shared
-                .publish(&path(), offer, Instant::now())
-                .expect("a free name");
-            let publishing = request.accept().await.expect("a publisher");
+            let publisher = shared.publish(&path(), offer, Instant::now()).unwrap();
+            let publishing = request.accept().await.unwrap();
             tokio::spawn(publishing.feed(publisher));
         }
     });
@@ -299,8 +297,7 @@ async fn live(hub: &Hub) -> Arc<Stream> {
 }
 
 async fn secure(certificate: &Certificate) -> Server {
-    let [chain, key] =
-        [&certificate.chain, &certificate.key].map(|file| file.to_str().expect("UTF-8"));
+    let [chain, key] = [&certificate.chain, &certificate.key].map(|file| file.to_str().unwrap());
     Server::start(&[
         "--rtmps",
         "127.0.0.1:0",
@@ -314,12 +311,12 @@ async fn secure(certificate: &Certificate) -> Server {
 
 fn trusting(certificate: &Certificate) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
-    let trusted = CertificateDer::from_pem_file(&certificate.chain).expect("a certificate");
-    roots.add(trusted).expect("a trustworthy form");
+    let trusted = CertificateDer::from_pem_file(&certificate.chain).unwrap();
+    roots.add(trusted).unwrap();
     let provider = Arc::new(aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .expect("TLS 1.3");
+        .unwrap();
     Arc::new(config.with_root_certificates(roots).with_no_client_auth())
 }
 
@@ -329,7 +326,7 @@ fn by_name(url: &str) -> String {
 
 async fn reach(status: &mut watch::Receiver<Status>, wanted: impl Fn(&Status) -> bool) -> Status {
     let reached = timeout(lsv_tests::PATIENCE, status.wait_for(wanted)).await;
-    let Ok(reached) = reached.map(|reached| reached.expect("the relay is there").clone()) else {
+    let Ok(reached) = reached.map(|reached| reached.unwrap().clone()) else {
         panic!("not reached: {:?}", status.borrow());
     };
     reached
@@ -341,16 +338,16 @@ fn is_live(status: &Status) -> bool {
 
 /// The packets that a viewer got.
 async fn arrived(viewer: &Viewer, file: &Path) -> Packets {
-    std::fs::write(file, &viewer.got().body).expect("a place to write");
+    std::fs::write(file, &viewer.got().body).unwrap();
     Packets::of(file).await
 }
 
 fn address(url: &str) -> Address {
-    url.parse().expect("an address")
+    url.parse().unwrap()
 }
 
 fn path() -> StreamPath {
-    StreamPath::source(ChannelId::parse(CHANNEL).expect("a channel id"))
+    StreamPath::source(ChannelId::parse(CHANNEL).unwrap())
 }
 
 const CHANNEL: &str = "cam";
