@@ -25,6 +25,9 @@
 //! | [`session`] | the whole conversation: [`session::Server`], [`session::Client`] | §7.2 |
 //! | [`media`] | media messages to tracks and frames and back | §7.1.4, §7.1.5, E-RTMP v2 |
 //! | [`proxy_protocol`] | the client's address ahead of a connection through a load balancer | |
+//! | `net` (feature `tokio`) | the driver: a server, a client, relays | |
+//! | `play` (feature `tokio`) | a stream of a hub as RTMP, chunked once for all players | |
+//! | `proxy` (feature `proxy`) | one address in front of many servers | |
 //!
 //! Who knows another crate may begin with [`coming_from_rml_rtmp`].
 //!
@@ -123,7 +126,8 @@
 //! | --- | --- |
 //! | `digest` | the digest form of the handshake, which some clients and servers insist on |
 //! | `tokio` | `net`, the driver: listeners, connections, time-outs; with it `digest` |
-//! | `tls` | RTMPS in `net` |
+//! | `tls` | RTMPS in `net`, for both ends |
+//! | `proxy` | `proxy`, with `tls` also in front of RTMPS clients |
 
 #![warn(clippy::indexing_slicing)]
 

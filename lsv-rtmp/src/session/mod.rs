@@ -17,6 +17,13 @@
 //!
 //! fn run(mut socket: TcpStream, seed: [u8; 32]) -> Result<(), Box<dyn std::error::Error>> {
 //!     let mut session = Server::new(ServerConfig::new(seed), Instant::now());
+//!     let end = converse(&mut socket, &mut session);
+//!     // What is left to say, after an error too.
+//!     socket.write_all(&session.take_output())?;
+//!     end
+//! }
+//!
+//! fn converse(socket: &mut TcpStream, session: &mut Server) -> Result<(), Box<dyn std::error::Error>> {
 //!     let mut input = BytesMut::new();
 //!     let mut buffer = [0; 16 * 1024];
 //!     loop {
