@@ -4,11 +4,12 @@
 //! gets, and for the release binary with all that happens behind it. Servers are processes of their own; the publishers
 //! are tasks of this one. `LSV_BENCH_SECONDS` changes how long is measured.
 
-use std::{net::Ipv4Addr, time::Duration};
+mod sink;
+
+use std::time::Duration;
 
 use futures::future::join_all;
-use lsv_rtmp::net::{self, Request};
-use lsv_tests::{Client, Process, Server, eventually, kind, stream_key};
+use lsv_tests::{Client, Process, Server, kind, stream_key};
 use serde_json::json;
 use tokio::{
     task::JoinHandle,
@@ -18,8 +19,8 @@ use tokio::{
 #[tokio::main]
 async fn main() {
     let is = |wanted: &str| std::env::args().any(|argument| argument == wanted);
-    if is(SERVE) {
-        return serve().await;
+    if is(sink::SERVE) {
+        return sink::serve().await;
     }
     // `cargo test --benches` only wants to know that this starts.
     if !is("--bench") {
@@ -30,33 +31,9 @@ async fn main() {
     whole_server().await;
 }
 
-/// The server of this program's own: takes every publisher and throws away what it sends.
-async fn serve() {
-    let any_port = (Ipv4Addr::LOCALHOST, 0).into();
-    let server = net::Server::bind(any_port, net::Config::default()).await;
-    let mut server = server.expect("a free port");
-    println!("{}", server.address());
-    while let Some(request) = server.accept().await {
-        let Request::Publish(request) = request else {
-            continue;
-        };
-        tokio::spawn(async move {
-            let mut publishing = request.accept().await?;
-            while publishing.next().await?.is_some() {}
-            Ok::<(), net::Error>(())
-        });
-    }
-}
-
 async fn driver_alone() {
     for (count, load) in [(IDLE, Load::Idle), (BUSY, Load::Busy)] {
-        let this = std::env::current_exe().expect("the path of this program");
-        let process = Process::start(this, [SERVE]);
-        let address = eventually("an address", async || {
-            let said = process.stdout();
-            said.ends_with('\n').then(|| said.trim().to_owned())
-        });
-        let address = address.await;
+        let (process, address) = sink::start().await;
         let keys = (0..count).map(|number| format!("cam{number}")).collect();
         measure("the driver alone", &process, &address, keys, load).await;
     }
@@ -205,9 +182,6 @@ fn seconds() -> Duration {
 const IDLE: usize = 1_000;
 
 const BUSY: usize = 100;
-
-/// The argument that makes this program a server.
-const SERVE: &str = "--serve";
 
 /// From one sound to the next; a picture comes with every second one.
 const SOUND: Duration = Duration::from_millis(20);

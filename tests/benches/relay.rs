@@ -4,7 +4,9 @@
 //! streams itself; a run without targets says what that takes. So is the server that all targets are, which throws away
 //! what it gets. `LSV_BENCH_SECONDS` changes how long is measured.
 
-use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+mod sink;
+
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use lsv_core::{
@@ -15,7 +17,7 @@ use lsv_core::{
     time::Timestamp,
 };
 use lsv_rtmp::net::{
-    self, Client, Request,
+    Client,
     relay::{Config, Push},
 };
 use lsv_tests::{Process, eventually};
@@ -25,8 +27,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 async fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let is = |wanted: &str| arguments.iter().any(|argument| argument == wanted);
-    if is(SERVE) {
-        return serve().await;
+    if is(sink::SERVE) {
+        return sink::serve().await;
     }
     if let [_, relay, address, streams, targets] = &arguments[..]
         && relay == RELAY
@@ -38,12 +40,7 @@ async fn main() {
     if !is("--bench") {
         return;
     }
-    let sink = start(&[SERVE]);
-    let address = eventually("an address", async || {
-        let said = sink.stdout();
-        said.ends_with('\n').then(|| said.trim().to_owned())
-    });
-    let address = address.await;
+    let (_sink, address) = sink::start().await;
     let (idle, _) = measure(&address, STREAMS, 0).await;
     let (busy, _) = measure(&address, STREAMS, 1).await;
     println!(
@@ -58,24 +55,6 @@ async fn main() {
     let (_, many) = measure(&address, 1, TARGETS).await;
     let each = many.saturating_sub(none) as f64 / 1024.0 / TARGETS as f64;
     println!("memory of each of {TARGETS} targets of one stream: {each:.1} KiB");
-}
-
-/// Takes every publisher and throws away what it sends.
-async fn serve() {
-    let any_port = (Ipv4Addr::LOCALHOST, 0).into();
-    let server = net::Server::bind(any_port, net::Config::default()).await;
-    let mut server = server.expect("a free port");
-    println!("{}", server.address());
-    while let Some(request) = server.accept().await {
-        let Request::Publish(request) = request else {
-            continue;
-        };
-        tokio::spawn(async move {
-            let mut publishing = request.accept().await?;
-            while publishing.next().await?.is_some() {}
-            Ok::<(), net::Error>(())
-        });
-    }
 }
 
 /// Makes streams and pushes each to so many targets at `address`, for ever.
@@ -130,18 +109,17 @@ async fn publish(hub: &Hub, stream: usize) {
 
 /// Share of a core, and bytes, of a relay.
 async fn measure(address: &str, streams: usize, targets: usize) -> (f64, u64) {
-    let relay = start(&[RELAY, address, &streams.to_string(), &targets.to_string()]);
+    let this = std::env::current_exe().expect("the path of this program");
+    let relay = Process::start(
+        this,
+        [RELAY, address, &streams.to_string(), &targets.to_string()],
+    );
     sleep(SETTLE).await;
     let used = relay.processor_time();
     sleep(seconds()).await;
     let used = relay.processor_time() - used;
     let share = used.as_secs_f64() / seconds().as_secs_f64();
     (share, relay.resident_bytes())
-}
-
-fn start(arguments: &[&str]) -> Process {
-    let this = std::env::current_exe().expect("the path of this program");
-    Process::start(this, arguments)
 }
 
 fn path(stream: usize) -> StreamPath {
@@ -158,9 +136,6 @@ fn seconds() -> Duration {
 const STREAMS: usize = 20;
 
 const TARGETS: usize = 200;
-
-/// The argument that makes this program a server.
-const SERVE: &str = "--serve";
 
 /// The argument that makes this program a relay.
 const RELAY: &str = "--relay";
