@@ -241,6 +241,9 @@ pub struct Limits {
     pub feed_span: Duration,
     /// Tracks of one kind in a stream; those beyond are left out. Publishers send up to six renditions. 8.
     pub tracks: usize,
+    /// Bytes of metadata that are kept for those who join; longer metadata is left out. It is copied at each key frame,
+    /// once per output format. 64 KiB.
+    pub metadata_bytes: usize,
     /// Take-overs within [`Limits::take_over_window`] before newcomers are refused. 3.
     pub take_overs: usize,
     /// See [`Limits::take_overs`]. 10 s.
@@ -256,6 +259,7 @@ impl Default for Limits {
             feed_bytes: 32 << 20,
             feed_span: Duration::from_secs(6),
             tracks: 8,
+            metadata_bytes: 64 << 10,
             take_overs: 3,
             take_over_window: Duration::from_secs(10),
             max_gap: Duration::from_secs(10),

@@ -64,7 +64,8 @@ impl Publisher {
         self.stream.announce(self.session, track);
     }
 
-    /// Remembers the publisher's `onMetaData`, an FLV script tag body, for those who join.
+    /// Remembers the publisher's `onMetaData`, an FLV script tag body, for those who join. One that is longer than
+    /// [`Limits::metadata_bytes`](super::Limits::metadata_bytes) is left out: the last one that was not stays.
     pub fn set_metadata(&self, metadata: Bytes) {
         self.stream.set_metadata(self.session, metadata);
     }

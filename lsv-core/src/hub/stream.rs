@@ -52,6 +52,8 @@ struct Inner {
     changed: Changed,
     /// It was said once that this publisher sends too many tracks.
     warned: bool,
+    /// The same of metadata too long to be kept.
+    warned_of_metadata: bool,
     derived: HashMap<TypeId, Box<dyn Derived>>,
 }
 
@@ -117,6 +119,7 @@ impl Stream {
                 incoming: None,
                 changed: Changed::Nothing,
                 warned: false,
+                warned_of_metadata: false,
                 derived: HashMap::new(),
             }),
         })
@@ -263,7 +266,7 @@ impl Stream {
         inner.peer = offer.peer;
         inner.since = Some(now);
         inner.primed.clear();
-        inner.warned = false;
+        (inner.warned, inner.warned_of_metadata) = (false, false);
         inner.timeline.restart();
         inner.incoming = Some(Tracks::default());
         let publisher = Publisher::new(this, inner.session, inner.closer.subscribe());
@@ -312,6 +315,17 @@ impl Stream {
     pub(super) fn set_metadata(&self, session: u64, metadata: Bytes) {
         let mut inner = lock(&self.inner);
         if inner.session != session {
+            return;
+        }
+        let limit = self.hub.limits().metadata_bytes;
+        if metadata.len() > limit {
+            if !std::mem::replace(&mut inner.warned_of_metadata, true) {
+                tracing::warn!(
+                    bytes = metadata.len(),
+                    limit,
+                    "the publisher's metadata is too long to be kept for those who join"
+                );
+            }
             return;
         }
         match &mut inner.incoming {

@@ -7,6 +7,7 @@ use super::*;
 use crate::codec::{FourCc, aac};
 use crate::media::{Codec, Kind, MediaFrame, Track, Tracks};
 use crate::path::ChannelId;
+use crate::tag::{Packet, Parser};
 use crate::time::Timestamp;
 
 /// Writes a frame as its payload, and the prelude as `[` + configuration records + `]`.
@@ -435,4 +436,71 @@ async fn tracks_are_bounded() {
     assert!(bytes.starts_with("[0h].[0h1h].[0h0"), "{bytes}");
     assert!(bytes.ends_with("a"), "{bytes}");
     assert_eq!(publisher.stream().tracks().iter().count(), 3);
+}
+
+#[tokio::test]
+async fn metadata_too_long_is_not_kept_for_those_who_join() {
+    let limits = Limits::default();
+    let longest = limits.metadata_bytes;
+    let hub = Hub::new(limits);
+    let publisher = publish(&hub);
+    let kept = || publisher.stream().tracks().metadata.clone();
+    // Before the first frame, and after it.
+    for (millis, fill) in [(0, b'a'), (40, b'b')] {
+        publisher.set_metadata(vec![fill; longest].into());
+        publisher.set_metadata(vec![b'!'; longest + 1].into());
+        publisher
+            .push(frame(&video("h"), millis, true, "K"))
+            .unwrap();
+        assert!(kept() == Some(vec![fill; longest].into()));
+    }
+}
+
+/// A message body that lives as long as something of it is kept.
+struct Body {
+    bytes: Vec<u8>,
+    _alive: Arc<()>,
+}
+
+impl AsRef<[u8]> for Body {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+#[tokio::test]
+async fn small_frames_do_not_keep_large_messages() {
+    let hub = Hub::default();
+    let publisher = publish(&hub);
+    let mut frames = publisher.stream().subscribe();
+    let mut parser = Parser::default();
+    let header = Bytes::from_static(b"\x90OpusOpusHead");
+    assert_eq!(parser.audio(&header, Timestamp::ZERO).count(), 1);
+    // Track 0 of one byte, and track 1, which has no header, of 64 KiB.
+    let bytes = [
+        b"\x95\x11Opus\0\0\0\x01\xAA\x01\x01\0\0",
+        &[7; 0x1_0000][..],
+    ]
+    .concat();
+    let alive = Arc::new(());
+    for millis in 0..10 {
+        let body = Bytes::from_owner(Body {
+            bytes: bytes.clone(),
+            _alive: Arc::clone(&alive),
+        });
+        for packet in parser
+            .audio(&body, Timestamp::from_millis(millis))
+            .flatten()
+        {
+            if let Packet::Frame(frame) = packet {
+                publisher.push(frame).unwrap();
+            }
+        }
+    }
+    assert_eq!(Arc::strong_count(&alive), 1, "bodies are kept");
+    publisher.finish();
+    for _ in 0..10 {
+        let delivery = frames.next().await;
+        assert!(matches!(delivery, Some(Delivery::Item(frame)) if frame.payload[..] == [0xAA]));
+    }
 }

@@ -1,7 +1,8 @@
 //! One timeline for a stream, whatever its publishers' clocks do.
 //!
 //! A publisher's first frame continues where the stream stood; a jump of its clock is bridged the same way. Each
-//! such seam opens a new *epoch*, which outputs with a notion of discontinuity show.
+//! such seam opens a new *epoch*, which outputs with a notion of discontinuity show. Pictures and sound make the
+//! timeline; script data, whose times are often odd, follows them.
 
 use std::time::Duration;
 
@@ -11,15 +12,17 @@ use crate::time::Timestamp;
 #[derive(Debug)]
 pub(super) struct Timeline {
     max_gap: Duration,
-    /// Added to a publisher's time in this epoch; `None` until its first frame.
+    /// Added to a publisher's time in this epoch; `None` until its first picture or sound.
     offset: Option<Timestamp>,
     epoch: u32,
     /// The tracks that have sent in this epoch; as many as the hub carries.
     clocks: Vec<TrackClock>,
     /// The last decoding time given out before this epoch.
     seam: Option<Timestamp>,
-    /// The last decoding time given out, of all tracks.
+    /// The last decoding time given out, of all tracks but script data.
     latest: Option<Timestamp>,
+    /// The last time given out to script data.
+    last_data: Timestamp,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +44,7 @@ impl Timeline {
             clocks: Vec::new(),
             seam: None,
             latest: None,
+            last_data: Timestamp::ZERO,
         }
     }
 
@@ -51,6 +55,9 @@ impl Timeline {
 
     /// The stream's time and epoch for a frame of track `id` of a kind at the publisher's time `at`.
     pub(super) fn place(&mut self, kind: Kind, id: u8, at: Timestamp) -> (Timestamp, u32) {
+        if kind == Kind::Data {
+            return (self.place_data(at), self.epoch);
+        }
         let clock = self.clock(kind, id).copied();
         let (offset, held) = match (self.offset, clock) {
             (Some(_), Some(clock)) if !self.is_jump(&clock, at) => (clock.offset, Some(clock.last)),
@@ -74,9 +81,19 @@ impl Timeline {
         (dts, self.epoch)
     }
 
+    /// Script data lies where its publisher's clock says, or else where the stream stands. It never moves anything: a
+    /// picture would have to follow an offset that was taken from an odd time.
+    fn place_data(&mut self, at: Timestamp) -> Timestamp {
+        let latest = self.latest.unwrap_or(Timestamp::ZERO);
+        let placed = self.offset.map(|offset| at + offset);
+        let near = placed.filter(|placed| apart(*placed, latest) <= self.max_gap);
+        let held = self.last_data.max(self.seam.unwrap_or(Timestamp::ZERO));
+        self.last_data = near.unwrap_or(latest).max(held);
+        self.last_data
+    }
+
     fn is_jump(&self, clock: &TrackClock, at: Timestamp) -> bool {
-        // Script data comes when it likes, and its time matters little.
-        let Some(latest) = self.latest.filter(|_| clock.kind != Kind::Data) else {
+        let Some(latest) = self.latest else {
             return false;
         };
         let at = at + clock.offset;
@@ -87,9 +104,7 @@ impl Timeline {
     /// player would buffer have clocks of their own; the track then begins where the stream stands.
     fn join_epoch(&self, at: Timestamp, offset: Timestamp) -> Timestamp {
         let latest = self.latest.unwrap_or(Timestamp::ZERO);
-        let placed = at + offset;
-        let apart = placed.since(latest).max(latest.since(placed));
-        match apart > self.max_gap {
+        match apart(at + offset, latest) > self.max_gap {
             true => latest - at,
             false => offset,
         }
@@ -115,6 +130,10 @@ impl Timeline {
             .iter_mut()
             .find(|clock| (clock.kind, clock.id) == (kind, id))
     }
+}
+
+fn apart(one: Timestamp, other: Timestamp) -> Duration {
+    one.since(other).max(other.since(one))
 }
 
 /// The step from the last frame of an epoch to the first of the next: about a frame, so that players see no gap.
@@ -206,16 +225,35 @@ mod tests {
         );
     }
 
+    #[test]
+    fn script_data_never_moves_pictures() {
+        for odd in [ms(0), ms(8_000), ms(3_600_000), ms(i64::from(u32::MAX))] {
+            let mut timeline = timeline();
+            // As the first frame, as one in the middle, and between two publishers.
+            assert_eq!(timeline.place(Kind::Data, 0, odd), (ms(0), 0));
+            assert_eq!(timeline.place(Kind::Video, 0, ms(5_000)), (ms(0), 0));
+            timeline.place(Kind::Data, 0, odd);
+            assert_eq!(timeline.place(Kind::Video, 0, ms(5_040)), (ms(40), 0));
+            assert_eq!(timeline.place(Kind::Audio, 0, ms(5_040)), (ms(40), 0));
+            timeline.restart();
+            let (data, epoch) = timeline.place(Kind::Data, 0, odd);
+            assert!((ms(40)..=ms(3_000)).contains(&data), "{data:?}");
+            assert_eq!(epoch, 0);
+            assert_eq!(timeline.place(Kind::Video, 0, ms(700)), (ms(80), 1));
+            assert_eq!(timeline.place(Kind::Audio, 0, ms(720)), (ms(100), 1));
+        }
+    }
+
     proptest! {
         #[test]
-        fn never_runs_backwards(times in prop::collection::vec((any::<u32>(), any::<bool>()), 1..100)) {
+        fn never_runs_backwards(times in prop::collection::vec((any::<u32>(), 0..3_usize), 1..100)) {
             let mut timeline = timeline();
-            let mut last = [Timestamp::ZERO; 2];
-            for (at, audio) in times {
-                let kind = if audio { Kind::Audio } else { Kind::Video };
-                let (dts, _) = timeline.place(kind, 0, ms(i64::from(at)));
-                prop_assert!(dts >= last[usize::from(audio)]);
-                last[usize::from(audio)] = dts;
+            let mut last = [Timestamp::ZERO; 3];
+            for (at, kind) in times {
+                let kinds = [Kind::Video, Kind::Audio, Kind::Data];
+                let (dts, _) = timeline.place(kinds[kind], 0, ms(i64::from(at)));
+                prop_assert!(dts >= last[kind]);
+                last[kind] = dts;
             }
         }
     }

@@ -16,7 +16,8 @@ pub(super) struct Parts<'a> {
     key: bool,
     at: Timestamp,
     tracks: Tracks,
-    taken: usize,
+    /// A bit for each track that came with its number.
+    taken: [u64; 4],
     rest: Reader<'a>,
 }
 
@@ -98,7 +99,7 @@ impl<'a> Parts<'a> {
             key: frame_type == KEY_FRAME,
             at,
             tracks: Tracks::Plain(fourcc),
-            taken: 0,
+            taken: [0; 4],
             rest,
         })
     }
@@ -122,7 +123,7 @@ impl<'a> Parts<'a> {
             key: false,
             at,
             tracks: Tracks::Plain(fourcc),
-            taken: 0,
+            taken: [0; 4],
             rest,
         })
     }
@@ -155,7 +156,7 @@ impl<'a> Parts<'a> {
             key: frame_type == KEY_FRAME,
             at,
             tracks,
-            taken: 0,
+            taken: [0; 4],
             rest,
         })
     }
@@ -166,7 +167,7 @@ impl<'a> Parts<'a> {
             key: false,
             at,
             tracks: Tracks::None,
-            taken: 0,
+            taken: [0; 4],
             rest,
         }
     }
@@ -177,16 +178,14 @@ impl<'a> Parts<'a> {
             Tracks::None => return Ok(None),
             Tracks::Plain(fourcc) => (fourcc, 0, self.take_rest()),
             Tracks::One(fourcc) => (fourcc, self.rest.u8()?, self.take_rest()),
-            Tracks::Many(_) | Tracks::ManyCodecs if self.taken > 0 && self.rest.is_empty() => {
+            Tracks::Many(_) | Tracks::ManyCodecs
+                if self.rest.is_empty() && self.taken != [0; 4] =>
+            {
                 return Ok(None);
             }
             Tracks::Many(fourcc) => self.take_sized(Some(fourcc))?,
             Tracks::ManyCodecs => self.take_sized(None)?,
         };
-        self.taken += 1;
-        if self.taken > MAX_PARTS {
-            return Err(TagError::TooManyTracks(MAX_PARTS));
-        }
         let mut payload = Reader::new(payload);
         let composition = match self.content == Content::Frame && has_composition(fourcc) {
             true => payload.i24()?,
@@ -217,7 +216,21 @@ impl<'a> Parts<'a> {
         };
         let id = rest.u8()?;
         let size = rest.u24()? as usize;
-        Ok((fourcc, id, rest.take(size)?))
+        let payload = rest.take(size)?;
+        self.mark_taken(id)?;
+        Ok((fourcc, id, payload))
+    }
+
+    /// Each track is in a body once, so that a message of a few bytes a part does not become any number of frames.
+    fn mark_taken(&mut self, id: u8) -> Result<(), TagError> {
+        let bit = 1 << (id % 64);
+        match self.taken.get_mut(usize::from(id / 64)) {
+            Some(word) if *word & bit == 0 => {
+                *word |= bit;
+                Ok(())
+            }
+            _ => Err(TagError::RepeatedTrack(id)),
+        }
     }
 }
 
@@ -278,6 +291,3 @@ const MAX_MOD_EX: u32 = 16;
 
 /// Whole milliseconds are in the timestamp of the message.
 const MAX_NANO_OFFSET: u32 = 999_999;
-
-/// Track numbers have eight bits, and each track is in a body once.
-const MAX_PARTS: usize = 256;

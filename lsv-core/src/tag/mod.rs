@@ -63,6 +63,11 @@ pub enum TagError {
     /// More tracks than are taken.
     #[error("more than {0} tracks of one kind; send fewer")]
     TooManyTracks(usize),
+    /// A track that comes more than once in one body.
+    #[error(
+        "track {0} comes twice in one Enhanced RTMP multitrack body; send its next frame in another"
+    )]
+    RepeatedTrack(u8),
 }
 
 impl From<Truncated> for TagError {

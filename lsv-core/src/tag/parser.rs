@@ -33,7 +33,8 @@ impl Default for Options {
 
 /// Parses the tag bodies of one publisher, or of one FLV file, in their order.
 ///
-/// Payloads of the frames that come out share the memory of the bodies that went in.
+/// Payloads of the frames that come out share the memory of the bodies that went in. One that is the lesser part of
+/// its body is copied, so that a frame keeps no more than about twice its own length in memory.
 #[derive(Debug, Clone, Default)]
 pub struct Parser {
     options: Options,
@@ -145,7 +146,7 @@ impl Parser {
                 return Err(TagError::NoConfig(kind));
             }
         };
-        let mut frame = MediaFrame::new(&track, part.at, subslice(body, part.payload));
+        let mut frame = MediaFrame::new(&track, part.at, payload(body, part));
         (frame.composition, frame.key) = (part.composition, part.key);
         Ok(Some(Packet::Frame(frame)))
     }
@@ -302,6 +303,16 @@ fn check_carried(kind: Kind, fourcc: FourCc) -> Result<(), TagError> {
     }
 }
 
+/// The payload of `part` in the memory of `body`, unless that would keep much more than itself: the other tracks of the
+/// body, or long prefixes.
+fn payload(body: &Bytes, part: &Part<'_>) -> Bytes {
+    let besides = body.len().saturating_sub(part.payload.len());
+    match besides > part.payload.len().max(MAX_HEADER_BYTES) {
+        true => Bytes::copy_from_slice(part.payload),
+        false => subslice(body, part.payload),
+    }
+}
+
 /// A copy of its own, so that a configuration kept for hours does not keep its message's buffer.
 fn detached(record: &[u8]) -> Result<Bytes, InvalidConfig> {
     if record.len() > MAX_RECORD_BYTES {
@@ -309,3 +320,6 @@ fn detached(record: &[u8]) -> Result<Bytes, InvalidConfig> {
     }
     Ok(Bytes::copy_from_slice(record))
 }
+
+/// Above what stands in front of any honest payload, so that even the smallest sound frames are not copied.
+const MAX_HEADER_BYTES: usize = 64;

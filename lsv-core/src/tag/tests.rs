@@ -373,13 +373,64 @@ fn tracks_are_bounded() {
         assert_eq!(error, TagError::TooManyTracks(8));
     }
     the_track(&video(&mut parser, &[b"\x90hvc1"]));
-    let crowd = body(&[b"\x95\x11Opus", &sized(0, &[b"x"]).repeat(1_000)]);
+}
+
+#[test]
+fn a_track_is_in_a_body_once() {
+    let mut parser = Parser::default();
+    for id in [0, 64, 255] {
+        the_track(&audio(&mut parser, &[b"\x95\x00Opus", &[id]]));
+    }
+    let distinct = [0, 64, 255].map(|id| sized(id, &[b"x"])).concat();
+    let repeated = sized(64, &[b"x"]).repeat(256);
+    let crowd = body(&[b"\x95\x11Opus", &distinct, &repeated]);
     let found: Vec<_> = parser.audio(&crowd, at(0)).collect();
-    assert_eq!(found.len(), 257);
-    assert_eq!(
-        found[256].as_ref().unwrap_err(),
-        &TagError::TooManyTracks(256)
-    );
+    assert_eq!(found.len(), 4);
+    assert!(found[..3].iter().all(Result::is_ok));
+    assert_eq!(found[3].as_ref().unwrap_err(), &TagError::RepeatedTrack(64));
+    // All there can be, most of them without a header.
+    let all: Vec<u8> = (0..=255).flat_map(|id| sized(id, &[b"x"])).collect();
+    let all = body(&[b"\x95\x11Opus", &all]);
+    let found: Vec<_> = parser.audio(&all, at(0)).collect();
+    let taken = found.iter().filter(|packet| packet.is_ok()).count();
+    assert_eq!((found.len(), taken), (256, 3));
+    // In the next body they come again.
+    let next = audio(&mut parser, &[b"\x95\x11Opus", &distinct]);
+    assert_eq!(frames(&next).len(), 3);
+}
+
+/// Whether `part` lies in the memory of `whole`.
+fn shares(whole: &Bytes, part: &Bytes) -> bool {
+    whole.as_ptr_range().contains(&part.as_ptr())
+}
+
+#[test]
+fn a_small_frame_does_not_keep_a_large_body() {
+    let mut parser = Parser::default();
+    audio(&mut parser, &[b"\x90Opus"]);
+    let beside = |id, length| sized(id, &[&vec![7; length]]);
+    // Beside a track that is not known, and behind prefixes without meaning.
+    let unknown = body(&[b"\x95\x11Opus", &sized(0, &[b"small"]), &beside(1, 1 << 20)]);
+    let prefix = [&[255, 0xFF, 0xFF][..], &vec![0; 1 << 16], &[0x17]].concat();
+    let prefixes = body(&[&[0x97], &prefix.repeat(15), &[0, 0, 0x11], b"Opussmall"]);
+    for sent in [unknown, prefixes] {
+        let found: Vec<_> = parser.audio(&sent, at(0)).flatten().collect();
+        assert_eq!(frames(&found), [(0, FourCc::OPUS, &b"small"[..])]);
+        assert!(!shares(&sent, &the_frame(&found).payload));
+    }
+    // Neither of two tracks keeps the other, unless it is the lesser one.
+    the_track(&audio(&mut parser, &[b"\x95\x00Opus\x01"]));
+    let both = body(&[b"\x95\x11Opus", &beside(0, 400), &beside(1, 500)]);
+    let found = packets(&mut parser, Kind::Audio, &both).unwrap();
+    let shared = found.iter().map(|packet| match packet {
+        Packet::Frame(frame) => shares(&both, &frame.payload),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(shared.collect::<Vec<_>>(), [false, true]);
+    // A frame alone is not copied, small as it may be.
+    let alone = body(&[b"\x97\x02\0\0\x01\x05\x01Opus\x00x"]);
+    let found = packets(&mut parser, Kind::Audio, &alone).unwrap();
+    assert!(shares(&alone, &the_frame(&found).payload));
 }
 
 #[test]
