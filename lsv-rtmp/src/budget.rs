@@ -9,6 +9,9 @@ use crate::error::Limit;
 
 /// Bytes that the connections of a process may hold in half-received messages, all together; default 256 MiB.
 ///
+/// Only publishers whose request is accepted draw on it, and client sessions that play: what others may hold is bounded
+/// by [`Limits::bytes_before_publish`](crate::Limits::bytes_before_publish) and the number of connections.
+///
 /// A handle: clones draw on the same bytes, so a server makes one and gives a clone to each session. Stops many peers
 /// that each stay within [`Limits::partial_bytes`](crate::Limits::partial_bytes) and together take all memory. The one
 /// that asks when nothing is left gets [`Limit::Budget`]; sessions that hold bytes keep them.

@@ -201,6 +201,19 @@ pub enum Limit {
     /// [`Limits::partial_bytes`](crate::Limits::partial_bytes).
     #[error("more than {0} bytes in unfinished messages")]
     PartialBytes(usize),
+    /// [`Limits::bytes_before_publish`](crate::Limits::bytes_before_publish).
+    #[error(
+        "more than {0} bytes in a message, or in unfinished ones, before a publish is accepted"
+    )]
+    BytesBeforePublish(usize),
+    /// [`Limits::command_bytes`](crate::Limits::command_bytes).
+    #[error("a command or AMF3 data of {length} bytes is longer than {limit}")]
+    CommandBytes {
+        /// Its length.
+        length: usize,
+        /// Longest allowed.
+        limit: usize,
+    },
     /// The [`Budget`](crate::Budget) that all connections share.
     #[error("more than {0} bytes in unfinished messages of all connections together")]
     Budget(usize),

@@ -24,6 +24,17 @@ pub struct Limits {
     ///
     /// Stops a peer that starts a long message on every chunk stream and ends none.
     pub partial_bytes: usize,
+    /// Longest message of a client whose publish is not accepted, and bytes held in half-received ones over all chunk
+    /// streams together; default 64 KiB. Commands have some hundreds of bytes. It is not taken from the
+    /// [`Budget`](crate::Budget). For a client session: of a server that has not let it create a stream to play.
+    ///
+    /// Stops strangers, who need no credential to get this far, from using up what the publishers of the process share.
+    pub bytes_before_publish: usize,
+    /// Longest command, and data message with AMF3 to be read, in bytes; default 64 KiB. Those of encoders have some
+    /// hundreds; beside a player's page address, long tokens are what commands grow by.
+    ///
+    /// Stops a peer whose `connect` and `play` would be kept at length for as long as it stays.
+    pub command_bytes: usize,
     /// Messages that a peer may send in a second on average, of all kinds together; default 10,000. As many as come in
     /// ten seconds at that rate may come at once.
     ///
@@ -84,6 +95,8 @@ impl Default for Limits {
             message_bytes: 8 << 20,
             chunk_streams: 64,
             partial_bytes: 16 << 20,
+            bytes_before_publish: 64 << 10,
+            command_bytes: 64 << 10,
             messages_per_second: 10_000,
             amf_depth: 32,
             amf_values: 4096,

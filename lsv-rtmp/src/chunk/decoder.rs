@@ -35,9 +35,26 @@ pub struct Decoder {
     share: Share,
     bytes_received: u64,
     position: Position,
-    max_message: usize,
+    /// Messages that acted on the decoder itself and that nobody has asked for yet.
+    obeyed: u32,
     max_streams: usize,
-    max_partial: usize,
+    bounds: Bounds,
+}
+
+/// How long messages may be.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    message: usize,
+    partial: usize,
+    restriction: Option<Restriction>,
+}
+
+/// What holds beside them for a peer that nobody has accepted.
+#[derive(Clone, Copy, Debug)]
+struct Restriction {
+    bytes: usize,
+    /// In unfinished messages when it began: they may be finished.
+    left_over: usize,
 }
 
 /// Where in the bytes of a connection a chunk stands: what a message in a log needs, to be found in a recording.
@@ -84,10 +101,29 @@ impl Decoder {
             share,
             bytes_received: 0,
             position: Position::default(),
-            max_message: limits.message_bytes.min(MAX_MESSAGE_BYTES),
+            obeyed: 0,
             max_streams: limits.chunk_streams,
-            max_partial: limits.partial_bytes,
+            bounds: Bounds {
+                message: limits.message_bytes.min(MAX_MESSAGE_BYTES),
+                partial: limits.partial_bytes,
+                restriction: None,
+            },
         }
+    }
+
+    /// Lets each message that begins from here on, and all of these that are unfinished together, have at most so many
+    /// bytes, and does not take them from the budget; `None` goes back to the limits and the budget that the decoder was
+    /// made with.
+    pub(crate) fn restrict(&mut self, bytes: Option<usize>) {
+        self.bounds.restriction = bytes.map(|bytes| Restriction {
+            bytes,
+            left_over: self.partial_bytes,
+        });
+    }
+
+    /// How many Set Chunk Size and Abort messages came since the last call.
+    pub(crate) fn take_obeyed(&mut self) -> u32 {
+        std::mem::take(&mut self.obeyed)
     }
 
     /// The next message, or `None` where more bytes are needed. Takes from `input` what it has used.
@@ -103,11 +139,13 @@ impl Decoder {
         self.bytes_received = unread.offset();
         let taken = input.len().saturating_sub(unread.bytes.len());
         input.advance(taken);
-        if result.is_ok() && self.share.bytes() != self.partial_bytes {
-            self.share.resize(self.partial_bytes)?;
+        let shared = self.bounds.shared(self.partial_bytes);
+        if result.is_ok() && self.share.bytes() != shared {
+            self.share.resize(shared)?;
         }
         result
     }
+
     /// Payload bytes per chunk that the peer sends.
     pub fn chunk_size(&self) -> usize {
         self.chunk_size
@@ -170,14 +208,8 @@ impl Decoder {
         let Some(message_header) = message_header else {
             return Ok(false);
         };
-        if let Some((announced, _)) = message_header.length_and_type
-            && announced > self.max_message
-        {
-            return Err(Limit::MessageBytes {
-                announced,
-                limit: self.max_message,
-            }
-            .into());
+        if let Some((announced, _)) = message_header.length_and_type {
+            self.bounds.check_message(announced)?;
         }
         let index = match known {
             Some(index) => index,
@@ -225,9 +257,7 @@ impl Decoder {
             if needed > partial.capacity() {
                 let wanted = allocation(needed, stream.length);
                 let others = self.partial_bytes.saturating_sub(partial.capacity());
-                if others.saturating_add(wanted) > self.max_partial {
-                    return Err(Limit::PartialBytes(self.max_partial).into());
-                }
+                self.bounds.check_partial(others.saturating_add(wanted))?;
                 grow(partial, wanted);
                 self.partial_bytes = others.saturating_add(partial.capacity());
             }
@@ -262,6 +292,7 @@ impl Decoder {
 
     /// RTMP 1.0 §5.4.1 and §5.4.2.
     fn obey(&mut self, message: &Message) -> Result<(), Error> {
+        self.obeyed = self.obeyed.saturating_add(1);
         match Control::decode(message)? {
             Some(Control::SetChunkSize(size @ 1..=0x7FFF_FFFF)) => self.chunk_size = to_usize(size),
             Some(Control::SetChunkSize(size)) => return Err(PeerMisbehaved::ChunkSize(size).into()),
@@ -274,6 +305,42 @@ impl Decoder {
             _ => {}
         }
         Ok(())
+    }
+}
+
+impl Bounds {
+    fn check_message(self, announced: usize) -> Result<(), Limit> {
+        if announced > self.message {
+            return Err(Limit::MessageBytes {
+                announced,
+                limit: self.message,
+            });
+        }
+        match self.restriction {
+            Some(Restriction { bytes, .. }) if announced > bytes => {
+                Err(Limit::BytesBeforePublish(bytes))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_partial(self, bytes: usize) -> Result<(), Limit> {
+        if bytes > self.partial {
+            return Err(Limit::PartialBytes(self.partial));
+        }
+        match self.restriction {
+            Some(of) if bytes > of.bytes.saturating_add(of.left_over) => {
+                Err(Limit::BytesBeforePublish(of.bytes))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// How much of the bytes in unfinished messages is taken from the budget: under a restriction only what is left over
+    /// from before it.
+    fn shared(self, partial: usize) -> usize {
+        let most = self.restriction.map_or(usize::MAX, |of| of.left_over);
+        partial.min(most)
     }
 }
 

@@ -127,7 +127,7 @@ fn command(message: &Message) {
     let Ok(Some(command)) = Command::decode(message, &limits) else {
         return;
     };
-    limits.amf_string_bytes = usize::MAX;
+    (limits.amf_string_bytes, limits.command_bytes) = (usize::MAX, usize::MAX);
     let again = Command::decode(&command.encode(1), &limits);
     let fields = |command: &Command| -> Vec<Value> {
         let mut fields = vec![

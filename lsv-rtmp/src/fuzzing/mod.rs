@@ -112,6 +112,8 @@ pub(crate) fn small_limits() -> Limits {
     Limits {
         message_bytes: 4096,
         partial_bytes: 8192,
+        bytes_before_publish: 2048,
+        command_bytes: 1024,
         chunk_streams: 8,
         output_bytes: 64 << 10,
         ..Limits::default()

@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::{Bytes, BytesMut};
 
-use super::{Message, MessageType, without_format_byte};
+use super::{Message, MessageType, check_length};
 use crate::{
     Limits,
     amf0::{self, Value},
@@ -56,13 +56,14 @@ impl Command {
     /// AMF3 (type 17, whose content is AMF0 behind a zero byte).
     ///
     /// # Errors
-    /// Those of [`amf0::Decoder::next`], and [`InvalidMessage::Command`] where there is no name.
+    /// Those of [`amf0::Decoder::next`], [`Limit::CommandBytes`](crate::error::Limit::CommandBytes), and
+    /// [`InvalidMessage::Command`] where there is no name.
     pub fn decode(message: &Message, limits: &Limits) -> Result<Option<Self>, Error> {
-        let body = match message.type_id {
-            MessageType::COMMAND => message.payload.clone(),
-            MessageType::COMMAND_AMF3 => without_format_byte(&message.payload),
-            _ => return Ok(None),
+        let (MessageType::COMMAND | MessageType::COMMAND_AMF3) = message.type_id else {
+            return Ok(None);
         };
+        let body = message.amf();
+        check_length(&body, limits)?;
         let mut decoder = amf0::Decoder::new(&body, limits);
         let Some(Value::String(name)) = decoder.next()? else {
             return Err(InvalidMessage::Command {

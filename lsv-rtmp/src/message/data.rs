@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::{Message, MessageType, without_format_byte};
+use super::{Message, MessageType, check_length};
 use crate::{
     Limits,
     amf0::{self, Decoder},
@@ -14,11 +14,12 @@ use crate::{
 /// clears metadata.
 ///
 /// # Errors
-/// Those of [`amf0::Decoder::next`] where values are in AMF3. AMF0 is not looked into.
+/// Those of [`amf0::Decoder::next`] where values are in AMF3, and
+/// [`Limit::CommandBytes`](crate::error::Limit::CommandBytes) in the framing of type 15. AMF0 is not looked into.
 pub fn data_body(message: &Message, limits: &Limits) -> Result<Option<Bytes>, Error> {
     let body = match message.type_id {
-        MessageType::DATA => message.payload.clone(),
-        MessageType::DATA_AMF3 => without_amf3(without_format_byte(&message.payload), limits)?,
+        MessageType::DATA => message.amf(),
+        MessageType::DATA_AMF3 => without_amf3(message.amf(), limits)?,
         _ => return Ok(None),
     };
     if body.starts_with(CLEAR_DATA_FRAME) {
@@ -33,6 +34,7 @@ pub fn data_body(message: &Message, limits: &Limits) -> Result<Option<Bytes>, Er
 
 /// The same values in AMF0; `body` itself where it holds no others, or is broken before the first other one.
 fn without_amf3(body: Bytes, limits: &Limits) -> Result<Bytes, Error> {
+    check_length(&body, limits)?;
     let mut decoder = Decoder::new(&body, limits);
     let mut written = BytesMut::new();
     loop {

@@ -17,6 +17,7 @@ pub use self::{
     control::{BandwidthLimit, Control, UserControl},
     data::data_body,
 };
+use crate::{Limits, error::Limit};
 pub(crate) use data::SET_DATA_FRAME;
 
 /// One whole message (RTMP 1.0 §6.1).
@@ -34,6 +35,21 @@ pub struct Message {
     pub stream_id: u32,
     /// The body. From the decoder: its own allocation, of exactly the message's length.
     pub payload: Bytes,
+}
+
+impl Message {
+    /// The body of a command or data message without the framing of AMF3: a format byte, of which only 0, for AMF0,
+    /// exists (E-RTMP v2, "AMF0 and AMF3").
+    pub(crate) fn amf(&self) -> Bytes {
+        let framed = matches!(
+            self.type_id,
+            MessageType::COMMAND_AMF3 | MessageType::DATA_AMF3
+        );
+        match self.payload.first() {
+            Some(0) if framed => self.payload.slice(1..),
+            _ => self.payload.clone(),
+        }
+    }
 }
 
 impl fmt::Debug for Message {
@@ -112,12 +128,13 @@ impl fmt::Debug for MessageType {
     }
 }
 
-/// A body in AMF3 framing without its format byte: only format 0, which is AMF0, exists (E-RTMP v2, "AMF0 and AMF3").
-fn without_format_byte(payload: &Bytes) -> Bytes {
-    match payload.first() {
-        Some(0) => payload.slice(1..),
-        _ => payload.clone(),
+/// Refuses AMF that is too long to be made into values.
+fn check_length(body: &Bytes, limits: &Limits) -> Result<(), Limit> {
+    let (length, limit) = (body.len(), limits.command_bytes);
+    if length > limit {
+        return Err(Limit::CommandBytes { length, limit });
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -7,6 +7,32 @@ use lsv_core::codec::FourCc;
 
 use crate::amf0::{Object, Value};
 
+/// What every set of bits can do.
+macro_rules! set_of_bits {
+    ($name:ident) => {
+        impl $name {
+            /// Whether all bits of `other` are set.
+            pub fn contains(self, other: Self) -> bool {
+                self.0 & other.0 == other.0
+            }
+        }
+
+        impl BitOr for $name {
+            type Output = Self;
+
+            fn bitor(self, other: Self) -> Self {
+                Self(self.0 | other.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({:#04x})", stringify!($name), self.0)
+            }
+        }
+    };
+}
+
 /// What one end of a connection says that it can do. The default is to say nothing, as clients without Enhanced RTMP do.
 ///
 /// Only a hint: encoders send Enhanced media without a word of this, and FFmpeg is one of them.
@@ -127,25 +153,6 @@ impl FourCcInfo {
     pub const CAN_ENCODE: Self = Self(0x02);
     /// Pass it on.
     pub const CAN_FORWARD: Self = Self(0x04);
-
-    /// Whether all bits of `other` are set.
-    pub fn contains(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-}
-
-impl BitOr for FourCcInfo {
-    type Output = Self;
-
-    fn bitor(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-}
-
-impl fmt::Debug for FourCcInfo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "FourCcInfo({:#04x})", self.0)
-    }
 }
 
 /// Extended capabilities, a set of bits (`CapsExMask`); bits without a name are kept.
@@ -163,26 +170,32 @@ impl CapsEx {
     pub const TIMESTAMP_NANO_OFFSET: Self = Self(0x08);
     /// All that have a name.
     pub const ALL: Self = Self(0x0F);
+}
 
-    /// Whether all bits of `other` are set.
-    pub fn contains(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
+/// What a client can do with pictures, a set of bits (`videoFunction`); bits without a name are kept.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct VideoFunction(pub u32);
+
+impl VideoFunction {
+    /// Seeks to a frame, and not only to a key frame (`SUPPORT_VID_CLIENT_SEEK`).
+    pub const SEEK: Self = Self(0x01);
+    /// Shows or passes on HDR, and reads the `colorInfo` of it (`SUPPORT_VID_CLIENT_HDR`).
+    pub const HDR: Self = Self(0x02);
+    /// Reads `VideoPacketType.Metadata` (`SUPPORT_VID_CLIENT_VIDEO_PACKET_TYPE_METADATA`).
+    pub const PACKET_TYPE_METADATA: Self = Self(0x04);
+    /// Decodes one tile of a picture alone (`SUPPORT_VID_CLIENT_LARGE_SCALE_TILE`).
+    pub const LARGE_SCALE_TILE: Self = Self(0x08);
+
+    /// Reads it from the command object of `connect`.
+    pub fn of(object: &Object) -> Self {
+        let number = object.property("videoFunction").and_then(Value::as_number);
+        Self(bits(number.unwrap_or_default()))
     }
 }
 
-impl BitOr for CapsEx {
-    type Output = Self;
-
-    fn bitor(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-}
-
-impl fmt::Debug for CapsEx {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CapsEx({:#04x})", self.0)
-    }
-}
+set_of_bits!(FourCcInfo);
+set_of_bits!(CapsEx);
+set_of_bits!(VideoFunction);
 
 fn info_of(map: &[(String, FourCcInfo)], codec: FourCc) -> FourCcInfo {
     let about = map
@@ -285,6 +298,8 @@ mod tests {
         for (number, expected) in [(-1.0, 0), (1e300, u32::MAX), (5.9, 5)] {
             let object = Object::new().with("capsEx", number);
             assert_eq!(Capabilities::of(&object).caps_ex, CapsEx(expected));
+            let object = Object::new().with("videoFunction", number);
+            assert_eq!(VideoFunction::of(&object), VideoFunction(expected));
         }
     }
 }

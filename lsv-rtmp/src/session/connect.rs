@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use bytes::Bytes;
+
 use super::{
-    capabilities::Capabilities,
+    capabilities::{Capabilities, VideoFunction},
     target::{Public, app_of_url},
 };
 use crate::{
@@ -33,16 +35,22 @@ pub struct ConnectInfo {
     pub object_encoding: f64,
     /// What the client can do beyond RTMP 1.0.
     pub capabilities: Capabilities,
+    /// What it can do with pictures.
+    pub video_function: VideoFunction,
     /// Whether it connects again when it is told to go away, as OBS does (Facebook, *RTMP Go Away*).
     pub supports_go_away: bool,
     /// All properties as they came, in order, those above among them.
     pub properties: Object,
     /// What followed the properties: the "optional user arguments", where some clients put a name and a password.
     pub arguments: Vec<Value>,
+    /// The AMF of the whole command, byte for byte as it came; at most
+    /// [`Limits::command_bytes`](crate::Limits::command_bytes). Text that is not UTF-8, the transaction and the class of
+    /// the command object are to be had from it.
+    pub raw: Bytes,
 }
 
 impl ConnectInfo {
-    pub(super) fn parse(command: Command, limits: &Limits) -> Result<Self, Error> {
+    pub(super) fn parse(command: Command, raw: Bytes, limits: &Limits) -> Result<Self, Error> {
         let (Value::Object(properties)
         | Value::EcmaArray(properties)
         | Value::TypedObject {
@@ -76,9 +84,11 @@ impl ConnectInfo {
             swf_url: text(&properties, "swfUrl"),
             object_encoding: object_encoding(&properties),
             capabilities: Capabilities::of(&properties),
+            video_function: VideoFunction::of(&properties),
             supports_go_away: properties.property("supportsGoAway").is_some_and(is_true),
             properties,
             arguments: command.arguments,
+            raw,
         })
     }
 }
@@ -93,6 +103,7 @@ impl fmt::Debug for ConnectInfo {
             .field("swf_url", &self.swf_url.as_deref().map(Public))
             .field("object_encoding", &self.object_encoding)
             .field("capabilities", &self.capabilities)
+            .field("video_function", &self.video_function)
             .field("supports_go_away", &self.supports_go_away)
             .finish_non_exhaustive()
     }

@@ -1,8 +1,14 @@
 //! What a server session tells its driver, and how the driver refuses.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
-use super::{connect::ConnectInfo, media::Media, target::Target};
+use bytes::Bytes;
+
+use super::{
+    connect::ConnectInfo,
+    media::Media,
+    target::{Public, Target},
+};
 use crate::message::Command;
 
 /// What happened on a server session.
@@ -25,8 +31,8 @@ pub enum Event {
 
 /// A client's wish to publish (RTMP 1.0 §7.2.2.6).
 ///
-/// [`fmt::Debug`](std::fmt::Debug) leaves out what may carry credentials.
-#[derive(Clone, Debug, PartialEq)]
+/// [`fmt::Debug`] leaves out what may carry credentials.
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct PublishRequest {
     /// What it wants to publish as.
@@ -37,14 +43,17 @@ pub struct PublishRequest {
     pub stream_id: u32,
     /// The command as it came.
     pub command: Command,
+    /// Its AMF, byte for byte as it came, also where text is not UTF-8; at most
+    /// [`Limits::command_bytes`](crate::Limits::command_bytes).
+    pub raw: Bytes,
     /// What the client said when it connected.
     pub connect: Arc<ConnectInfo>,
 }
 
 /// A client's wish to play (RTMP 1.0 §7.2.2.1).
 ///
-/// [`fmt::Debug`](std::fmt::Debug) leaves out what may carry credentials.
-#[derive(Clone, Debug, PartialEq)]
+/// [`fmt::Debug`] leaves out what may carry credentials.
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct PlayRequest {
     /// What it wants to play.
@@ -60,8 +69,35 @@ pub struct PlayRequest {
     pub stream_id: u32,
     /// The command as it came.
     pub command: Command,
+    /// Its AMF, byte for byte as it came, also where text is not UTF-8; at most
+    /// [`Limits::command_bytes`](crate::Limits::command_bytes).
+    pub raw: Bytes,
     /// What the client said when it connected.
     pub connect: Arc<ConnectInfo>,
+}
+
+impl fmt::Debug for PublishRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PublishRequest")
+            .field("target", &self.target)
+            .field("kind", &Public(&self.kind))
+            .field("stream_id", &self.stream_id)
+            .field("connect", &self.connect)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for PlayRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PlayRequest")
+            .field("target", &self.target)
+            .field("start", &self.start)
+            .field("duration", &self.duration)
+            .field("reset", &self.reset)
+            .field("stream_id", &self.stream_id)
+            .field("connect", &self.connect)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why a request is refused; the client gets the code and the description.

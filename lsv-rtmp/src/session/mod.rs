@@ -55,6 +55,10 @@
 //! }
 //! ```
 
+use std::time::{Duration, Instant};
+
+use crate::error::Waiting;
+
 mod ack;
 mod answers;
 mod capabilities;
@@ -70,7 +74,7 @@ mod wire;
 #[cfg(feature = "tokio")]
 pub(crate) use self::target::Public;
 pub use self::{
-    capabilities::{Capabilities, CapsEx, FourCcInfo},
+    capabilities::{Capabilities, CapsEx, FourCcInfo, VideoFunction},
     client::{Client, ClientConfig, ClientEvent, Purpose},
     connect::{ConnectInfo, ServerInfo},
     events::{Event, PlayRequest, PublishRequest, Reject},
@@ -78,6 +82,11 @@ pub use self::{
     server::{Server, ServerConfig},
     target::Target,
 };
+
+/// When a session gives up waiting; never where that lies beyond what the clock can tell.
+fn deadline(now: Instant, after: Duration, waiting: Waiting) -> Option<(Instant, Waiting)> {
+    now.checked_add(after).map(|at| (at, waiting))
+}
 
 #[cfg(test)]
 mod tests;

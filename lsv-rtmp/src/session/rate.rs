@@ -22,15 +22,16 @@ impl Rate {
         }
     }
 
-    /// One more message came at `now`.
-    pub(super) fn count(&mut self, now: Instant) -> Result<(), Limit> {
+    /// So many more messages came at `now`.
+    pub(super) fn count(&mut self, messages: u32, now: Instant) -> Result<(), Limit> {
         let share = Duration::from_secs(1)
             .checked_div(self.per_second)
             .unwrap_or_default();
-        let ends = self.ends.map_or(now, |ends| ends.max(now)) + share;
-        if ends.saturating_duration_since(now) > BURST {
-            return Err(Limit::MessagesPerSecond(self.per_second));
-        }
+        let begins = self.ends.map_or(now, |ends| ends.max(now));
+        let ends = begins
+            .checked_add(share.saturating_mul(messages))
+            .filter(|ends| ends.saturating_duration_since(now) <= BURST)
+            .ok_or(Limit::MessagesPerSecond(self.per_second))?;
         self.ends = Some(ends);
         Ok(())
     }
@@ -48,16 +49,18 @@ mod tests {
         let start = Instant::now();
         let mut rate = Rate::new(100);
         for _ in 0..1000 {
-            assert_eq!(rate.count(start), Ok(()));
+            assert_eq!(rate.count(1, start), Ok(()));
         }
-        assert_eq!(rate.count(start), Err(Limit::MessagesPerSecond(100)));
+        assert_eq!(rate.count(1, start), Err(Limit::MessagesPerSecond(100)));
         // What was refused does not count.
         let later = start + Duration::from_millis(10);
-        assert_eq!(rate.count(later), Ok(()));
-        assert_eq!(rate.count(later), Err(Limit::MessagesPerSecond(100)));
+        assert_eq!(rate.count(1, later), Ok(()));
+        assert_eq!(rate.count(1, later), Err(Limit::MessagesPerSecond(100)));
         // After a pause the burst is there again, and no more than that.
         let much_later = start + Duration::from_secs(3600);
-        let passed = (0..2000).filter(|_| rate.count(much_later).is_ok()).count();
+        let passed = (0..2000)
+            .filter(|_| rate.count(1, much_later).is_ok())
+            .count();
         assert_eq!(passed, 1000);
     }
 
@@ -65,15 +68,27 @@ mod tests {
     fn a_clock_that_steps_back_is_no_fault_of_the_peer() {
         let start = Instant::now() + Duration::from_secs(60);
         let mut rate = Rate::new(100);
-        assert_eq!(rate.count(start), Ok(()));
-        assert_eq!(rate.count(start - Duration::from_secs(1)), Ok(()));
+        assert_eq!(rate.count(1, start), Ok(()));
+        assert_eq!(rate.count(1, start - Duration::from_secs(1)), Ok(()));
+    }
+
+    #[test]
+    fn many_at_once_are_as_many_one_by_one() {
+        let start = Instant::now();
+        let mut rate = Rate::new(100);
+        let too_many = Err(Limit::MessagesPerSecond(100));
+        assert_eq!(rate.count(u32::MAX, start), too_many);
+        assert_eq!(rate.count(1001, start), too_many);
+        assert_eq!(rate.count(1000, start), Ok(()));
+        assert_eq!(rate.count(0, start), Ok(()));
+        assert_eq!(rate.count(1, start), too_many);
     }
 
     #[test]
     fn any_rate_can_be_set() {
         let now = Instant::now();
         for per_second in [0, 1, u32::MAX] {
-            assert_eq!(Rate::new(per_second).count(now), Ok(()));
+            assert_eq!(Rate::new(per_second).count(1, now), Ok(()));
         }
     }
 }

@@ -202,6 +202,10 @@ fn each_end_knows_what_the_other_can_do() {
     };
     assert_eq!(request.connect.capabilities, Capabilities::any());
     assert!(request.connect.supports_go_away);
+    let pictures = VideoFunction::HDR | VideoFunction::PACKET_TYPE_METADATA;
+    assert_eq!(request.connect.video_function, pictures);
+    let said = request.connect.properties.property("videoFunction");
+    assert_eq!(said, Some(&6.0.into()));
     let said = client.server().unwrap();
     assert_eq!(said.capabilities, Capabilities::forwarder());
     assert_eq!(said.fms_ver.as_deref(), Some("FMS/3,5,7,7009"));

@@ -57,13 +57,16 @@ impl Wire {
         loop {
             if let Some(aggregate) = &mut self.aggregate {
                 if let Some(message) = aggregate.next()? {
-                    self.rate.count(now)?;
+                    self.rate.count(1, now)?;
                     return Ok(Some(message));
                 }
                 self.aggregate = None;
             }
             let before = input.len();
-            let message = self.decoder.next(input)?;
+            let message = self.decoder.next(input);
+            // Before an error that may come after them, so that it makes no difference how bytes were cut.
+            self.rate.count(self.decoder.take_obeyed(), now)?;
+            let message = message?;
             if let Some(received) = self
                 .acknowledger
                 .receive(before.saturating_sub(input.len()))
@@ -73,7 +76,7 @@ impl Wire {
             let Some(message) = message else {
                 return Ok(None);
             };
-            self.rate.count(now)?;
+            self.rate.count(1, now)?;
             if message.type_id == MessageType::AGGREGATE {
                 self.aggregate = Some(Aggregate::new(message));
                 continue;
@@ -83,6 +86,11 @@ impl Wire {
                 None => return Ok(Some(message)),
             }
         }
+    }
+
+    /// Bounds what the peer may make this side hold, and keeps it from the budget; `None` goes back to the full limits.
+    pub(super) fn restrict(&mut self, bytes: Option<usize>) {
+        self.decoder.restrict(bytes);
     }
 
     /// Writes a message to the output.

@@ -7,7 +7,8 @@ use crate::{
     amf0::{Object, Value},
     message::Command,
     session::{
-        Capabilities, ConnectInfo, PlayRequest, PublishRequest, ServerConfig, target::Public,
+        Capabilities, ConnectInfo, PlayRequest, PublishRequest, ServerConfig, VideoFunction,
+        target::Public,
     },
 };
 
@@ -34,6 +35,8 @@ pub struct ClientConfig {
     pub flash_ver: String,
     /// What the client says that it can do; default [`Capabilities::forwarder`].
     pub capabilities: Capabilities,
+    /// What it says that it can do with pictures; default HDR and `VideoPacketType.Metadata`, which are passed on.
+    pub video_function: VideoFunction,
     /// Further properties of `connect`, after those above; default none.
     pub properties: Object,
     /// All properties of `connect`, instead of those made from the fields above; default none. For a relay that says
@@ -76,6 +79,7 @@ impl ClientConfig {
             tc_url: format!("rtmp://{host}/{app}"),
             flash_ver: "FMLE/3.0 (compatible; lsv)".to_owned(),
             capabilities: Capabilities::forwarder(),
+            video_function: VideoFunction::HDR | VideoFunction::PACKET_TYPE_METADATA,
             properties: Object::new(),
             all_properties: None,
             arguments: Vec::new(),
@@ -90,7 +94,8 @@ impl ClientConfig {
         }
     }
 
-    /// Asks a server for just what a client asked this side for, every field in its order and as it was.
+    /// Asks a server for just what a client asked this side for, every field in its order and as it was, but for text
+    /// that is not UTF-8 and the class of the command object: [`PublishRequest::raw`] and [`ConnectInfo::raw`] have both.
     pub fn forward_publish(request: &PublishRequest, seed: [u8; 32]) -> Self {
         Self::forward(Purpose::Publish, &request.connect, &request.command, seed)
     }
@@ -105,6 +110,7 @@ impl ClientConfig {
         Self {
             tc_url: connect.tc_url.clone().unwrap_or_default(),
             capabilities: connect.capabilities.clone(),
+            video_function: connect.video_function,
             all_properties: Some(connect.properties.clone()),
             arguments: connect.arguments.clone(),
             request_arguments: command.arguments.get(1..).unwrap_or_default().to_vec(),
@@ -128,6 +134,7 @@ impl ClientConfig {
                 .with("supportsGoAway", true)
                 .with("flashVer", self.flash_ver.as_str())
                 .with("tcUrl", self.tc_url.as_str())
+                .with("videoFunction", f64::from(self.video_function.0))
                 .and(&self.capabilities.properties())
                 .and(&self.properties),
         };

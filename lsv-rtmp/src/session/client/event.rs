@@ -6,7 +6,8 @@ use crate::session::{media::Media, target::Public};
 
 /// What happened on a client session.
 ///
-/// [`fmt::Debug`] leaves queries out: they carry credentials.
+/// [`fmt::Debug`] leaves out queries, which carry credentials, and gives the length only of what the server says in its
+/// own words: some repeat the name of the stream with its query there.
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum ClientEvent {
@@ -41,8 +42,8 @@ impl fmt::Debug for ClientEvent {
             Self::Started => f.write_str("Started"),
             Self::Refused { code, description } => f
                 .debug_struct("Refused")
-                .field("code", code)
-                .field("description", description)
+                .field("code", &Public(code))
+                .field("description_bytes", &description.len())
                 .finish(),
             Self::Media(media) => f.debug_tuple("Media").field(media).finish(),
             Self::ReconnectRequest {
@@ -51,7 +52,7 @@ impl fmt::Debug for ClientEvent {
             } => f
                 .debug_struct("ReconnectRequest")
                 .field("tc_url", &tc_url.as_deref().map(Public))
-                .field("description", description)
+                .field("description_bytes", &description.len())
                 .finish(),
             Self::Ended => f.write_str("Ended"),
         }

@@ -11,7 +11,7 @@ pub use self::{
     config::{ClientConfig, Purpose},
     event::ClientEvent,
 };
-use super::{connect::ServerInfo, media::Media, wire::Wire};
+use super::{connect::ServerInfo, deadline, media::Media, wire::Wire};
 use crate::{
     amf0::Value,
     chunk::{self, Position},
@@ -54,7 +54,7 @@ impl Client {
             state: State::Handshake(shake_hands(&config)),
             server: None,
             stream_id: 0,
-            deadline: Some((now + limits.handshake_timeout, Waiting::Handshake)),
+            deadline: deadline(now, limits.handshake_timeout, Waiting::Handshake),
             config,
         }
     }
@@ -182,7 +182,7 @@ impl Client {
                 return Ok(None);
             }
             self.connect()?;
-            self.deadline = Some((now + self.config.limits.command_timeout, Waiting::Answer));
+            self.deadline = deadline(now, self.config.limits.command_timeout, Waiting::Answer);
         }
         while !matches!(self.state, State::Over) {
             let Some(message) = self.wire.receive(input, now)? else {
@@ -221,6 +221,8 @@ impl Client {
     }
 
     fn connect(&mut self) -> Result<(), Error> {
+        let restriction = self.config.limits.bytes_before_publish;
+        self.wire.restrict(Some(restriction));
         let chunk_size = self.config.chunk_size.clamp(1, 0x7FFF_FFFF);
         self.wire.send_control(Control::SetChunkSize(chunk_size))?;
         self.call(&self.config.connect(CONNECT))?;
@@ -254,7 +256,7 @@ impl Client {
             Purpose::Publish => None,
             Purpose::Play => self.config.limits.play_idle,
         };
-        self.deadline = idle.map(|idle| (now + idle, Waiting::Media));
+        self.deadline = idle.and_then(|idle| deadline(now, idle, Waiting::Media));
     }
 
     fn on_command(&mut self, command: Command, now: Instant) -> Result<Option<ClientEvent>, Error> {
@@ -335,6 +337,8 @@ impl Client {
                 millis: BUFFER_MILLIS,
             };
             self.wire.send_control(Control::UserControl(buffer))?;
+            // Not only from its start: some servers send media before they say that the stream has begun.
+            self.wire.restrict(None);
         }
         self.wire
             .send(&self.config.request(REQUEST).encode(stream_id))?;

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    Limits,
+    Budget, Limits,
     amf0::Object,
     chunk::{Decoder, Encoder},
     error::Limit,
@@ -158,6 +158,61 @@ fn a_player_gives_up_on_a_stream_that_stands_still_where_it_is_told_to() {
 }
 
 #[test]
+fn a_time_out_may_be_longer_than_the_clock_can_tell() {
+    let mut peer = Peer::with(Purpose::Play, |config| {
+        config.limits.handshake_timeout = Duration::MAX;
+        config.limits.command_timeout = Duration::MAX;
+        config.limits.play_idle = Some(Duration::MAX);
+    });
+    assert_eq!(peer.client.timeout(), None);
+    peer.start();
+    peer.media(b"a");
+    assert!(matches!(peer.next(), Ok(Some(ClientEvent::Media(_)))));
+    assert_eq!(peer.client.timeout(), None);
+}
+
+#[test]
+fn a_refusal_in_a_log_has_no_credential() {
+    let event = ClientEvent::Refused {
+        code: "NetStream.Publish.BadName".to_owned(),
+        description: "stream/cam?sign=1670544000-secretsecret is taken".to_owned(),
+    };
+    let text = format!("{event:?}");
+    assert!(text.contains("NetStream.Publish.BadName"));
+    assert!(!text.contains("secretsecret"));
+}
+
+#[test]
+fn a_server_takes_little_until_it_lets_the_client_play() {
+    let budget = Budget::new(1 << 20);
+    let open = |purpose| Peer::with(purpose, |config| config.budget = Some(budget.clone()));
+    let frame = |peer: &mut Peer| {
+        peer.message(&Control::SetChunkSize(100_000).encode());
+        let before = peer.input.len();
+        peer.message(&Message {
+            chunk_stream_id: 4,
+            timestamp: 7,
+            type_id: MessageType::VIDEO,
+            stream_id: 1,
+            payload: vec![7; 100_000].into(),
+        });
+        peer.input.truncate(before + 90_000);
+        peer.next()
+    };
+    let too_much = Err(Limit::BytesBeforePublish(65_536).into());
+    assert_eq!(frame(&mut open(Purpose::Play)), too_much);
+    // Nobody sends media to a client that publishes.
+    let mut publisher = open(Purpose::Publish);
+    publisher.start();
+    assert_eq!(frame(&mut publisher), too_much);
+
+    let mut player = open(Purpose::Play);
+    player.start();
+    assert_eq!(frame(&mut player), Ok(None));
+    assert_eq!(budget.used(), 100_000);
+}
+
+#[test]
 fn the_stream_goes_on_after_a_reconnect_request() {
     let mut peer = Peer::started(Purpose::Publish);
     let information = Object::new()
@@ -173,7 +228,9 @@ fn the_stream_goes_on_after_a_reconnect_request() {
         description: "maintenance".to_owned(),
     };
     assert_eq!(event, expected);
-    assert!(!format!("{event:?}").contains("secret"));
+    let text = format!("{event:?}");
+    assert!(!text.contains("secret") && !text.contains("maintenance"));
+    assert!(text.contains("description_bytes: 11"), "{text}");
 
     peer.message(&Message {
         chunk_stream_id: 2,

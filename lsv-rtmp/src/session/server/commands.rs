@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Instant};
 
+use bytes::Bytes;
+
 use super::{Server, State};
 use crate::{
     amf0::{Object, Value},
@@ -32,7 +34,7 @@ impl Server {
         }
         let stream_id = message.stream_id;
         if command.name == "connect" {
-            return self.on_connect(command).map(|()| None);
+            return self.on_connect(command, message.amf()).map(|()| None);
         }
         let Some(connect) = &self.connect else {
             return Err(PeerMisbehaved::NotConnected.into());
@@ -46,6 +48,7 @@ impl Server {
                     stream_id,
                     connect: Arc::clone(connect),
                     command,
+                    raw: message.amf(),
                 };
                 self.on_publish(stream_id, request)
             }
@@ -59,6 +62,7 @@ impl Server {
                     stream_id,
                     connect: Arc::clone(connect),
                     command,
+                    raw: message.amf(),
                 };
                 self.on_play(stream_id, request)
             }
@@ -99,12 +103,12 @@ impl Server {
         }
     }
 
-    fn on_connect(&mut self, command: Command) -> Result<(), Error> {
+    fn on_connect(&mut self, command: Command, raw: Bytes) -> Result<(), Error> {
         if self.connect.is_some() {
             return Err(PeerMisbehaved::ConnectedTwice.into());
         }
         let transaction_id = command.transaction_id;
-        let connect = ConnectInfo::parse(command, &self.config.limits)?;
+        let connect = ConnectInfo::parse(command, raw, &self.config.limits)?;
         let window = self.config.window_acknowledgement_size;
         self.wire
             .send_control(Control::WindowAcknowledgementSize(window))?;

@@ -12,6 +12,7 @@ use super::{
     answers,
     capabilities::CapsEx,
     connect::ConnectInfo,
+    deadline,
     events::{Event, Reject},
     media::Media,
     wire::Wire,
@@ -78,7 +79,7 @@ impl Server {
             commands: 0,
             fc: false,
             status_properties: Object::new(),
-            deadline: Some((now + limits.handshake_timeout, Waiting::Handshake)),
+            deadline: deadline(now, limits.handshake_timeout, Waiting::Handshake),
             config,
         }
     }
@@ -143,7 +144,8 @@ impl Server {
             return Err(Error::Misuse("accept_publish without a publish request"));
         };
         self.state = State::Publishing { stream_id };
-        self.deadline = Some((now + self.config.limits.publish_idle, Waiting::Media));
+        self.wire.restrict(None);
+        self.expect_media(now);
         let sent = self.send_publish_start(stream_id);
         self.settle(sent)
     }
@@ -284,7 +286,13 @@ impl Server {
         self.state = State::Idle;
         self.commands = 0;
         self.fc = false;
-        self.deadline = Some((now + self.config.limits.command_timeout, Waiting::Stream));
+        let limits = &self.config.limits;
+        self.wire.restrict(Some(limits.bytes_before_publish));
+        self.deadline = deadline(now, limits.command_timeout, Waiting::Stream);
+    }
+
+    fn expect_media(&mut self, now: Instant) {
+        self.deadline = deadline(now, self.config.limits.publish_idle, Waiting::Media);
     }
 
     fn on_message(&mut self, message: Message, now: Instant) -> Result<Option<Event>, Error> {
@@ -294,7 +302,7 @@ impl Server {
             // Media that nobody asked for, such as what a publisher has under way when it ends, goes nowhere.
             _ if !publishing => Ok(None),
             MessageType::AUDIO | MessageType::VIDEO => {
-                self.deadline = Some((now + self.config.limits.publish_idle, Waiting::Media));
+                self.expect_media(now);
                 Ok(Media::of(message, &self.config.limits)?.map(Event::Media))
             }
             _ => Ok(Media::of(message, &self.config.limits)?.map(Event::Media)),

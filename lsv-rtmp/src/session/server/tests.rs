@@ -54,7 +54,13 @@ impl Peer {
     }
 
     fn publishing() -> Self {
-        let mut peer = Self::connected();
+        Self::publishing_with(|_| {})
+    }
+
+    fn publishing_with(configure: impl FnOnce(&mut ServerConfig)) -> Self {
+        let mut peer = Self::with(configure);
+        peer.command(0, &connect(Object::new().with("app", "stream")));
+        peer.command(0, &Command::new("createStream", 2.0));
         peer.command(1, &publish("cam"));
         assert!(matches!(peer.next(), Ok(Some(Event::Publish(_)))));
         peer.server.accept_publish(peer.now).unwrap();
@@ -79,6 +85,16 @@ impl Peer {
             stream_id: 1,
             payload,
         });
+    }
+
+    /// The first `sent` bytes of a video message of `length`, in one chunk.
+    fn part_of_a_message(&mut self, chunk_stream_id: u8, length: u32, sent: usize) {
+        let chunk_size = u32::try_from(sent.max(1)).unwrap();
+        self.message(&Control::SetChunkSize(chunk_size).encode());
+        let [_, l2, l1, l0] = length.to_be_bytes();
+        let header = [chunk_stream_id, 0, 0, 0, l2, l1, l0, 9, 1, 0, 0, 0];
+        self.input.extend_from_slice(&header);
+        self.input.resize(self.input.len() + sent, 7);
     }
 
     fn next(&mut self) -> Result<Option<Event>, Error> {
@@ -512,7 +528,7 @@ fn messages_are_bounded_in_time() {
 #[test]
 fn sessions_share_a_budget() {
     let budget = Budget::new(100_000);
-    let open = || Peer::with(|config| config.budget = Some(budget.clone()));
+    let open = || Peer::publishing_with(|config| config.budget = Some(budget.clone()));
     let announce = |peer: &mut Peer| {
         let message = Message {
             chunk_stream_id: 4,
@@ -533,6 +549,222 @@ fn sessions_share_a_budget() {
     assert_eq!(announce(&mut second), Err(Limit::Budget(100_000).into()));
     drop(first);
     assert_eq!(announce(&mut open()), Ok(None));
+}
+
+#[test]
+fn strangers_leave_the_budget_to_publishers() {
+    let budget = Budget::new(300_000);
+    let share = |config: &mut ServerConfig| config.budget = Some(budget.clone());
+    let mut publisher = Peer::publishing_with(share);
+    let strangers: Vec<_> = (0..20)
+        .map(|_| {
+            let mut peer = Peer::with(share);
+            peer.part_of_a_message(4, 60_000, 59_999);
+            assert_eq!(peer.next(), Ok(None));
+            peer
+        })
+        .collect();
+    assert_eq!(budget.used(), 0);
+    publisher.part_of_a_message(4, 200_000, 199_999);
+    assert_eq!(publisher.next(), Ok(None));
+    assert_eq!(budget.used(), 200_000);
+    drop(strangers);
+    assert_eq!(budget.used(), 200_000);
+}
+
+#[test]
+fn little_is_held_before_a_publish_is_accepted_and_after_it_ended() {
+    let too_much = Err(Limit::BytesBeforePublish(65_536).into());
+    let refused = |mut peer: Peer| {
+        peer.part_of_a_message(4, 65_537, 0);
+        assert_eq!(peer.next(), too_much);
+    };
+    refused(Peer::new());
+    refused(Peer::connected());
+
+    let mut peer = Peer::connected();
+    peer.part_of_a_message(4, 65_536, 65_535);
+    assert_eq!(peer.next(), Ok(None));
+    peer.part_of_a_message(5, 100, 1);
+    assert_eq!(peer.next(), too_much);
+
+    let mut player = Peer::connected();
+    player.command(1, &play("cam"));
+    assert!(matches!(player.next(), Ok(Some(Event::Play(_)))));
+    player.server.accept_play().unwrap();
+    refused(player);
+
+    let mut publisher = Peer::publishing();
+    publisher.part_of_a_message(4, 1_000_000, 1_000_000);
+    assert!(matches!(publisher.next(), Ok(Some(Event::Media(_)))));
+    publisher.command(0, &Command::new("deleteStream", 7.0).argument(1.0));
+    assert_eq!(publisher.next(), Ok(Some(Event::Unpublished)));
+    // The header of the message before holds for this one too.
+    publisher.input.extend_from_slice(&[0xC4, 7]);
+    assert_eq!(publisher.next(), Ok(None));
+    publisher.input.resize(20_000, 7);
+    assert_eq!(publisher.next(), too_much);
+}
+
+#[test]
+fn half_a_message_goes_on_when_a_publish_is_accepted_or_ends() {
+    let budget = Budget::new(300_000);
+    let mut peer = Peer::with(|config| config.budget = Some(budget.clone()));
+    peer.command(0, &connect(Object::new().with("app", "stream")));
+    peer.part_of_a_message(4, 60_000, 40_000);
+    peer.command(1, &publish("cam"));
+    assert!(matches!(peer.next(), Ok(Some(Event::Publish(_)))));
+    assert_eq!(budget.used(), 0);
+    peer.server.accept_publish(peer.now).unwrap();
+    assert_eq!(peer.next(), Ok(None));
+    assert_eq!(budget.used(), 60_000);
+    let rest = [&[0xC4][..], &[7; 20_000]].concat();
+    peer.input.extend_from_slice(&rest);
+    let Ok(Some(Event::Media(media))) = peer.next() else {
+        panic!("no media")
+    };
+    assert_eq!(media.payload()[..], [7; 60_000]);
+    assert_eq!(budget.used(), 0);
+
+    // What is left of a publisher's last message stays taken until it is gone.
+    peer.part_of_a_message(4, 200_000, 150_000);
+    peer.command(0, &Command::new("deleteStream", 7.0).argument(1.0));
+    assert_eq!(peer.next(), Ok(Some(Event::Unpublished)));
+    assert_eq!(peer.next(), Ok(None));
+    assert_eq!(budget.used(), 200_000);
+    peer.message(&Control::Abort(4).encode());
+    assert_eq!(peer.next(), Ok(None));
+    assert_eq!(budget.used(), 0);
+}
+
+#[test]
+fn what_a_peer_says_of_itself_is_bounded() {
+    let long = |command: Command| {
+        command
+            .argument("x".repeat(60_000))
+            .argument("y".repeat(6_000))
+    };
+    let too_long = |result: Result<Option<Event>, Error>| {
+        let Err(Error::LimitExceeded(Limit::CommandBytes { length, limit })) = result else {
+            panic!("{result:?}")
+        };
+        assert!(length > 66_000 && limit == 65_536);
+    };
+    let mut peer = Peer::publishing();
+    peer.command(1, &long(play("cam")));
+    too_long(peer.next());
+
+    // With the same limit on all that is held, the chunk layer is the first to see it.
+    let mut peer = Peer::new();
+    peer.command(0, &long(connect(Object::new().with("app", "stream"))));
+    assert_eq!(peer.next(), Err(Limit::BytesBeforePublish(65_536).into()));
+    let mut peer = Peer::with(|config| config.limits.bytes_before_publish = 1 << 20);
+    peer.command(0, &long(connect(Object::new().with("app", "stream"))));
+    too_long(peer.next());
+
+    let mut peer = Peer::publishing();
+    let amf3 = [&b"\0\x02\0\x01a\x11\x06\x88\x80\x01"[..], &[b'x'; 65_536]].concat();
+    peer.media(MessageType::DATA_AMF3, 0, amf3.leak());
+    let result = peer.next();
+    let expected = Limit::CommandBytes {
+        length: 65_545,
+        limit: 65_536,
+    };
+    assert_eq!(result, Err(expected.into()));
+}
+
+#[test]
+fn messages_to_the_chunk_layer_are_bounded_in_time_too() {
+    for control in [Control::Abort(9), Control::SetChunkSize(128)] {
+        let flood = |count: usize| {
+            let mut peer = Peer::with(|config| config.limits.messages_per_second = 10);
+            for _ in 0..count {
+                peer.message(&control.encode());
+            }
+            peer
+        };
+        assert_eq!(flood(100).next(), Ok(None));
+        let too_many = Err(Limit::MessagesPerSecond(10).into());
+        assert_eq!(flood(101).next(), too_many);
+        // Whatever comes behind them, and however they are cut.
+        let mut peer = flood(101);
+        peer.input.extend_from_slice(&[0xC7]);
+        assert_eq!(peer.next(), too_many);
+        let mut peer = flood(101);
+        let bytes = peer.input.split();
+        let mut results = bytes.chunks(7).map(|piece| {
+            peer.input.extend_from_slice(piece);
+            peer.next()
+        });
+        assert_eq!(results.find(|result| *result != Ok(None)), Some(too_many));
+    }
+}
+
+#[test]
+fn what_a_peer_said_is_kept_byte_for_byte() {
+    let said = |type_id, stream_id, body: &[u8]| Message {
+        chunk_stream_id: 3,
+        timestamp: 0,
+        type_id,
+        stream_id,
+        payload: Bytes::copy_from_slice(body),
+    };
+    // A typed object, and names in Latin-1: `caf\xE9` and `cam\xE9`.
+    let connect =
+        b"\x02\0\x07connect\0\x3f\xf0\0\0\0\0\0\0\x10\0\x01C\0\x03app\x02\0\x04caf\xE9\0\0\x09";
+    let publish = b"\x02\0\x07publish\0\0\0\0\0\0\0\0\0\x05\x02\0\x04cam\xE9";
+    let play = b"\x02\0\x04play\0\0\0\0\0\0\0\0\0\x05\x02\0\x04cam\xE9";
+    let mut publisher = Peer::new();
+    publisher.message(&said(MessageType::COMMAND, 0, connect));
+    let framed = [&[0], &publish[..]].concat();
+    publisher.message(&said(MessageType::COMMAND_AMF3, 1, &framed));
+    let Ok(Some(Event::Publish(request))) = publisher.next() else {
+        panic!("no publish request")
+    };
+    assert_eq!(request.connect.raw, connect[..]);
+    assert_eq!(request.raw, publish[..]);
+    assert!(!format!("{request:?}").contains("raw"));
+
+    let mut player = Peer::new();
+    player.message(&said(MessageType::COMMAND, 0, connect));
+    player.message(&said(MessageType::COMMAND, 1, play));
+    let Ok(Some(Event::Play(request))) = player.next() else {
+        panic!("no play request")
+    };
+    assert_eq!(request.raw, play[..]);
+    assert!(!format!("{request:?}").contains("raw"));
+}
+
+#[test]
+fn a_request_in_a_log_has_no_credential_in_its_kind() {
+    let mut peer = Peer::connected();
+    let kind = "live?sign=1670544000-secretsecret";
+    peer.command(
+        1,
+        &Command::new("publish", 5.0).argument("cam").argument(kind),
+    );
+    let Ok(Some(Event::Publish(request))) = peer.next() else {
+        panic!("no publish request")
+    };
+    assert_eq!(request.kind, kind);
+    let text = format!("{request:?}");
+    assert!(text.contains("kind: \"live..\""), "{text}");
+}
+
+#[test]
+fn a_time_out_may_be_longer_than_the_clock_can_tell() {
+    let endless = |config: &mut ServerConfig| {
+        config.limits.handshake_timeout = Duration::MAX;
+        config.limits.command_timeout = Duration::MAX;
+        config.limits.publish_idle = Duration::MAX;
+    };
+    let mut peer = Peer::publishing_with(endless);
+    assert_eq!(peer.server.timeout(), None);
+    peer.media(MessageType::AUDIO, 0, b"a");
+    assert!(matches!(peer.next(), Ok(Some(Event::Media(_)))));
+    peer.command(0, &Command::new("deleteStream", 7.0).argument(1.0));
+    assert_eq!(peer.next(), Ok(Some(Event::Unpublished)));
+    assert_eq!(peer.server.timeout(), None);
 }
 
 #[test]
