@@ -11,7 +11,7 @@ use lsv_core::api::{self, Api, Listeners};
 use lsv_core::channel::{Channel, Moment, Signer};
 use lsv_core::embedded::{Channels, Objects, Sessions};
 use lsv_core::events::Events;
-use lsv_core::hub::{Closed, Hub, OnBusy};
+use lsv_core::hub::{Closed, Hub, OnBusy, State, Stream};
 use lsv_core::lifecycle::{self, Lifecycle};
 use lsv_core::path::ChannelId;
 use lsv_core::ports::{ChannelStore, PageRequest, Precondition, VersionedChannel};
@@ -228,19 +228,37 @@ impl Default for Stop {
 }
 
 impl Stop {
-    /// Not ready any more, no new publishers; streams end; their players learn it; then HTTP goes too.
+    /// Not ready any more, no new publishers; those that can go elsewhere have time to; streams end; their players learn
+    /// it; then HTTP goes too.
     async fn drain(&self, hub: &Hub, tasks: &TaskTracker, grace: Duration) {
         self.ready.send_replace(false);
+        let has_streams = !hub.streams().is_empty();
         self.publishing.cancel();
-        let streams = hub.streams();
-        for stream in &streams {
+        let time_to_leave = grace - LAST_WORDS.min(grace / 2);
+        if tokio::time::timeout(time_to_leave, publishers_gone(hub))
+            .await
+            .is_err()
+        {
+            tracing::info!("publishers that were asked to connect again are still there");
+        }
+        for stream in hub.streams() {
             stream.close(Closed::Draining);
         }
-        if !streams.is_empty() {
-            tokio::time::sleep(LAST_PLAYLIST.min(grace / 2)).await;
+        if has_streams {
+            tokio::time::sleep(LAST_PLAYLIST.min(grace / 4)).await;
         }
         self.serving.cancel();
         tasks.wait().await;
+    }
+}
+
+/// Waits until no stream has a publisher.
+async fn publishers_gone(hub: &Hub) {
+    let mut events = hub.events();
+    let is_live = |stream: &Arc<Stream>| stream.state() == State::Live;
+    while hub.streams().iter().any(is_live) {
+        // Whatever it says, and also where some were missed: what is left is looked at again.
+        drop(events.recv().await);
     }
 }
 
@@ -269,5 +287,8 @@ const DEMO: &str = "demo";
 
 /// How long players have, after their stream has ended, to fetch a playlist that says so.
 const LAST_PLAYLIST: Duration = Duration::from_secs(2);
+
+/// The end of the grace that publishers do not get: for [`LAST_PLAYLIST`], and for sessions to say goodbye.
+const LAST_WORDS: Duration = Duration::from_secs(3);
 
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);

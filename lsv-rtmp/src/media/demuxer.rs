@@ -11,8 +11,8 @@ use crate::session::Media;
 
 /// Reads what one publisher sends, message by message in their order.
 ///
-/// Payloads share the memory of their messages, but for frames that are the lesser part of one. Times are those of the sender, from whatever they started at, on a clock
-/// that does not wrap.
+/// Payloads share the memory of their messages, but for frames that are the lesser part of one. Times are those of the
+/// sender, from whatever they started at, on a clock that does not wrap.
 #[derive(Debug, Clone, Default)]
 pub struct Demuxer {
     parser: Parser,

@@ -163,30 +163,26 @@ impl Address {
     }
 
     /// Where a server sends this stream by a reconnect request: `tc_url` is an address up to the application, absolute
-    /// or relative to this one's (RFC 3986 §5.2); the name stays.
+    /// or relative to [`tc_url`](Self::tc_url) (RFC 3986 §5.2); the name stays, and without a path the application too.
     ///
     /// # Errors
     /// [`InvalidAddress`], among others for a scheme that is not RTMP's, and for a step from RTMPS to RTMP.
     pub fn moved_to(&self, tc_url: &str) -> Result<Self, InvalidAddress> {
         let own = self.authority.to_string();
-        let (scheme, authority, app) = if let Some((scheme, rest)) = scheme_of(tc_url) {
-            let (authority, app) = split_path(rest);
-            (scheme, authority, app)
-        } else if tc_url.contains("://") {
-            return Err(InvalidAddress::Scheme);
-        } else if let Some(rest) = tc_url.strip_prefix("//") {
-            let (authority, app) = split_path(rest);
-            (self.scheme, authority, app)
-        } else {
-            let app = tc_url.strip_prefix('/').unwrap_or(tc_url);
-            (self.scheme, own.as_str(), app)
+        let (scheme, rest) = match scheme_of(tc_url) {
+            Some((scheme, rest)) => (scheme, Some(rest)),
+            None if has_scheme(tc_url) => return Err(InvalidAddress::Scheme),
+            None => (self.scheme, tc_url.strip_prefix("//")),
         };
         if (self.scheme, scheme) == (Scheme::Rtmps, Scheme::Rtmp) {
             return Err(InvalidAddress::Downgrade);
         }
-        let app = app.trim_end_matches('/');
-        let app = if app.is_empty() { &self.app } else { app };
-        Self::cut(scheme, authority, app, &self.stream_name)
+        let (authority, reference) = match rest {
+            Some(rest) => rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len())),
+            None => (own.as_str(), tc_url),
+        };
+        let app = resolve(&self.app, reference);
+        Self::cut(scheme, authority, &app, &self.stream_name)
     }
 
     /// `text` as it may be logged: where a server repeats the name of the stream, it is left out.
@@ -196,7 +192,9 @@ impl Address {
         let values = query
             .split('&')
             .filter_map(|pair| Some(pair.split_once('=')?.1));
-        let secrets = [name, query, path].into_iter().chain(values);
+        // Servers that take more segments for the application repeat the rest of the path only.
+        let whole = [name, query, path].into_iter();
+        let secrets = whole.chain(values).chain(path.split('/'));
         let mut text = text.to_owned();
         for secret in secrets.filter(|secret| secret.len() >= SHORTEST_SECRET) {
             text = text.replace(secret, "..");
@@ -239,6 +237,44 @@ fn scheme_of(text: &str) -> Option<(Scheme, &str)> {
     let mut known = known.into_iter();
     let scheme = known.find(|known| scheme.eq_ignore_ascii_case(known.as_str()))?;
     Some((scheme, rest))
+}
+
+/// Whether it begins with a scheme at all (RFC 3986 §4.2).
+fn has_scheme(text: &str) -> bool {
+    let first = text.split(['/', '?']).next();
+    first.is_some_and(|segment| segment.contains(':'))
+}
+
+/// The application that `reference`, a path and a query, means where `base` is the one at hand: RFC 3986 §5.2.2 from the
+/// path on.
+fn resolve(base: &str, reference: &str) -> String {
+    let (base, base_query) = split_query(base);
+    let (path, query) = split_query(reference);
+    let query = match (path, query) {
+        ("", "") => base_query,
+        _ => query,
+    };
+    let merged = match (path.strip_prefix('/'), base.rsplit_once('/')) {
+        (Some(absolute), _) => absolute.to_owned(),
+        (None, Some((folder, _))) => format!("{folder}/{path}"),
+        (None, None) => path.to_owned(),
+    };
+    let mut segments = Vec::new();
+    for segment in merged.trim_end_matches('/').split('/') {
+        match segment {
+            "." => {}
+            ".." => drop(segments.pop()),
+            segment => segments.push(segment),
+        }
+    }
+    let resolved = segments.join("/");
+    let is_kept = path.is_empty() || resolved.is_empty();
+    format!("{}{query}", if is_kept { base } else { &resolved })
+}
+
+/// The path, and the query with its question mark.
+fn split_query(text: &str) -> (&str, &str) {
+    text.split_at(text.find('?').unwrap_or(text.len()))
 }
 
 /// The authority, and the path without the slash before it.
@@ -336,6 +372,9 @@ mod tests {
         let told = "no \"the-stream-key\" with the-signature\u{7}here";
         assert_eq!(address.redact(told), "no \"..\" with ..here");
         assert_eq!(address.redact(&"x".repeat(1000)).len(), MAX_TOLD_CHARS);
+        let deep = parsed("rtmp://host/live/sub/the-stream-key/720p?sign=x");
+        let told = "the-stream-key of live/sub is busy";
+        assert_eq!(deep.redact(told), ".. of live/sub is busy");
     }
 
     #[test]
@@ -349,6 +388,9 @@ mod tests {
             ("live", "rtmp://host:1936/live/cam?sign=x"),
             ("rtmp://other", "rtmp://other/stream/cam?sign=x"),
             ("", "rtmp://host:1936/stream/cam?sign=x"),
+            ("/", "rtmp://host:1936/stream/cam?sign=x"),
+            ("..", "rtmp://host:1936/stream/cam?sign=x"),
+            ("./live/../b", "rtmp://host:1936/b/cam?sign=x"),
         ] {
             assert_eq!(
                 address.moved_to(tc_url).unwrap(),
@@ -364,11 +406,35 @@ mod tests {
     }
 
     #[test]
+    fn a_relative_reconnect_request_is_merged_with_the_application() {
+        let app = "live/_definst_?node=1";
+        let address = Address::cut(Scheme::Rtmp, "host", app, "cam").unwrap();
+        for (tc_url, expected) in [
+            ("", app),
+            ("other", "live/other"),
+            ("other?node=2", "live/other?node=2"),
+            ("?node=2", "live/_definst_?node=2"),
+            ("../other/", "other"),
+            ("/a/b/./c", "a/b/c"),
+            ("/a?u=rtmp://b", "a?u=rtmp://b"),
+            ("//else?node=2", "live/_definst_?node=2"),
+        ] {
+            let moved = address.moved_to(tc_url).unwrap();
+            assert_eq!(
+                (moved.app(), moved.stream_name()),
+                (expected, "cam"),
+                "{tc_url}"
+            );
+        }
+    }
+
+    #[test]
     fn a_reconnect_request_leads_nowhere_else() {
         let address = parsed("rtmps://host/stream/cam");
         for (tc_url, reason) in [
             ("http://other/live", InvalidAddress::Scheme),
             ("file:///etc", InvalidAddress::Scheme),
+            ("host:1936/live", InvalidAddress::Scheme),
             ("rtmp://other/live", InvalidAddress::Downgrade),
             ("rtmps://user@other/live", InvalidAddress::Credentials),
             ("//other:0/live", InvalidAddress::Host),

@@ -1,6 +1,7 @@
 //! One connection of a server: a socket and the session on it.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::task::{Context, Poll};
 
@@ -72,14 +73,24 @@ impl Connection {
 
     /// Writes what the session has to say, and what else waits. Safe to be cancelled.
     pub(super) async fn flush(&mut self) -> Result<(), Error> {
-        self.socket.queue(self.session.take_output());
-        self.socket.flush().await
+        poll_fn(|cx| self.poll_flush(cx)).await
     }
 
     /// One go at what [`flush`](Self::flush) does.
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.socket.queue(self.session.take_output());
-        self.socket.poll_flush(cx)
+        if let Poll::Ready(flushed) = self.socket.poll_flush(cx) {
+            return Poll::Ready(flushed);
+        }
+        // What a peer is due to do it must do in time, however slowly it takes what it is told.
+        let due = self.socket.poll_deadline(self.session.timeout(), cx);
+        due.map(|()| self.woken(Wake::Deadline).map(drop))
+    }
+
+    /// Writes what waits, then waits for bytes or the session's deadline. Safe to be cancelled.
+    pub(super) async fn flush_and_wake(&mut self) -> Result<Wake, Error> {
+        self.flush().await?;
+        self.wake().await
     }
 
     /// Says what is left to say and closes.

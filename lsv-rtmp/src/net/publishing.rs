@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use lsv_core::hub::{Closed, Publisher};
+use tokio_util::sync::CancellationToken;
 
 use super::connection::Connection;
 use super::ingest::{Flow, Ingest};
@@ -60,10 +61,28 @@ impl Publishing {
         self.connection.close().await;
     }
 
-    /// The same, where it should come back: a client that understands it is asked to connect again, to `tc_url` where that
-    /// is given, such as `rtmp://other.example/stream` (E-RTMP v2, "Reconnect Request").
+    /// Asks the publisher to connect again, to `tc_url` where that is given, such as `rtmp://other.example/stream`, or to
+    /// the same address (E-RTMP v2, "Reconnect Request"). Says whether it understands that; what it sends goes on coming
+    /// until it leaves by itself. The request goes out while [`next`](Self::next) is awaited. `description` must not
+    /// contain a credential.
+    ///
+    /// # Errors
+    /// Where the publisher reads nothing.
+    pub fn ask_to_reconnect(
+        &mut self,
+        tc_url: Option<&str>,
+        description: &str,
+    ) -> Result<bool, Error> {
+        let session = &mut self.connection.session;
+        let asked = session.request_reconnect(tc_url, description);
+        asked.map_err(|error| self.connection.blamed(error))
+    }
+
+    /// Asks as [`ask_to_reconnect`](Self::ask_to_reconnect) does and closes at once: for servers that cannot wait until
+    /// the publisher has found its way.
     pub async fn reconnect(mut self, tc_url: Option<&str>, description: &str) {
-        self.ask_to_reconnect(tc_url, description);
+        // Fails only where the client reads nothing; then it is closed all the same.
+        drop(self.ask_to_reconnect(tc_url, description));
         self.tell(description);
         self.connection.close().await;
     }
@@ -72,14 +91,30 @@ impl Publishing {
     ///
     /// # Errors
     /// What broke the session. The stream then counts as lost, and waits for the publisher to come back.
-    pub async fn feed(mut self, publisher: Publisher) -> Result<End, Error> {
+    pub async fn feed(self, publisher: Publisher) -> Result<End, Error> {
+        self.feed_until(publisher, &CancellationToken::new()).await
+    }
+
+    /// Feeds `publisher` until the end or until `shutdown`, then closes. A publisher that understands a reconnect request
+    /// gets one at `shutdown`, and its media is taken until it leaves or its stream is closed; any other must go, and its
+    /// stream ends.
+    ///
+    /// # Errors
+    /// As [`feed`](Self::feed).
+    pub async fn feed_until(
+        mut self,
+        publisher: Publisher,
+        shutdown: &CancellationToken,
+    ) -> Result<End, Error> {
         let mut ingest = Ingest::new(publisher, self.connection.media.clone());
-        let end = ingest_all(&mut self.connection, &mut ingest).await;
+        let end = self.ingest_all(&mut ingest, shutdown).await;
         match &end {
             Ok(End::Finished) => ingest.finish(),
             Ok(End::Closed(reason)) => {
                 if *reason == Closed::Draining {
-                    self.ask_to_reconnect(None, &reason.to_string());
+                    ingest.finish();
+                    // Asked once more, a client that found no other place until then looks again.
+                    drop(self.ask_to_reconnect(None, &reason.to_string()));
                 }
                 self.tell(&reason.to_string());
             }
@@ -90,33 +125,37 @@ impl Publishing {
         end
     }
 
+    async fn ingest_all(
+        &mut self,
+        ingest: &mut Ingest,
+        shutdown: &CancellationToken,
+    ) -> Result<End, Error> {
+        let mut asked = false;
+        loop {
+            while let Some(event) = self.connection.poll_session()? {
+                match ingest.take(event)? {
+                    Flow::Continue => {}
+                    Flow::Finished => return Ok(End::Finished),
+                    Flow::Closed(reason) => return Ok(End::Closed(reason)),
+                }
+            }
+            tokio::select! {
+                wake = self.connection.flush_and_wake() => if wake? == Wake::Eof {
+                    return Ok(End::Lost);
+                },
+                reason = ingest.publisher().closed() => return Ok(End::Closed(reason)),
+                () = shutdown.cancelled(), if !asked => {
+                    asked = self.ask_to_reconnect(None, &Closed::Draining.to_string())?;
+                    if !asked {
+                        return Ok(End::Closed(Closed::Draining));
+                    }
+                }
+            }
+        }
+    }
+
     fn tell(&mut self, description: &str) {
         // Fails only where the client has just ended its stream itself; then there is nothing to tell.
         drop(self.connection.session.close_publish(description));
-    }
-
-    fn ask_to_reconnect(&mut self, tc_url: Option<&str>, description: &str) {
-        let session = &mut self.connection.session;
-        // Fails only where the client reads nothing; then it is closed all the same.
-        drop(session.request_reconnect(tc_url, description));
-    }
-}
-
-async fn ingest_all(connection: &mut Connection, ingest: &mut Ingest) -> Result<End, Error> {
-    loop {
-        while let Some(event) = connection.poll_session()? {
-            match ingest.take(event)? {
-                Flow::Continue => {}
-                Flow::Finished => return Ok(End::Finished),
-                Flow::Closed(reason) => return Ok(End::Closed(reason)),
-            }
-        }
-        connection.flush().await?;
-        tokio::select! {
-            wake = connection.wake() => if wake? == Wake::Eof {
-                return Ok(End::Lost);
-            },
-            reason = ingest.publisher().closed() => return Ok(End::Closed(reason)),
-        }
     }
 }

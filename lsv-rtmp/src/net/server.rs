@@ -136,7 +136,8 @@ impl Server {
         let listener = TcpListener::bind(address).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
         let (sender, requests) = mpsc::channel(REQUEST_BACKLOG);
-        let slots = Arc::new(Semaphore::new(config.connections));
+        let most = config.connections.min(Semaphore::MAX_PERMITS);
+        let slots = Arc::new(Semaphore::new(most));
         let negotiator = Negotiator {
             peers: Peers::new(config.connections_per_ip),
             config,

@@ -36,13 +36,14 @@ pub struct Service {
 impl Service {
     /// Serves what `server` accepts until `shutdown`, then waits for the sessions to end.
     ///
-    /// It does not end them: that is up to who ends the streams.
+    /// Publishers that understand it are then asked to connect again and stay until they leave by themselves; others must
+    /// go. What stays, players among it, ends with its stream: that is up to who ends the streams.
     pub async fn run(self, mut server: Server, shutdown: CancellationToken) {
         let sessions = TaskTracker::new();
         loop {
             tokio::select! {
                 request = server.accept() => match request {
-                    Some(request) => drop(sessions.spawn(self.clone().serve(request))),
+                    Some(request) => drop(sessions.spawn(self.clone().serve(request, shutdown.clone()))),
                     None => break,
                 },
                 () = shutdown.cancelled() => break,
@@ -53,11 +54,11 @@ impl Service {
         sessions.wait().await;
     }
 
-    async fn serve(self, request: Request) {
+    async fn serve(self, request: Request, shutdown: CancellationToken) {
         match request {
             Request::Publish(request) => {
                 let span = tracing::info_span!("publish", peer = %request.peer(), path = ?request.info().target);
-                self.publish(request).instrument(span).await;
+                self.publish(request, &shutdown).instrument(span).await;
             }
             Request::Play(request) => {
                 let span = tracing::info_span!("play", peer = %request.peer(), path = ?request.info().target);
@@ -66,7 +67,7 @@ impl Service {
         }
     }
 
-    async fn publish(self, request: PublishRequest) {
+    async fn publish(self, request: PublishRequest, shutdown: &CancellationToken) {
         let peer = request.peer();
         let visit = Visit {
             access: Access::Publish,
@@ -76,7 +77,7 @@ impl Service {
         match self.publisher(visit).await {
             Ok(publisher) => {
                 tracing::info!("publishing");
-                log_end(peer, feed(request, publisher).await);
+                log_end(peer, feed(request, publisher, shutdown).await);
             }
             Err(denied) => {
                 self.note(visit, &denied);
@@ -202,8 +203,13 @@ fn wall_clock() -> Moment {
     SystemTime::now().into()
 }
 
-async fn feed(request: PublishRequest, publisher: Publisher) -> Result<End, Error> {
-    request.accept().await?.feed(publisher).await
+async fn feed(
+    request: PublishRequest,
+    publisher: Publisher,
+    shutdown: &CancellationToken,
+) -> Result<End, Error> {
+    let publishing = request.accept().await?;
+    publishing.feed_until(publisher, shutdown).await
 }
 
 async fn play(request: PlayRequest, stream: &Stream) -> Result<End, Error> {

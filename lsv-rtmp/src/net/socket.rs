@@ -73,7 +73,17 @@ impl Socket {
                 _ => Wake::Read,
             }));
         }
-        self.alarm.poll(deadline, cx).map(|()| Ok(Wake::Deadline))
+        self.poll_deadline(deadline, cx)
+            .map(|()| Ok(Wake::Deadline))
+    }
+
+    /// One look whether `deadline` is met.
+    pub(super) fn poll_deadline(
+        &mut self,
+        deadline: Option<Instant>,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        self.alarm.poll(deadline, cx)
     }
 
     /// Puts `bytes` behind what waits to be written.

@@ -1,21 +1,33 @@
 //! Servers on loopback, with clients that are nothing but a socket and a session.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use lsv_core::hub::{Hub, Offer};
+use lsv_core::hub::{Closed, Hub, Offer, State, Stream};
 use lsv_core::path::{ChannelId, StreamPath};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
-use super::socket::now;
+use super::connection::Connection;
+use super::peers::Peers;
+use super::socket::{Socket, now};
+use super::testing::SOCKET_BYTES;
 use super::*;
 use crate::Budget;
+use crate::amf0::Object;
+use crate::chunk::Encoder;
+use crate::message::{Control, UserControl};
 use crate::proxy_protocol::Header;
-use crate::session::{Capabilities, Client, ClientConfig, ClientEvent, Media, Purpose, Reject};
+use crate::session::{
+    self, Capabilities, Client, ClientConfig, ClientEvent, Event, Media, Purpose, Reject,
+    ServerConfig,
+};
 
 /// The other end of a connection under test.
 struct Peer {
@@ -98,11 +110,9 @@ async fn a_publisher_by_hand_from_the_request_to_its_end() {
     let mut publishing = request.accept().await.unwrap();
     assert_eq!(peer.event().await, Some(ClientEvent::Started));
     for media in [video(1, 10), video(2, 300_000), video(3, 1)] {
-        let sent = async {
-            peer.send(&media).await;
-            publishing.next().await.unwrap()
-        };
-        assert_eq!(sent.await, Some(media.clone()));
+        // More than the system holds is sent only while it is read.
+        let ((), got) = tokio::join!(peer.send(&media), publishing.next());
+        assert_eq!(got.unwrap(), Some(media.clone()));
     }
     peer.session.finish().unwrap();
     peer.write().await;
@@ -157,6 +167,193 @@ async fn a_publisher_learns_why_it_must_go() {
         matches!(&told, Some(ClientEvent::Refused { description, .. }) if description == "the show is over"),
         "{told:?}"
     );
+}
+
+#[tokio::test]
+async fn a_publisher_that_was_asked_to_reconnect_goes_on_until_it_leaves() {
+    let mut server = listen(|_| {}).await;
+    let (mut publishing, mut peer) = publishing(&mut server).await;
+    let elsewhere = "rtmp://other.example/stream";
+    assert!(
+        publishing
+            .ask_to_reconnect(Some(elsewhere), "maintenance")
+            .unwrap()
+    );
+    let sends = async {
+        match peer.event().await {
+            Some(ClientEvent::ReconnectRequest { tc_url, .. }) => {
+                assert_eq!(tc_url.as_deref(), Some(elsewhere));
+            }
+            other => panic!("{other:?}"),
+        }
+        peer.send(&video(1, 10)).await;
+        peer.session.finish().unwrap();
+        peer.write().await;
+    };
+    let ((), got) = tokio::join!(sends, publishing.next());
+    assert_eq!(got.unwrap(), Some(video(1, 10)));
+    assert_eq!(publishing.next().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_publisher_that_understands_is_fed_from_beyond_the_shutdown() {
+    let mut server = listen(|_| {}).await;
+    let (publishing, mut peer) = publishing(&mut server).await;
+    let (stream, shutdown, feeding) = feed(publishing);
+    shutdown.cancel();
+    let asked = peer.event().await;
+    assert!(
+        matches!(asked, Some(ClientEvent::ReconnectRequest { .. })),
+        "{asked:?}"
+    );
+    peer.send(&sound(b"\xAF\x00\x12\x10")).await;
+    peer.send(&sound(b"\xAF\x01sound")).await;
+    while stream.ingest().bytes < 5 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(stream.state(), State::Live);
+    peer.session.finish().unwrap();
+    peer.write().await;
+    // What is said after the end in order would be a refusal.
+    assert_eq!(timeout(PATIENCE, leaves(&mut peer)).await.unwrap(), None);
+    drop(peer);
+    assert!(matches!(feeding.await.unwrap(), Ok(End::Finished)));
+    assert_eq!(stream.state(), State::Ended);
+}
+
+#[tokio::test]
+async fn a_publisher_that_does_not_leave_goes_when_its_stream_is_closed() {
+    let mut server = listen(|_| {}).await;
+    let (publishing, mut peer) = publishing(&mut server).await;
+    let (stream, shutdown, feeding) = feed(publishing);
+    shutdown.cancel();
+    let asked = peer.event().await;
+    assert!(
+        matches!(asked, Some(ClientEvent::ReconnectRequest { .. })),
+        "{asked:?}"
+    );
+    stream.close(Closed::Draining);
+    let told = timeout(PATIENCE, leaves(&mut peer)).await.unwrap();
+    assert_eq!(told, Some(Closed::Draining.to_string()));
+    drop(peer);
+    let end = feeding.await.unwrap();
+    assert!(matches!(end, Ok(End::Closed(Closed::Draining))), "{end:?}");
+}
+
+#[tokio::test]
+async fn a_publisher_that_does_not_understand_must_go_at_the_shutdown() {
+    let mut server = listen(|_| {}).await;
+    let old = Peer::with(socket(&server).await, Purpose::Publish, |config| {
+        config.all_properties = Some(Object::new().with("app", "stream"));
+    });
+    let (publishing, mut peer) = admit_publisher(&mut server, old).await;
+    let (stream, shutdown, feeding) = feed(publishing);
+    shutdown.cancel();
+    let told = timeout(PATIENCE, leaves(&mut peer)).await.unwrap();
+    assert_eq!(told, Some(Closed::Draining.to_string()));
+    drop(peer);
+    let end = feeding.await.unwrap();
+    assert!(matches!(end, Ok(End::Closed(Closed::Draining))), "{end:?}");
+    assert_eq!(stream.state(), State::Ended);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_publisher_that_takes_a_byte_at_a_time_can_be_kicked() {
+    let (stream, feeding) = drip().await;
+    let kicked = now();
+    assert!(stream.close(Closed::Kicked));
+    let end = timeout(PATIENCE, feeding).await.unwrap().unwrap();
+    assert!(matches!(end, Ok(End::Closed(Closed::Kicked))), "{end:?}");
+    assert!(now() - kicked < Duration::from_secs(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_publisher_that_takes_a_byte_at_a_time_must_send_in_time() {
+    let began = now();
+    let (_stream, feeding) = drip().await;
+    match timeout(PATIENCE, feeding).await.unwrap().unwrap() {
+        Err(error) => assert_eq!(error.code(), "rtmp.timed_out"),
+        other => panic!("{other:?}"),
+    }
+    assert!(now() - began < Duration::from_secs(15));
+}
+
+/// Feeds a stream from a publisher that sends nothing but pings and takes a byte of the answers every nine seconds, and
+/// waits until the answers fill what the network holds.
+async fn drip() -> (Arc<Stream>, JoinHandle<Result<End, Error>>) {
+    let (near, mut far) = duplex(SOCKET_BYTES);
+    let config = Config::default();
+    let slot = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+    let mut connection = Connection::new(
+        Socket::new(Box::new(near), BytesMut::new(), config.write_timeout),
+        session::Server::new(ServerConfig::new([1; 32]), now()),
+        address,
+        config.media,
+        Peers::new(1).place(address.ip(), slot).unwrap(),
+    );
+    tokio::spawn(async move {
+        let config = ClientConfig::new(Purpose::Publish, "localhost", "stream", "cam", [7; 32]);
+        let mut client = Client::new(config, now());
+        let mut input = BytesMut::new();
+        loop {
+            let event = client.next(&mut input, now()).unwrap();
+            far.write_all(&client.take_output()).await.unwrap();
+            match event {
+                Some(ClientEvent::Started) => break,
+                Some(_) => {}
+                None => drop(far.read_buf(&mut input).await.unwrap()),
+            }
+        }
+        let (mut wire, mut encoder) = (BytesMut::new(), Encoder::new());
+        for stamp in 0..50_000 {
+            let ping = Control::UserControl(UserControl::PingRequest(stamp));
+            encoder.write(&ping.encode(), &mut wire).unwrap();
+        }
+        let (mut read, mut write) = tokio::io::split(far);
+        tokio::spawn(async move { drop(write.write_all(&wire).await) });
+        while let Ok(1) = read.read(&mut [0]).await {
+            tokio::time::sleep(Duration::from_secs(9)).await;
+        }
+    });
+    let info = loop {
+        match connection.event().await.unwrap() {
+            Some(Event::Publish(info)) => break info,
+            Some(_) => {}
+            None => panic!("it left"),
+        }
+    };
+    let request = PublishRequest { connection, info };
+    let (stream, _, feeding) = feed(request.accept().await.unwrap());
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    (stream, feeding)
+}
+
+/// Feeds a new stream until the token is cancelled.
+fn feed(
+    publishing: Publishing,
+) -> (
+    Arc<Stream>,
+    CancellationToken,
+    JoinHandle<Result<End, Error>>,
+) {
+    let path = StreamPath::source(ChannelId::parse("cam").unwrap());
+    let hub = Hub::default();
+    let publisher = hub.publish(&path, Offer::new("test"), now()).unwrap();
+    let (stream, shutdown) = (Arc::clone(publisher.stream()), CancellationToken::new());
+    let token = shutdown.clone();
+    let feeding = async move { publishing.feed_until(publisher, &token).await };
+    (stream, shutdown, tokio::spawn(feeding))
+}
+
+/// Why the server lets go of a publisher; `None` where it does without a word.
+async fn leaves(peer: &mut Peer) -> Option<String> {
+    while let Some(event) = peer.event().await {
+        if let ClientEvent::Refused { description, .. } = event {
+            return Some(description);
+        }
+    }
+    None
 }
 
 #[tokio::test]
@@ -470,6 +667,12 @@ async fn headers_are_needed_from_load_balancers_and_refused_from_all_others() {
 }
 
 #[tokio::test]
+async fn connections_may_be_without_number() {
+    let mut server = listen(|config| config.connections = usize::MAX).await;
+    publishing(&mut server).await;
+}
+
+#[tokio::test]
 async fn one_address_cannot_take_all_connections() {
     let mut server = listen(|config| {
         config.proxy_protocol_from = loopback();
@@ -545,6 +748,10 @@ async fn ask(server: &mut Server, mut peer: Peer) -> (Request, Peer) {
 
 async fn publishing(server: &mut Server) -> (Publishing, Peer) {
     let peer = Peer::connect(server, Purpose::Publish).await;
+    admit_publisher(server, peer).await
+}
+
+async fn admit_publisher(server: &mut Server, peer: Peer) -> (Publishing, Peer) {
     let (request, mut peer) = ask(server, peer).await;
     let Request::Publish(request) = request else {
         panic!("{request:?}")
@@ -587,6 +794,12 @@ fn video(timestamp: u32, length: usize) -> Media {
         timestamp,
         payload: Bytes::from(vec![timestamp as u8; length]),
     }
+}
+
+fn sound(body: &'static [u8]) -> Media {
+    let payload = Bytes::from_static(body);
+    let timestamp = 0;
+    Media::Audio { timestamp, payload }
 }
 
 fn loopback() -> Vec<IpNet> {

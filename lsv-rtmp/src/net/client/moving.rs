@@ -66,7 +66,8 @@ impl Moves {
         matches!(&self.next, Next::Opening(_, opening) if opening.is_finished())
     }
 
-    /// Starts to follow a request that came over `current`, unless one is being followed, or too many were.
+    /// Starts to follow a request that came over `current`, unless one is being followed, or too many were. Says
+    /// whether it did.
     ///
     /// # Errors
     /// Where it leads to no address that can be.
@@ -74,12 +75,12 @@ impl Moves {
         &mut self,
         current: &Connection,
         tc_url: Option<&str>,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         if now().saturating_duration_since(current.opened()) >= STABLE {
             self.left = self.config.moves;
         }
         if self.is_moving() || self.left == 0 {
-            return Ok(());
+            return Ok(false);
         }
         // No address means the same one, as an empty reference does.
         let moved = current.place.address.moved_to(tc_url.unwrap_or_default());
@@ -92,7 +93,7 @@ impl Moves {
         let (config, purpose) = (Arc::clone(&self.config), self.purpose);
         let opening = tokio::spawn(async move { dial(&config, address, purpose).await });
         self.next = Next::Opening(place, AbortOnDropHandle::new(opening));
-        Ok(())
+        Ok(true)
     }
 
     /// Takes the new connection, where there is one.

@@ -149,9 +149,10 @@ impl Playing {
             }) => {
                 let description = place.address.redact(&description);
                 self.tell(Notice::ReconnectRequested { description });
-                self.ahead = Headers::default();
-                if let Err(error) = self.moves.follow(&self.connection, tc_url.as_deref()) {
-                    self.tell(Notice::Stayed(error));
+                match self.moves.follow(&self.connection, tc_url.as_deref()) {
+                    Ok(true) => self.ahead = Headers::default(),
+                    Ok(false) => {}
+                    Err(error) => self.tell(Notice::Stayed(error)),
                 }
                 return Ok(true);
             }

@@ -16,7 +16,7 @@ use crate::error::{self, Waiting};
 use crate::message::{Control, UserControl};
 use crate::net::socket::now;
 use crate::net::testing::{
-    AUDIO_HEADER, Listener, METADATA, NAME, Peer, SIGNATURE, VIDEO_HEADER, address, audio,
+    AUDIO_HEADER, Listener, METADATA, NAME, Network, Peer, SIGNATURE, VIDEO_HEADER, address, audio,
     audio_track, video, video_body, video_track,
 };
 use crate::session::{Event, Media, Reject};
@@ -402,6 +402,37 @@ async fn a_publisher_moves_at_a_key_frame() {
         (85, b"\xAF\x01too".to_vec()),
     ];
     assert_eq!(bodies(&got), expected.map(|(at, body)| (at, body.into())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_player_that_is_asked_twice_during_a_move_keeps_the_new_headers() {
+    let network = Network::default();
+    let (mut old, mut new) = (network.listen("old"), network.listen("new"));
+    let client = network.client();
+    let from = old.address.clone();
+    let (playing, mut before) = join!(client.play(&from), old.admit());
+    let mut playing = playing.unwrap();
+    let to_new = new.address.tc_url();
+    before.ask_to_reconnect(Some(&to_new)).await;
+    let serves = async {
+        let mut after = new.admit().await;
+        after.send(&media(1, 0, VIDEO_HEADER)).await;
+        // Lets the player take the header before it is asked again, and the request before the key frame.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        before.ask_to_reconnect(Some(&to_new)).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        after.send(&media(1, 40, b"\x93hvc1moved")).await;
+        after
+    };
+    let plays = async {
+        loop {
+            if let Some(Played::Frame(frame)) = playing.next().await.unwrap() {
+                return frame.payload;
+            }
+        }
+    };
+    let (_after, payload) = soon(async { join!(serves, plays) }).await;
+    assert_eq!(payload, "moved");
 }
 
 /// All media up to an end in order.

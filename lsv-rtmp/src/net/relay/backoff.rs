@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use super::Config;
 
-/// Counts the failures of one connection in a row.
+/// Counts the failures of one connection in a row, and refusals apart from them: who refuses after an outage has been
+/// asked for the first time.
 #[derive(Debug)]
 pub(super) struct Backoff {
     config: Config,
     failures: u32,
+    refusals: u32,
     random: u64,
 }
 
@@ -20,23 +22,26 @@ impl Backoff {
             random: config.seed.unwrap_or_else(drawn),
             config,
             failures: 0,
+            refusals: 0,
         }
     }
 
     /// Takes note of a failure after a connection that lasted for `lasted`, and gives the delay until the next try.
     pub(super) fn fail(&mut self, lasted: Duration, refused: bool) -> Duration {
         if lasted >= self.config.stable {
-            self.failures = 0;
+            (self.failures, self.refusals) = (0, 0);
         }
-        let (first, longest) = match refused {
+        let config = &self.config;
+        let (count, first, longest) = match refused {
             true => (
-                self.config.first_delay_refused,
-                self.config.longest_delay_refused,
+                &mut self.refusals,
+                config.first_delay_refused,
+                config.longest_delay_refused,
             ),
-            false => (self.config.first_delay, self.config.longest_delay),
+            false => (&mut self.failures, config.first_delay, config.longest_delay),
         };
-        let factor = 1_u32.checked_shl(self.failures).unwrap_or(u32::MAX);
-        self.failures = self.failures.saturating_add(1);
+        let factor = 1_u32.checked_shl(*count).unwrap_or(u32::MAX);
+        *count = count.saturating_add(1);
         let delay = first.saturating_mul(factor).min(longest);
         delay.mul_f64(1.0 - self.draw() / 2.0)
     }
@@ -88,6 +93,17 @@ mod tests {
         for full in [30, 60, 120, 240, 480, 600, 600] {
             check(backoff.fail(SHORT, true), full);
         }
+    }
+
+    #[test]
+    fn the_first_refusal_after_an_outage_waits_like_a_first() {
+        let mut backoff = backoff(4);
+        for full in [1, 2, 4, 8, 16] {
+            check(backoff.fail(SHORT, false), full);
+        }
+        check(backoff.fail(SHORT, true), 30);
+        check(backoff.fail(SHORT, false), 32);
+        check(backoff.fail(SHORT, true), 60);
     }
 
     #[test]

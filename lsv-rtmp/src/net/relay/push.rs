@@ -99,11 +99,14 @@ impl Push {
         &self.targets
     }
 
-    /// Waits until the stream is over and every target knows.
+    /// Waits until the stream is over and every target knows. Safe to be cancelled: the targets stay.
     pub async fn finished(&mut self) {
-        for target in self.leaving.drain(..).chain(self.targets.drain(..)) {
-            // An error says that the task is gone, which is what is waited for.
-            drop(target.task.await);
+        for target in self.leaving.iter_mut().chain(&mut self.targets) {
+            // A task is not to be waited for again once it has said that it is over.
+            if !target.task.is_finished() {
+                // An error says that the task is gone, which is what is waited for.
+                drop((&mut target.task).await);
+            }
         }
     }
 

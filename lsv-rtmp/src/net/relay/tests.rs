@@ -251,6 +251,27 @@ async fn what_arrives_is_what_was_published() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn waiting_for_the_end_may_be_given_up() {
+    let (network, mut source) = (Network::default(), Source::new());
+    let mut host = network.listen("live");
+    let mut push = Push::new(source.stream(), network.client(), config());
+    let status = push.add(&host.address).status();
+    source.frame(100);
+    let got = take(host.admit().await);
+    let given_up = async { timeout(Duration::from_secs(1), push.finished()).await };
+    let (given_up, ()) = tokio::join!(given_up, source.run(2));
+    assert!(given_up.is_err());
+    assert_eq!(push.targets().len(), 1);
+    source.run(1).await;
+    assert_eq!(got.borrow().pictures().last(), Some(&(source.frames - 1)));
+    source.publisher.take().unwrap().finish();
+    // Again, to find all of them over already.
+    push.finished().await;
+    push.finished().await;
+    assert_eq!(stop_of(&status.borrow()), Some(Stop::StreamEnded));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_target_that_takes_nothing_is_left_and_tried_again() {
     let (network, mut source) = (Network::default(), Source::new());
     let (mut live, mut deaf) = (network.listen("live"), network.listen("deaf"));
