@@ -157,12 +157,7 @@ impl Options {
     /// # Errors
     /// Names the place and the value that cannot be used.
     pub fn resolve(&self) -> anyhow::Result<Config> {
-        let file = self
-            .config
-            .as_deref()
-            .map(read)
-            .transpose()?
-            .unwrap_or_default();
+        let file = read(self.config.as_deref())?;
         self.clone().over(file).into_config()
     }
 
@@ -275,7 +270,13 @@ fn first_line(name: &str, error: &clap::Error) -> String {
     format!("{line}; `{name} --help` lists all flags")
 }
 
-pub(crate) fn read<Options: DeserializeOwned>(path: &Path) -> anyhow::Result<Options> {
+/// The options of a file, or none without one.
+pub(crate) fn read<Options: DeserializeOwned + Default>(
+    path: Option<&Path>,
+) -> anyhow::Result<Options> {
+    let Some(path) = path else {
+        return Ok(Options::default());
+    };
     let text =
         std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     toml::from_str(&text).map_err(|error| {

@@ -17,7 +17,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::Instant;
 
-/// Two gateways and a proxy that knows RTMP; one gateway is killed under load.
+/// Two gateways and a proxy that knows RTMP; one gateway is killed under load, of publishers and players.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_that_dies_costs_only_its_own_publishers_a_moment() {
     let each = publishers() / 2;
@@ -45,14 +45,17 @@ async fn a_gateway_that_dies_costs_only_its_own_publishers_a_moment() {
         }
     }
     let mut viewers = BTreeMap::new();
+    let mut players = Vec::new();
     let mut since = BTreeMap::new();
     for name in &kept {
+        players.push(player(&proxy, name).await);
         let viewer = Viewer::open(&gateways[1].http(&format!("/{name}/live.flv"))).await;
         viewer.goes_on(16 * 1024).await;
         viewers.insert(name, viewer);
         since.insert(name, live(&second, name).await["since"].clone());
     }
 
+    let had: Vec<u64> = players.iter().map(|player| *player.borrow()).collect();
     gateways[0].kill().await;
     let killed = Instant::now();
     let mut back = Vec::new();
@@ -69,6 +72,10 @@ async fn a_gateway_that_dies_costs_only_its_own_publishers_a_moment() {
         "{each} publishers of the gateway that was killed are on the other one after {back:?}, at most {longest:?}"
     );
 
+    for (player, had) in players.iter_mut().zip(had) {
+        let goes_on = player.wait_for(|got| *got > had + 100).await;
+        goes_on.expect("a player of the other gateway is not cut off");
+    }
     let mut longest_gap = Duration::ZERO;
     for (name, viewer) in &viewers {
         viewer.goes_on(64 * 1024).await;
@@ -229,7 +236,16 @@ async fn rtmps_ends_at_the_proxy() {
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_bytes_disturb_nobody() {
     let gateways = [gateway().await];
-    let proxy = Proxy::start(&["--mode", "rtmp", "--backends", &list(&gateways)]).await;
+    let backends = list(&gateways);
+    let arguments = [
+        "--mode",
+        "rtmp",
+        "--log-level",
+        "debug",
+        "--backends",
+        &backends,
+    ];
+    let proxy = Proxy::start(&arguments).await;
     proxy.healthy(1).await;
     let key = create(&gateways, "cam").await;
     let mut encoder = Picture::default().push(&proxy.rtmp(&key));
@@ -243,10 +259,16 @@ async fn hostile_bytes_disturb_nobody() {
         &[0x03, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0x14, 0, 0, 0, 0],
     ]
     .concat();
+    let body = [
+        &b"\x02\0\x07connect\0\x3F\xF0\0\0\0\0\0\0"[..],
+        &b"\x03\0\x01a".repeat(64),
+    ]
+    .concat();
+    let [_, _, high, low] = u32::try_from(body.len()).unwrap().to_be_bytes();
     let deep = [
         &handshake[..],
-        &[0x03, 0, 0, 0, 0, 0x40, 0, 0x14, 0, 0, 0, 0],
-        &b"\x03\0\x01a".repeat(64),
+        &[0x03, 0, 0, 0, 0, high, low, 0x14, 0, 0, 0, 0],
+        &body.chunks(128).collect::<Vec<_>>().join(&0xC3),
     ]
     .concat();
     let pings = [
@@ -254,15 +276,19 @@ async fn hostile_bytes_disturb_nobody() {
         &[2, 0, 0, 0, 0, 0, 6, 4, 0, 0, 0, 0, 0, 6, 0, 0, 0, 1].repeat(10_000),
     ]
     .concat();
-    for bytes in [
-        &b"GET / HTTP/1.1\r\n\r\n"[..],
-        b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n",
-        &[0x16, 3, 1, 0, 0xFF],
-        &endless,
-        &deep,
-        &pings,
+    for (bytes, reason) in [
+        (&b"GET / HTTP/1.1\r\n\r\n"[..], "is this an RTMP client"),
+        (
+            b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n",
+            "is this an RTMP client",
+        ),
+        (&[0x16, 3, 1, 0, 0xFF], "is this an RTMP client"),
+        (&endless, "a message of 16777215 bytes is longer than"),
+        (&deep, "AMF nests deeper than"),
+        (&pings, "bytes came before a publish or play request"),
     ] {
         let mut tcp = TcpStream::connect(proxy.address()).await.unwrap();
+        let peer = format!("peer={}}}", tcp.local_addr().unwrap());
         // The proxy may hang up before all is written.
         drop(tcp.write_all(bytes).await);
         eventually("the proxy hangs up", async || {
@@ -275,6 +301,19 @@ async fn hostile_bytes_disturb_nobody() {
             }
         })
         .await;
+        // For what it got, and not because it got no more.
+        let mut said = String::new();
+        let logged = || {
+            let log = plain(&proxy.log());
+            let line = log.lines().find(|line| line.contains(&peer));
+            line.map(str::to_owned)
+        };
+        eventually("the log says why", async || {
+            said = logged()?;
+            Some(())
+        })
+        .await;
+        assert!(said.contains(reason), "{said}");
     }
     // A publisher without a credential gets the gateway's own answer.
     let refusal = Client::connect(&proxy.address().to_string())
@@ -292,9 +331,9 @@ async fn what_keeps_it_from_starting_is_one_line() {
     let taken = taken.local_addr().unwrap().to_string();
     for (arguments, part) in [
         (&["--rtmp", "127.0.0.1:0"][..], "backends"),
-        (&["--backends", "a:1", "--mode", "udp"], "mode"),
-        (&["--backends", "a:1", "--rtmp", &taken], &taken),
-        (&["--backend", "a:1"], "--backend"),
+        (&["--backends", "127.0.0.1:1", "--mode", "udp"], "mode"),
+        (&["--backends", "127.0.0.1:1", "--rtmp", &taken], &taken),
+        (&["--backend", "127.0.0.1:1"], "--backend"),
     ] {
         let (status, said) = lsv_proxy(arguments).await;
         assert_eq!(status.code(), Some(1), "{said}");
@@ -304,6 +343,19 @@ async fn what_keeps_it_from_starting_is_one_line() {
             "{said}"
         );
     }
+}
+
+/// A player through the proxy: how many messages it has got. The channel closes when it is cut off.
+async fn player(proxy: &Proxy, name: &str) -> tokio::sync::watch::Receiver<u64> {
+    let mut client = Client::connect(&proxy.address().to_string()).await;
+    client.play(name).await.expect("a channel that is live");
+    let (sender, receiver) = tokio::sync::watch::channel(0);
+    tokio::spawn(async move {
+        while client.receive().await.is_some() {
+            sender.send_modify(|got| *got += 1);
+        }
+    });
+    receiver
 }
 
 /// Encoders at once: `LSV_TEST_PUBLISHERS`, else 4.
@@ -333,13 +385,13 @@ fn names(gateways: &[Server; 2], count: usize) -> [Vec<String>; 2] {
         let name = format!("cam-{number}");
         let channel = Channel::of(&Target::new("stream", &name));
         let lease = pool
-            .lease_home(&channel, Purpose::Publish, &[])
+            .lease_home(&channel, Purpose::Publish, &[], Instant::now().into_std())
             .expect("a back end");
         let of_one = &mut names[usize::from(lease.address() == addresses[1])];
         if of_one.len() < count {
             of_one.push(name);
         }
-        pool.release(lease);
+        pool.release(lease, Instant::now().into_std());
     }
     assert_eq!(names.each_ref().map(Vec::len), [count; 2]);
     names

@@ -47,7 +47,7 @@ pub struct Options {
     /// How much is understood: tcp, rtmp (all of a channel reaches the same server) [default: tcp]
     #[arg(long, env = "LSV_PROXY_MODE", value_name = "MODE")]
     pub mode: Option<String>,
-    /// How servers are checked: tcp, rtmp [default: the mode]
+    /// How servers are checked: rtmp, tcp (for servers that speak RTMPS; one that hangs passes) [default: rtmp]
     #[arg(long, env = "LSV_PROXY_CHECK", value_name = "CHECK")]
     pub check: Option<String>,
     /// Most sessions of one server [default: no bound]
@@ -107,12 +107,7 @@ impl Options {
     /// # Errors
     /// Names the place and the value that cannot be used.
     pub fn resolve(&self) -> anyhow::Result<Config> {
-        let file = self
-            .config
-            .as_deref()
-            .map(read)
-            .transpose()?
-            .unwrap_or_default();
+        let file = read(self.config.as_deref())?;
         self.clone().over(file).into_config()
     }
 
@@ -141,7 +136,7 @@ impl Options {
 
     fn into_config(self) -> anyhow::Result<Config> {
         let mode = self.mode.as_deref().unwrap_or("tcp");
-        let check = self.check.as_deref().unwrap_or(mode);
+        let check = self.check.as_deref().unwrap_or("rtmp");
         let connections_each = self.max_connections_per_backend;
         if connections_each == Some(0) {
             bail!("max-connections-per-backend is at least 1");
@@ -237,7 +232,7 @@ mod tests {
     fn defaults_are_those_of_the_help() {
         let config = with_file("backends = \"a:1\"", &[]).unwrap();
         assert_eq!(config.rtmp, "0.0.0.0:1935".parse().unwrap());
-        assert_eq!((config.mode, config.check), (Mode::Tcp, Check::Tcp));
+        assert_eq!((config.mode, config.check), (Mode::Tcp, Check::Rtmp));
         assert!(config.proxy_protocol && config.accept_proxy_protocol.is_empty());
         assert_eq!(config.back_ends.connections_each, None);
         assert_eq!(config.grace, Duration::from_secs(30));
@@ -251,9 +246,9 @@ mod tests {
         assert_eq!((config.mode, config.check), (Mode::Rtmp, Check::Rtmp));
         assert_eq!(config.back_ends.endpoints.len(), 2);
         assert_eq!(config.back_ends.connections_each, Some(7));
-        let config = with_file(file, &["--backends", "[::1]:3", "--check", "rtmp"]).unwrap();
+        let config = with_file(file, &["--backends", "[::1]:3", "--check", "tcp"]).unwrap();
         assert_eq!(config.back_ends.endpoints, ["[::1]:3".parse().unwrap()]);
-        assert_eq!((config.mode, config.check), (Mode::Tcp, Check::Rtmp));
+        assert_eq!((config.mode, config.check), (Mode::Tcp, Check::Tcp));
     }
 
     #[test]
@@ -288,7 +283,11 @@ mod tests {
     #[test]
     fn what_needs_a_restart_is_named() {
         let before = with_file("backends = \"a:1\"", &[]).unwrap();
-        let after = with_file("backends = \"b:1\"\nmode = \"rtmp\"\ngrace = \"1s\"", &[]).unwrap();
+        let after = with_file(
+            "backends = \"b:1\"\nmode = \"rtmp\"\ncheck = \"tcp\"\ngrace = \"1s\"",
+            &[],
+        )
+        .unwrap();
         assert_eq!(before.needs_restart(&after), ["mode", "check"]);
         assert!(after.needs_restart(&after).is_empty());
     }

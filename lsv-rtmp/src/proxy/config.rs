@@ -23,8 +23,12 @@ pub struct Config {
     pub check_interval: Duration,
     /// Good checks in a row that bring a back end up again; default 2.
     pub rise: u32,
-    /// Bad checks in a row that take one down; default 3. A client's connection that fails takes it down at once.
+    /// Bad checks in a row that take one down; default 3. One that cannot be connected to for a client is down at once;
+    /// what it does to a client's connection after that may be for the client's sake, and is left to the checks.
     pub fall: u32,
+    /// How long a channel that was published keeps its back end in [`Mode::Rtmp`] after its last session has gone;
+    /// default 30 s. At least as long as back ends wait for a publisher to come back.
+    pub keep_home: Duration,
     /// From one look-up of a name to the next; default 1 s.
     pub resolve_interval: Duration,
     /// How long an address is used that its name's answers no longer hold; default 10 s. Some name servers answer with
@@ -39,8 +43,8 @@ pub struct Config {
     pub connections_per_ip: usize,
     /// How long a client may take to send its PROXY protocol header, and for its TLS handshake; default 5 s.
     pub handshake_timeout: Duration,
-    /// How long either end may take no data, and how long a connection goes on without any after one end has closed its
-    /// half; default 30 s.
+    /// How long either end may take no data, and how long a connection goes on without any after the client has closed
+    /// its half; default 30 s. After the back end has, it is two seconds.
     pub stall_timeout: Duration,
     /// When the system probes whether a silent client is still there.
     pub keep_alive: KeepAlive,
@@ -49,10 +53,11 @@ pub struct Config {
     pub back_end_keep_alive: KeepAlive,
     /// What a client may take in [`Mode::Rtmp`] until it is handed over, and a back end's messages after that.
     pub limits: Limits,
-    /// What all clients together may have held in [`Mode::Rtmp`] until they are handed over.
+    /// What all clients together may have held in [`Mode::Rtmp`] until they are handed over: what is kept to be replayed,
+    /// what is not understood yet, and unfinished messages.
     pub budget: Budget,
     /// Bytes that a client may send in [`Mode::Rtmp`], after its handshake, until it has said what it wants; default
-    /// 32 KiB. Encoders send one or two. They are held to be replayed, and bound what else the client can have held.
+    /// 16 KiB. Encoders send one or two. They are held to be replayed, and bound what else the client can have held.
     pub replay_bytes: usize,
 }
 
@@ -95,6 +100,7 @@ impl Default for Config {
             check_interval: Duration::from_secs(1),
             rise: 2,
             fall: 3,
+            keep_home: Duration::from_secs(30),
             resolve_interval: Duration::from_secs(1),
             forget_after: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(2),
@@ -110,7 +116,7 @@ impl Default for Config {
             },
             limits: Limits::default(),
             budget: Budget::default(),
-            replay_bytes: 32 << 10,
+            replay_bytes: 16 << 10,
         }
     }
 }

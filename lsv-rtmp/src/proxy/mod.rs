@@ -11,7 +11,26 @@
 //! | [`Sniffer`] | what a client wants, from its bytes |
 //! | [`Continuation`] | what of a back end's bytes the client still needs to hear |
 //!
-//! [`Proxy`] is the tokio driver around them.
+//! [`Proxy`] is the tokio driver around them. It follows a list of back ends that may be replaced while it runs:
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use lsv_rtmp::proxy::{BackEnds, Config, Mode, Proxy};
+//!
+//! let mut config = Config::default();
+//! config.mode = Mode::Rtmp;
+//! let mut list = BackEnds::default();
+//! list.endpoints.push("gateway.internal:1935".parse()?);
+//! let back_ends = tokio::sync::watch::Sender::new(list);
+//! let mut proxy = Proxy::new(config, back_ends.subscribe());
+//! proxy.listen("0.0.0.0:1935".parse()?).await?;
+//! proxy.run(tokio_util::sync::CancellationToken::new()).await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The log names clients by address and channels by application and name. The query of a name, which carries
+//! credentials, is never in it.
 //!
 //! What a client and its back end say to each other passes through unchanged in meaning, with three marks of the proxy
 //! in [`Mode::Rtmp`]: the answer to `connect` is the proxy's (it names every codec, because it forwards any); messages

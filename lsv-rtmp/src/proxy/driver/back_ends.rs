@@ -92,7 +92,8 @@ fn apply(
     for back_end in changes.removed {
         tracing::info!(%back_end, "the back end is gone from the list; its sessions go on");
         checks.remove(&back_end);
-        metrics::gauge!("lsv_proxy_back_end_up", "back_end" => back_end.to_string()).set(0);
+        // A series cannot be taken back, and what is gone on purpose must not look as if it were down.
+        metrics::gauge!("lsv_proxy_back_end_up", "back_end" => back_end.to_string()).set(-1);
     }
     for back_end in changes.added {
         tracing::info!(%back_end, "a new back end");

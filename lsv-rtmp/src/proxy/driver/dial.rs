@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -11,8 +12,8 @@ use tokio::time::timeout;
 
 use super::{Error, Shared};
 use crate::handshake;
-use crate::net::keep_alive;
-use crate::proxy::{Lease, Mode, Refusal, Wish};
+use crate::net::{keep_alive, now};
+use crate::proxy::{Lease, Mode, Pool, Refusal, Wish};
 use crate::proxy_protocol::Header;
 
 /// A connection to a back end, which counts there for as long as this lives.
@@ -40,43 +41,53 @@ pub(super) async fn open(
     while tried.len() < MOST_ATTEMPTS {
         let counted = Counted::lease(shared, wish, &tried)?;
         let address = counted.address;
-        match connect(shared, address, header).await {
-            Ok((tcp, input)) => {
-                return Ok(BackEnd {
-                    tcp,
-                    input,
-                    counted,
-                });
-            }
+        let error = match connect(shared, address).await {
+            Ok(tcp) => match prepare(shared, tcp, header).await {
+                Ok((tcp, input)) => {
+                    return Ok(BackEnd {
+                        tcp,
+                        input,
+                        counted,
+                    });
+                }
+                // It may be for the sake of this client; whether it is for all, the checks find out.
+                Err(error) => error,
+            },
             Err(Error::Io(error)) if is_own_fault(&error) => {
                 tracing::error!(%error, "no connection to any back end can be made");
                 break;
             }
             Err(error) => {
-                tracing::warn!(back_end = %address, %error, "the back end takes no client; another is tried");
-                metrics::counter!("lsv_proxy_connect_failures_total", "back_end" => address.to_string())
-                    .increment(1);
                 if shared.pool().failed(address) {
                     metrics::gauge!("lsv_proxy_back_end_up", "back_end" => address.to_string())
                         .set(0);
                 }
-                tried.push(address);
+                error
             }
-        }
+        };
+        tracing::warn!(back_end = %address, %error, "the back end did not take the client");
+        metrics::counter!("lsv_proxy_connect_failures_total", "back_end" => address.to_string())
+            .increment(1);
+        counted.abandon();
+        tried.push(address);
     }
     Err(Refusal::NoneHealthy.into())
 }
 
-async fn connect(
+async fn connect(shared: &Shared, address: SocketAddr) -> Result<TcpStream, Error> {
+    let patience = shared.config.connect_timeout;
+    let connecting = timeout(patience, TcpStream::connect(address)).await;
+    Ok(connecting.map_err(|_| Error::Stalled(patience))??)
+}
+
+/// Makes a connection ready to carry what the client says.
+async fn prepare(
     shared: &Shared,
-    address: SocketAddr,
+    mut tcp: TcpStream,
     header: Header,
 ) -> Result<(TcpStream, BytesMut), Error> {
     let config = &shared.config;
     let patience = config.connect_timeout;
-    let stalled = |_| Error::Stalled(patience);
-    let connecting = timeout(patience, TcpStream::connect(address)).await;
-    let mut tcp = connecting.map_err(stalled)??;
     tcp.set_nodelay(true)?;
     keep_alive(&tcp, &config.back_end_keep_alive)?;
     if config.proxy_protocol {
@@ -86,7 +97,7 @@ async fn connect(
         Mode::Tcp => BytesMut::new(),
         Mode::Rtmp => {
             let shaken = timeout(patience, shake_hands(&mut tcp)).await;
-            shaken.map_err(stalled)??
+            shaken.map_err(|_| Error::Stalled(patience))??
         }
     };
     Ok((tcp, input))
@@ -142,7 +153,7 @@ impl Counted {
         let mut pool = shared.pool();
         let lease = match wish {
             None => pool.lease(tried),
-            Some(wish) => pool.lease_home(&wish.channel(), wish.purpose, tried),
+            Some(wish) => pool.lease_home(&wish.channel(), wish.purpose, tried, now()),
         }?;
         drop(pool);
         let address = lease.address();
@@ -153,14 +164,23 @@ impl Counted {
             address,
         })
     }
+
+    /// For a session that the back end did not take.
+    fn abandon(mut self) {
+        self.give_back(Pool::abandon);
+    }
+
+    fn give_back(&mut self, how: impl FnOnce(&mut Pool, Lease, Instant)) {
+        if let Some(lease) = self.lease.take() {
+            how(&mut self.shared.pool(), lease, now());
+            sessions(self.address).decrement(1);
+        }
+    }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        if let Some(lease) = self.lease.take() {
-            self.shared.pool().release(lease);
-            sessions(self.address).decrement(1);
-        }
+        self.give_back(Pool::release);
     }
 }
 

@@ -59,13 +59,13 @@ pub enum Error {
 
 /// A proxy: make it, let it listen, run it.
 ///
-/// The back ends that it is given are looked up and checked from the moment it is made. When the list is replaced, new
+/// The back ends that it is given are looked up and checked from the moment it runs. When the list is replaced, new
 /// ones are used as soon as their first check is good; those that it lacks keep their sessions.
 #[derive(Debug)]
 pub struct Proxy {
     shared: Arc<Shared>,
+    back_ends: watch::Receiver<BackEnds>,
     listeners: Vec<(TcpListener, Door)>,
-    _following: AbortOnDropHandle<()>,
 }
 
 /// How a proxy does. Clones are of the same one.
@@ -100,7 +100,7 @@ impl Shared {
 }
 
 impl Proxy {
-    /// A proxy that does not listen yet. Must be made on a tokio runtime.
+    /// A proxy that does not listen yet.
     pub fn new(config: Config, back_ends: watch::Receiver<BackEnds>) -> Self {
         let shared = Arc::new(Shared {
             pool: Mutex::new(Pool::new(&config)),
@@ -108,11 +108,10 @@ impl Proxy {
             peers: Peers::new(config.connections_per_ip),
             config,
         });
-        let following = tokio::spawn(back_ends::follow(Arc::clone(&shared), back_ends));
         Self {
             shared,
+            back_ends,
             listeners: Vec::new(),
-            _following: AbortOnDropHandle::new(following),
         }
     }
 
@@ -145,6 +144,9 @@ impl Proxy {
     /// Serves clients until `shutdown`, then only those that are there, until the last has gone. Dropping the future
     /// cuts them off.
     pub async fn run(self, shutdown: CancellationToken) {
+        describe();
+        let following = back_ends::follow(Arc::clone(&self.shared), self.back_ends);
+        let _following = AbortOnDropHandle::new(tokio::spawn(following));
         let mut serving = JoinSet::new();
         for (listener, door) in self.listeners {
             serving.spawn(serve(
@@ -164,6 +166,13 @@ impl Proxy {
         self.listeners.push((listener, door));
         Ok(address)
     }
+}
+
+fn describe() {
+    metrics::describe_gauge!(
+        "lsv_proxy_back_end_up",
+        "1: the back end works; 0: it does not; -1: it is gone from the list"
+    );
 }
 
 async fn serve(

@@ -170,10 +170,11 @@ async fn splice(
         continuation,
     };
     let started = now();
-    let moved = splice.run(client, tcp).await?;
+    let address = counted.address();
+    let moved = splice.run(client, tcp, counted).await?;
     let seconds = now().saturating_duration_since(started).as_secs();
     tracing::info!(
-        back_end = %counted.address(), seconds, bytes_in = moved.to_back_end, bytes_out = moved.to_client,
+        back_end = %address, seconds, bytes_in = moved.to_back_end, bytes_out = moved.to_client,
         "the session is over"
     );
     Ok(())

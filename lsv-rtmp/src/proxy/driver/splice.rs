@@ -9,12 +9,13 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::Error;
+use super::dial::Counted;
 use crate::net::Io;
 use crate::proxy::Continuation;
 
 /// What a connection starts with, and how patient it is.
 pub(super) struct Splice {
-    /// How long either end may take no data; also how long a half-closed connection may be silent.
+    /// How long either end may take no data; also how long a back end may be silent once the client has closed its half.
     pub(super) patience: Duration,
     /// What the back end is to get before anything else.
     pub(super) to_back_end: BytesMut,
@@ -32,11 +33,13 @@ pub(super) struct Moved {
 }
 
 impl Splice {
-    /// Carries until both ends have closed, or one has and the other is silent.
+    /// Carries until both ends have closed, or one has and the other is silent. `counted` is given back as soon as the
+    /// back end has said its last.
     pub(super) async fn run(
         self,
         client: Box<dyn Io>,
         back_end: TcpStream,
+        counted: Counted,
     ) -> Result<Moved, Error> {
         let (client_read, client_write) = tokio::io::split(client);
         let (back_end_read, back_end_write) = back_end.into_split();
@@ -61,13 +64,15 @@ impl Splice {
                 finish(down, &received, self.patience).await?;
             }
             ended = &mut down => {
+                drop(counted);
                 if matches!(ended, Err(Error::BackEnd(_))) {
                     // The client was told why; it is read from for as long as it may take to hear that.
                     drop(timeout(GOODBYE, up).await);
                     return ended.map(|()| Moved::default());
                 }
                 ended?;
-                finish(up, &sent, self.patience).await?;
+                // However the client takes its leave, the session is over.
+                drop(finish(up, &sent, GOODBYE).await);
             }
         }
         Ok(Moved {

@@ -1,8 +1,9 @@
 use std::collections::HashSet;
+use std::net::{IpAddr, Ipv4Addr};
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -15,6 +16,9 @@ use crate::session::{Client, ClientConfig, ClientEvent, Event, Purpose, Server, 
 
 /// How long anything may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Where clients come from that [`rtmp`] does not take.
+const UNWELCOME: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 66));
 
 /// A proxy on a free port that runs until this is dropped.
 struct Running {
@@ -343,6 +347,42 @@ async fn a_half_closed_connection_ends_when_nothing_moves() {
 }
 
 #[tokio::test]
+async fn a_session_that_the_back_end_has_ended_counts_no_more() {
+    let listener = TcpListener::bind(free_port()).await.unwrap();
+    let curt = listener.local_addr().unwrap();
+    // Longer than anybody waits here.
+    let config = Config {
+        stall_timeout: Duration::from_secs(3600),
+        ..config(Mode::Tcp)
+    };
+    let proxy = start(config, &[curt]).await;
+    proxy.list.send_replace(listed(&[curt], Some(1)));
+    proxy.healthy(1).await;
+    let serving = tokio::spawn(async move {
+        loop {
+            let (mut tcp, _) = listener.accept().await.unwrap();
+            drop(tcp.write_all(b"no").await);
+        }
+    });
+    // Neither closes its half, as a player does that waits for its user.
+    let mut kept = Vec::new();
+    for _ in 0..2 {
+        kept.push(visit(proxy.address).await.unwrap());
+        eventually("it counts no more", async || {
+            proxy.shared.pool().sessions(curt) == 0
+        })
+        .await;
+    }
+    // One is held for the client that may come next.
+    let slots = proxy.shared.config.connections - 1;
+    eventually("the proxy has hung up too", async || {
+        proxy.shared.slots.available_permits() == slots
+    })
+    .await;
+    serving.abort();
+}
+
+#[tokio::test]
 async fn a_drain_waits_for_sessions_and_takes_none() {
     let (sender, _introduced) = mpsc::unbounded_channel();
     let proxy = start(config(Mode::Tcp), &[echo(sender).await]).await;
@@ -395,6 +435,9 @@ async fn rtmp_session(mut tcp: TcpStream, tell: impl Fn(Header, Event)) -> std::
             break header;
         }
     };
+    if matches!(header, Header::Proxied { source, .. } if source.ip() == UNWELCOME) {
+        return Ok(());
+    }
     let mut session = Server::new(ServerConfig::new([5; 32]), now());
     loop {
         while let Some(event) = session.next(&mut input, now()).unwrap() {
@@ -414,7 +457,15 @@ async fn rtmp_session(mut tcp: TcpStream, tell: impl Fn(Header, Event)) -> std::
 
 /// An RTMP client whose wish was granted or refused.
 async fn ask(proxy: SocketAddr, purpose: Purpose, name: &str) -> (TcpStream, Client, ClientEvent) {
-    let mut tcp = TcpStream::connect(proxy).await.unwrap();
+    let tcp = TcpStream::connect(proxy).await.unwrap();
+    ask_over(tcp, purpose, name).await
+}
+
+async fn ask_over(
+    mut tcp: TcpStream,
+    purpose: Purpose,
+    name: &str,
+) -> (TcpStream, Client, ClientEvent) {
     let mut client = Client::new(
         ClientConfig::new(purpose, "host", "stream", name, [3; 32]),
         now(),
@@ -508,6 +559,33 @@ async fn when_a_node_dies_its_publishers_land_on_another() {
     let (_player, _, event) = ask(proxy.address, Purpose::Play, "cam").await;
     assert_eq!(event, ClientEvent::Started);
     assert_eq!(heard.recv().await.unwrap().0, nodes[other].0.port());
+}
+
+#[tokio::test]
+async fn a_client_that_nodes_do_not_take_changes_nothing_for_others() {
+    let (sender, mut heard) = mpsc::unbounded_channel();
+    let nodes = [rtmp(sender.clone()).await, rtmp(sender).await];
+    let proxy = start(config(Mode::Rtmp), &[nodes[0].0, nodes[1].0]).await;
+    proxy.healthy(2).await;
+    let (_publisher, ..) = ask(proxy.address, Purpose::Publish, "cam").await;
+    let (home, ..) = heard.recv().await.unwrap();
+    for (name, refusal) in [
+        ("cam", Refusal::HomeUnavailable),
+        ("other", Refusal::NoneHealthy),
+    ] {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::new(UNWELCOME, 0)).unwrap();
+        let tcp = socket.connect(proxy.address).await.unwrap();
+        let (_tcp, _, event) = ask_over(tcp, Purpose::Play, name).await;
+        let ClientEvent::Refused { description, .. } = event else {
+            panic!("{event:?}")
+        };
+        assert_eq!(description, refusal.to_string());
+        assert_eq!(proxy.shared.pool().healthy(), 2);
+        let (_player, _, event) = ask(proxy.address, Purpose::Play, "cam").await;
+        assert_eq!(event, ClientEvent::Started);
+        assert_eq!(heard.recv().await.unwrap().0, home);
+    }
 }
 
 #[tokio::test]

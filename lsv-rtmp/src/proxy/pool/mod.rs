@@ -1,15 +1,21 @@
 //! Which back end gets a session.
 //!
 //! A session without a channel goes to the back end with the fewest. One with a channel goes where the channel is: its
-//! *home*, which stands for as long as sessions of the channel do. A channel without a home gets one by rendezvous
-//! hashing, so that several proxies, which know nothing of each other, choose the same.
+//! *home*, which stands for as long as sessions of the channel do, and for a while after one that was published. A
+//! channel without a home gets one by rendezvous hashing, so that several proxies, which know nothing of each other,
+//! choose the same.
+//!
+//! A home is not moved by a client that the back end would not take: what it has against one says nothing about the
+//! others. It moves when its back end is down or gone from the list, and a publisher comes; players of a channel that is
+//! published wait for either.
 
 mod health;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     fmt,
     net::SocketAddr,
+    time::{Duration, Instant},
 };
 
 use sha2::{Digest, Sha256};
@@ -54,6 +60,9 @@ pub enum Refusal {
     /// The one that has the channel has as many sessions as it may.
     #[error("the server of this stream is full; try again later")]
     HomeFull,
+    /// The one that has the channel does not work, or does not take this client.
+    #[error("the server of this stream is not available; try again soon")]
+    HomeUnavailable,
 }
 
 impl Refusal {
@@ -63,11 +72,12 @@ impl Refusal {
             Self::NoneHealthy => "none_healthy",
             Self::Full => "full",
             Self::HomeFull => "home_full",
+            Self::HomeUnavailable => "home_unavailable",
         }
     }
 }
 
-/// A session that counts on a back end, until it is given back to [`Pool::release`].
+/// A session that counts on a back end, until it is given back to [`Pool::release`] or [`Pool::abandon`].
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a session that is not released counts for ever"]
 pub struct Lease {
@@ -105,6 +115,9 @@ pub struct Changes {
 pub struct Pool {
     back_ends: BTreeMap<SocketAddr, BackEnd>,
     homes: HashMap<Channel, Home>,
+    /// Homes without a session, by when the last one left; some have sessions again, or are no more.
+    vacant: VecDeque<(Instant, Channel)>,
+    keep_home: Duration,
     connections_each: usize,
     rise: u32,
     fall: u32,
@@ -128,6 +141,12 @@ struct Home {
     id: u64,
     sessions: usize,
     publishers: usize,
+    /// Whether a publisher was served here, who may come back.
+    published: bool,
+    /// When the last session left, if there is none.
+    vacant_since: Option<Instant>,
+    /// Where another publisher still is, though no client could get there when this one came.
+    former: Option<Box<Self>>,
 }
 
 impl Pool {
@@ -136,6 +155,8 @@ impl Pool {
         Self {
             back_ends: BTreeMap::new(),
             homes: HashMap::new(),
+            vacant: VecDeque::new(),
+            keep_home: config.keep_home,
             connections_each: usize::MAX,
             rise: config.rise,
             fall: config.fall,
@@ -193,7 +214,7 @@ impl Pool {
         })
     }
 
-    /// A back end for a session of `channel`: its home, which it gets where it has none that works. None of `tried` is
+    /// A back end for a session of `channel`: its home, which it gets where it has none that stands. None of `tried` is
     /// chosen.
     ///
     /// # Errors
@@ -203,34 +224,23 @@ impl Pool {
         channel: &Channel,
         purpose: Purpose,
         tried: &[SocketAddr],
+        now: Instant,
     ) -> Result<Lease, Refusal> {
-        let home = self
-            .homes
-            .get(channel)
-            .filter(|home| !tried.contains(&home.address) && self.leads(home, purpose));
-        let (address, id) = match home {
-            Some(home) if self.is_full(home.address) => return Err(Refusal::HomeFull),
-            Some(home) => (home.address, home.id),
-            None => (self.rendezvous(channel, tried)?, self.turn),
+        self.forget_vacant(now);
+        let stands = match self.homes.get(channel) {
+            Some(home) => self.stands(home, purpose, tried)?,
+            None => false,
         };
-        self.count(address);
-        let home = self.homes.entry(channel.clone()).or_insert(Home {
-            address,
-            id,
-            sessions: 0,
-            publishers: 0,
-        });
-        if home.id != id {
-            // The sessions that are still on the old home no longer count for the channel.
-            *home = Home {
-                address,
-                id,
-                sessions: 0,
-                publishers: 0,
-            };
+        if !stands {
+            let address = self.rendezvous(channel, tried)?;
+            self.move_home(channel, address);
         }
+        let home = self.homes.get_mut(channel).ok_or(Refusal::NoneHealthy)?;
         home.sessions += 1;
         home.publishers += usize::from(purpose == Purpose::Publish);
+        home.vacant_since = None;
+        let (address, id) = (home.address, home.id);
+        self.count(address);
         let stay = Stay {
             channel: channel.clone(),
             home: id,
@@ -243,28 +253,13 @@ impl Pool {
     }
 
     /// The session is over.
-    pub fn release(&mut self, lease: Lease) {
-        if let Some(back_end) = self.back_ends.get_mut(&lease.address) {
-            back_end.sessions = back_end.sessions.saturating_sub(1);
-            if !back_end.listed && back_end.sessions == 0 {
-                self.back_ends.remove(&lease.address);
-            }
-        }
-        let Some(stay) = lease.stay else {
-            return;
-        };
-        let Some(home) = self.homes.get_mut(&stay.channel) else {
-            return;
-        };
-        if home.id != stay.home {
-            return;
-        }
-        home.sessions = home.sessions.saturating_sub(1);
-        let published = usize::from(stay.purpose == Purpose::Publish);
-        home.publishers = home.publishers.saturating_sub(published);
-        if home.sessions == 0 {
-            self.homes.remove(&stay.channel);
-        }
+    pub fn release(&mut self, lease: Lease, now: Instant) {
+        self.give_back(lease, true, now);
+    }
+
+    /// The back end did not take the session, which is as if it had never been leased.
+    pub fn abandon(&mut self, lease: Lease, now: Instant) {
+        self.give_back(lease, false, now);
     }
 
     /// A check of a back end came out well or badly. Says whether it is up now, where that is new.
@@ -273,10 +268,11 @@ impl Pool {
         back_end.health.checked(well, self.rise, self.fall)
     }
 
-    /// A client's connection to a back end could not be made. Says whether that took it down.
+    /// A client's connection to a back end could not be made, for no reason that lies in the client. Says whether that
+    /// took it down.
     pub fn failed(&mut self, address: SocketAddr) -> bool {
         let back_end = self.back_ends.get_mut(&address);
-        back_end.is_some_and(|back_end| back_end.health.failed())
+        back_end.is_some_and(|back_end| back_end.health.failed() && back_end.listed)
     }
 
     /// Sessions on a back end.
@@ -300,13 +296,105 @@ impl Pool {
         self.back_ends.values().filter(healthy).count()
     }
 
-    /// Whether a session of the channel can still go to its home.
-    fn leads(&self, home: &Home, purpose: Purpose) -> bool {
-        self.back_ends.get(&home.address).is_some_and(|back_end| {
-            // A publisher leaves a back end that is going; players go where the publisher is.
-            let stays = back_end.listed || (purpose == Purpose::Play && home.publishers > 0);
-            stays && !back_end.health.is_down()
-        })
+    /// Whether a session goes to the home of its channel; otherwise the channel moves.
+    fn stands(&self, home: &Home, purpose: Purpose, tried: &[SocketAddr]) -> Result<bool, Refusal> {
+        let Some(back_end) = self.back_ends.get(&home.address) else {
+            return Ok(false);
+        };
+        // A publisher leaves a back end that is going; players go where the publisher is.
+        let stays = back_end.listed || (purpose == Purpose::Play && home.publishers > 0);
+        if !stays {
+            return Ok(false);
+        }
+        // One that is not listed is not checked: what was known last says nothing.
+        if back_end.listed && back_end.health.is_down() {
+            let waits = purpose == Purpose::Play && (home.publishers > 0 || home.published);
+            return if waits {
+                Err(Refusal::HomeUnavailable)
+            } else {
+                Ok(false)
+            };
+        }
+        if tried.contains(&home.address) {
+            return Err(Refusal::HomeUnavailable);
+        }
+        if self.is_full(home.address) {
+            return Err(Refusal::HomeFull);
+        }
+        Ok(true)
+    }
+
+    /// Makes `address` the home of the channel. Sessions that are still on the old one no longer count for the channel,
+    /// until the new one is left by all.
+    fn move_home(&mut self, channel: &Channel, address: SocketAddr) {
+        self.turn += 1;
+        let mut old = self.homes.remove(channel);
+        let older = old.as_mut().and_then(|old| old.former.take());
+        let former = old.map(Box::new).filter(|old| old.publishers > 0);
+        let home = Home {
+            address,
+            id: self.turn,
+            sessions: 0,
+            publishers: 0,
+            published: false,
+            vacant_since: None,
+            former: older.or(former),
+        };
+        self.homes.insert(channel.clone(), home);
+    }
+
+    fn give_back(&mut self, lease: Lease, served: bool, now: Instant) {
+        if let Some(back_end) = self.back_ends.get_mut(&lease.address) {
+            back_end.sessions = back_end.sessions.saturating_sub(1);
+            if !back_end.listed && back_end.sessions == 0 {
+                self.back_ends.remove(&lease.address);
+            }
+        }
+        if let Some(stay) = lease.stay {
+            self.leave(stay, served, now);
+        }
+        self.forget_vacant(now);
+    }
+
+    fn leave(&mut self, stay: Stay, served: bool, now: Instant) {
+        let Some(home) = self.homes.get_mut(&stay.channel) else {
+            return;
+        };
+        if home.id != stay.home {
+            if let Some(former) = home.former.as_mut().filter(|former| former.id == stay.home) {
+                former.leave(stay.purpose, served);
+                if former.publishers == 0 {
+                    home.former = None;
+                }
+            }
+            return;
+        }
+        home.leave(stay.purpose, served);
+        if home.sessions > 0 {
+            return;
+        }
+        if let Some(former) = home.former.take() {
+            *home = *former;
+        } else if home.published {
+            home.vacant_since = Some(now);
+            self.vacant.push_back((now, stay.channel));
+        } else {
+            self.homes.remove(&stay.channel);
+        }
+    }
+
+    /// Drops homes that have been without a session for long enough, and the oldest of too many.
+    fn forget_vacant(&mut self, now: Instant) {
+        while let Some((since, channel)) = self.vacant.front() {
+            let is_over = now.saturating_duration_since(*since) >= self.keep_home;
+            if !is_over && self.vacant.len() <= MOST_VACANT {
+                return;
+            }
+            if self.homes.get(channel).and_then(|home| home.vacant_since) == Some(*since) {
+                self.homes.remove(channel);
+            }
+            self.vacant.pop_front();
+        }
     }
 
     /// The back end with the highest hash of itself and the channel: when one goes, only its channels move.
@@ -352,6 +440,16 @@ impl Pool {
     }
 }
 
+impl Home {
+    fn leave(&mut self, purpose: Purpose, served: bool) {
+        self.sessions = self.sessions.saturating_sub(1);
+        if purpose == Purpose::Publish {
+            self.publishers = self.publishers.saturating_sub(1);
+            self.published |= served;
+        }
+    }
+}
+
 /// Equal in each proxy and each version of it.
 fn score(channel: &Channel, address: SocketAddr) -> [u8; 32] {
     let Channel(target) = channel;
@@ -364,6 +462,9 @@ fn score(channel: &Channel, address: SocketAddr) -> [u8; 32] {
         .finalize()
         .into()
 }
+
+/// Homes that are kept without a session.
+const MOST_VACANT: usize = 100_000;
 
 #[cfg(test)]
 mod tests;

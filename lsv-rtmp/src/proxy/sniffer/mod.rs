@@ -10,6 +10,7 @@ use self::promises::Promises;
 pub(super) use self::promises::{Promise, PromiseKind, number};
 use super::{Channel, Config, Continuation};
 use crate::{
+    budget::Share,
     handshake,
     session::{Capabilities, Event, Purpose, Reject, Server, ServerConfig, Target},
 };
@@ -58,6 +59,8 @@ pub struct Sniffer {
     /// All that has come behind the handshake.
     replay: BytesMut,
     replay_bytes: usize,
+    /// What `input` and `replay` take of the budget.
+    share: Share,
     promises: Promises,
     wish: Option<Purpose>,
 }
@@ -93,6 +96,7 @@ impl Sniffer {
             received: 0,
             replay: BytesMut::new(),
             replay_bytes: config.replay_bytes,
+            share: Share::of(Some(config.budget.clone())),
             promises: Promises::new(&config.limits),
             wish: None,
         }
@@ -107,7 +111,7 @@ impl Sniffer {
         if self.wish.is_some() || self.is_closing() {
             return Ok(None);
         }
-        self.take(input);
+        self.take(input)?;
         while let Some(event) = self.session.next(&mut self.input, now)? {
             let (purpose, target) = match event {
                 Event::Publish(request) => (Purpose::Publish, request.target),
@@ -176,7 +180,7 @@ impl Sniffer {
     }
 
     /// Moves what may come into the session's input, and keeps what is behind the handshake.
-    fn take(&mut self, input: &mut BytesMut) {
+    fn take(&mut self, input: &mut BytesMut) -> Result<(), SniffError> {
         let allowed = self.replay_bytes.saturating_add(handshake::CLIENT_BYTES);
         let room = allowed.saturating_sub(self.received);
         let taken = input.split_to(input.len().min(room));
@@ -185,6 +189,8 @@ impl Sniffer {
             .extend_from_slice(taken.get(handshake..).unwrap_or_default());
         self.received = self.received.saturating_add(taken.len());
         self.input.unsplit(taken);
+        let held = self.replay.capacity().saturating_add(self.input.len());
+        Ok(self.share.resize(held).map_err(crate::Error::from)?)
     }
 }
 

@@ -78,6 +78,33 @@ fn a_client_that_only_talks_is_let_go() {
 }
 
 #[test]
+fn what_is_held_for_clients_is_within_the_budget() {
+    let now = Instant::now();
+    let config = Config {
+        budget: crate::Budget::new(40_000),
+        ..Config::default()
+    };
+    let ping = [2, 0, 0, 0, 0, 0, 6, 4, 0, 0, 0, 0, 0, 6, 0, 0, 0, 1];
+    let mut wire = vec![3];
+    wire.resize(handshake::CLIENT_BYTES, 0);
+    wire.extend(ping.repeat(500));
+    let mut sniffers = Vec::new();
+    let refused = loop {
+        let mut sniffer = Sniffer::new(&config, [0; 32], now);
+        match sniffer.next(&mut BytesMut::from(&wire[..]), now) {
+            Ok(None) => sniffers.push(sniffer),
+            outcome => break outcome,
+        }
+    };
+    let over = crate::Error::from(Limit::Budget(40_000));
+    assert_eq!(refused, Err(over.into()));
+    assert!((1..=4).contains(&sniffers.len()), "{}", sniffers.len());
+    assert!(config.budget.used() >= sniffers.len() * 9000);
+    drop(sniffers);
+    assert_eq!(config.budget.used(), 0);
+}
+
+#[test]
 fn hostile_bytes_and_silence_end_it() {
     let (outcome, ..) = sniff(b"GET / HTTP/1.1\r\n\r\n", 1);
     let not_rtmp = crate::Error::from(PeerMisbehaved::NotRtmp(b'G'));
