@@ -53,7 +53,7 @@ struct Bounds {
 #[derive(Clone, Copy, Debug)]
 struct Restriction {
     bytes: usize,
-    /// In unfinished messages when it began: they may be finished.
+    /// Taken from the budget when it began, for unfinished messages that may be finished.
     left_over: usize,
 }
 
@@ -117,7 +117,7 @@ impl Decoder {
     pub(crate) fn restrict(&mut self, bytes: Option<usize>) {
         self.bounds.restriction = bytes.map(|bytes| Restriction {
             bytes,
-            left_over: self.partial_bytes,
+            left_over: self.share.bytes(),
         });
     }
 

@@ -638,6 +638,22 @@ fn half_a_message_goes_on_when_a_publish_is_accepted_or_ends() {
 }
 
 #[test]
+fn a_player_that_comes_and_goes_may_hold_no_more() {
+    let budget = Budget::new(1 << 20);
+    let mut peer = Peer::with(|config| config.budget = Some(budget.clone()));
+    peer.command(0, &connect(Object::new().with("app", "stream")));
+    peer.part_of_a_message(10, 60_000, 20_000);
+    peer.command(1, &play("cam"));
+    assert!(matches!(peer.next(), Ok(Some(Event::Play(_)))));
+    peer.server.accept_play().unwrap();
+    peer.command(1, &Command::new("closeStream", 0.0));
+    assert_eq!(peer.next(), Ok(Some(Event::PlayEnded)));
+    peer.part_of_a_message(11, 60_000, 20_000);
+    assert_eq!(peer.next(), Err(Limit::BytesBeforePublish(65_536).into()));
+    assert_eq!(budget.used(), 0);
+}
+
+#[test]
 fn what_a_peer_says_of_itself_is_bounded() {
     let long = |command: Command| {
         command
