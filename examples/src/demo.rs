@@ -80,8 +80,11 @@ impl Clip {
                 for track in &self.tracks {
                     publisher.announce(track);
                 }
-                let Err(reason) = self.play(|frame| publisher.push(frame)).await;
-                tracing::info!(%reason, "the demo was interrupted");
+                let play = self.play(|frame| publisher.push(frame));
+                match stop.run_until_cancelled(play).await {
+                    Some(Err(reason)) => tracing::info!(%reason, "the demo was interrupted"),
+                    None => publisher.finish(),
+                }
             }
             stop.run_until_cancelled(sleep(RESTART_PAUSE)).await;
         }
@@ -168,6 +171,7 @@ mod tests {
         channels: Arc<Channels>,
         channel: Channel,
         path: StreamPath,
+        stop: CancellationToken,
         _folder: tempfile::TempDir,
     }
 
@@ -180,11 +184,12 @@ mod tests {
                 channels: Arc::new(Channels::open(folder.path().join("channels")).unwrap()),
                 channel: Channel::new(id.clone(), Moment::from(SystemTime::UNIX_EPOCH)),
                 path: StreamPath::source(id.clone()),
+                stop: CancellationToken::new(),
                 _folder: folder,
             };
             demo.keep().await;
             let clip = Clip::bundled().unwrap();
-            let stop = CancellationToken::new();
+            let stop = demo.stop.clone();
             tokio::spawn(clip.play_forever(demo.hub.clone(), demo.channels.clone(), id, stop));
             demo.comes().await;
             demo
@@ -226,6 +231,14 @@ mod tests {
         assert_eq!(stream.peer(), "192.0.2.1:5000", "it is expected back");
         stream.close(Closed::Kicked);
         demo.comes().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_demo_ends_its_stream_when_the_node_stops() {
+        let demo = Demo::start().await;
+        demo.stop.cancel();
+        sleep(RESTART_PAUSE).await;
+        assert!(demo.hub.find(&demo.path).is_none());
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,6 +1,6 @@
 //! Clients and servers that other people wrote, as publishers and as players, each on its own terms.
 //!
-//! A publisher sends one FLV file in real time; a player leaves a [`Recording`] of what it got. Each of them is told
+//! A publisher sends one FLV file in real time; a player leaves a recording of what it got. Each of them is told
 //! only the address. A client that is not installed is a failed test where `CI` is set, and left out with a line that
 //! says so elsewhere: few machines have them all.
 
