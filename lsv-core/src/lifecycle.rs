@@ -11,7 +11,6 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 
 use crate::channel::{Channel, Moment};
-use crate::codec::aac;
 use crate::events::{Events, Happening};
 use crate::hub::{self, Event, Hub, State, Stream};
 use crate::media::Codec;
@@ -275,10 +274,9 @@ impl fmt::Debug for Lifecycle {
 }
 
 fn video_info(codec: &Codec, frame_rate_millis: u32) -> VideoInfo {
-    let (width, height) = match codec {
-        Codec::Avc(config) => (config.width, config.height),
-        _ => (0, 0),
-    };
+    let (width, height) = codec
+        .picture()
+        .map_or((0, 0), |picture| (picture.width, picture.height));
     VideoInfo {
         codec: codec.rfc6381(),
         width,
@@ -288,10 +286,9 @@ fn video_info(codec: &Codec, frame_rate_millis: u32) -> VideoInfo {
 }
 
 fn audio_info(codec: &Codec) -> AudioInfo {
-    let (sample_rate, channels) = match codec {
-        Codec::Aac(config @ aac::Config { sample_rate, .. }) => (*sample_rate, config.channels()),
-        _ => (0, 0),
-    };
+    let (sample_rate, channels) = codec
+        .sound()
+        .map_or((0, 0), |sound| (sound.sample_rate, sound.channels));
     AudioInfo {
         codec: codec.rfc6381(),
         sample_rate,

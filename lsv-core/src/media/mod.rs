@@ -65,6 +65,38 @@ impl Codec {
         }
     }
 
+    /// The picture that its configuration promises; sound has none.
+    pub fn picture(&self) -> Option<Picture> {
+        match self {
+            Self::Avc(config) => Some(Picture {
+                width: config.width,
+                height: config.height,
+                frame_rate_millis: config.frame_rate_millis,
+            }),
+            _ => None,
+        }
+    }
+
+    /// The sound that its configuration promises; pictures have none.
+    pub fn sound(&self) -> Option<Sound> {
+        match self {
+            Self::Aac(config) => Some(Sound {
+                sample_rate: config.sample_rate,
+                channels: config.channels(),
+            }),
+            _ => None,
+        }
+    }
+
+    /// How many samples of each channel the access unit `payload` plays for, at the rate of [`Codec::sound`]; `None`
+    /// where neither the configuration nor the unit says so.
+    pub fn samples(&self, payload: &[u8]) -> Option<u32> {
+        match self {
+            Self::Aac(config) if !payload.is_empty() => Some(config.samples_per_frame),
+            _ => None,
+        }
+    }
+
     /// The codec string of RFC 6381, as in the `CODECS` attribute of a playlist.
     pub fn rfc6381(&self) -> String {
         match self {
@@ -74,6 +106,28 @@ impl Codec {
             Self::Data => String::new(),
         }
     }
+}
+
+/// What a video codec's configuration says of its pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Picture {
+    /// Width in pixels after cropping.
+    pub width: u32,
+    /// Height in pixels after cropping.
+    pub height: u32,
+    /// Frames a second in thousandths, where the configuration gives it.
+    pub frame_rate_millis: Option<u32>,
+}
+
+/// What an audio codec's configuration says of its sound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Sound {
+    /// Samples a second of each channel, in which access units are counted.
+    pub sample_rate: u32,
+    /// The number of channels.
+    pub channels: u8,
 }
 
 /// One track of a stream under one codec configuration.

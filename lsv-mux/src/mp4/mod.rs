@@ -3,7 +3,7 @@
 //! The layout is fixed and every box has its final size when it is written, so a fragment costs one allocation and
 //! one copy of each payload. ISO/IEC 14496-12 (boxes), 14496-14 and 14496-15 (sample entries), 23000-19 (CMAF).
 
-use lsv_core::media::{Codec, Track};
+use lsv_core::media::Track;
 
 mod boxes;
 mod fragment;
@@ -17,10 +17,10 @@ pub use init::init;
 
 /// Ticks a second in which `track` counts time: 90,000 for video, the sampling rate for audio.
 pub fn timescale(track: &Track) -> u32 {
-    match &track.codec {
-        Codec::Aac(config) => config.sample_rate,
-        _ => VIDEO_TIMESCALE,
-    }
+    track
+        .codec
+        .sound()
+        .map_or(VIDEO_TIMESCALE, |sound| sound.sample_rate)
 }
 
 /// The clock of MPEG-2 systems, which CMAF and TS outputs then share.

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use lsv_core::media::Kind;
 
 use super::measure::{bandwidth, frame_rate};
-use super::{KINDS, audio_config, put, resolution};
+use super::{KINDS, put};
 use crate::window::snapshot::Snapshot;
 
 /// `master.m3u8`, once there is something of each track, or a whole segment.
@@ -32,8 +32,9 @@ pub(crate) fn render(window: &Snapshot) -> Option<String> {
         out.push_str(
             "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"audio\",NAME=\"audio\",DEFAULT=YES,AUTOSELECT=YES",
         );
-        if let Some(config) = run.audio.as_ref().and_then(|init| audio_config(init)) {
-            put!(out, ",CHANNELS=\"{}\"", config.channels());
+        let sound = run.audio.as_ref().and_then(|init| init.track.codec.sound());
+        if let Some(sound) = sound {
+            put!(out, ",CHANNELS=\"{}\"", sound.channels);
         }
         out.push_str(",URI=\"cmaf/audio.m3u8\"\n");
     }
@@ -45,8 +46,8 @@ pub(crate) fn render(window: &Snapshot) -> Option<String> {
         codecs.join(",")
     );
     if let Some(init) = &run.video {
-        if let Some((width, height)) = resolution(init) {
-            put!(out, ",RESOLUTION={width}x{height}");
+        if let Some(picture) = init.track.codec.picture() {
+            put!(out, ",RESOLUTION={}x{}", picture.width, picture.height);
         }
         if let Some(rate) = frame_rate(window) {
             put!(out, ",FRAME-RATE={rate:.3}");

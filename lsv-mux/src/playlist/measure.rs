@@ -1,6 +1,6 @@
 //! Bit rates and frame rates as measured, for what playlists promise.
 
-use lsv_core::media::{Codec, Kind};
+use lsv_core::media::Kind;
 
 use crate::segmenter::{Rendition, Segment};
 use crate::window::snapshot::Snapshot;
@@ -64,12 +64,13 @@ pub(super) fn frame_rate(window: &Snapshot) -> Option<f64> {
         seconds += rendition.seconds();
     }
     let measured = (seconds > 0.0).then(|| frames / seconds);
-    let said = match run.video.as_ref().map(|init| &init.track.codec) {
-        Some(Codec::Avc(config)) => config
-            .frame_rate_millis
-            .map(|millis| f64::from(millis) / 1000.0),
-        _ => None,
-    };
+    let picture = run
+        .video
+        .as_ref()
+        .and_then(|init| init.track.codec.picture());
+    let said = picture
+        .and_then(|picture| picture.frame_rate_millis)
+        .map(|millis| f64::from(millis) / 1000.0);
     match (measured, said) {
         (Some(measured), Some(said)) if (measured - said).abs() > said * RATE_TOLERANCE => {
             Some(measured)

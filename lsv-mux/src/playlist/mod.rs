@@ -5,12 +5,11 @@
 use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
-use lsv_core::codec::aac;
-use lsv_core::media::{Codec, Kind};
+use lsv_core::media::Kind;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use crate::segmenter::{Init, Segment};
+use crate::segmenter::Segment;
 
 pub(crate) mod hls;
 pub(crate) mod low_latency;
@@ -59,21 +58,6 @@ fn date(wall: SystemTime) -> String {
 /// The time from `earlier` to `later`, zero when it lies behind.
 fn between(earlier: SystemTime, later: SystemTime) -> Duration {
     later.duration_since(earlier).unwrap_or_default()
-}
-
-/// The size of the picture.
-fn resolution(init: &Init) -> Option<(u32, u32)> {
-    match &init.track.codec {
-        Codec::Avc(config) => Some((config.width, config.height)),
-        _ => None,
-    }
-}
-
-fn audio_config(init: &Init) -> Option<&aac::Config> {
-    match &init.track.codec {
-        Codec::Aac(config) => Some(config),
-        _ => None,
-    }
 }
 
 const KINDS: [Kind; 2] = [Kind::Video, Kind::Audio];

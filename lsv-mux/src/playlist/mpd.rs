@@ -7,7 +7,7 @@ use std::time::Duration;
 use lsv_core::media::Kind;
 
 use super::measure::{bandwidth, frame_rate};
-use super::{KINDS, audio_config, between, date, put, resolution};
+use super::{KINDS, between, date, put};
 use crate::segmenter::{Init, Segment};
 use crate::window::name::of_kind;
 use crate::window::snapshot::Snapshot;
@@ -130,17 +130,18 @@ fn put_adaptation_set(out: &mut String, window: &Snapshot, segments: &[Arc<Segme
         out,
         "      <Representation id=\"{word}\" codecs=\"{codecs}\" bandwidth=\"{rate}\""
     );
-    if let Some((width, height)) = resolution(init) {
+    if let Some(picture) = init.track.codec.picture() {
+        let (width, height) = (picture.width, picture.height);
         put!(out, " width=\"{width}\" height=\"{height}\"");
         if let Some(rate) = frame_rate(window) {
             put!(out, " frameRate=\"{}\"", fraction(rate));
         }
     }
-    match audio_config(init) {
-        Some(config) => {
-            put!(out, " audioSamplingRate=\"{}\">\n", config.sample_rate);
+    match init.track.codec.sound() {
+        Some(sound) => {
+            put!(out, " audioSamplingRate=\"{}\">\n", sound.sample_rate);
             out.push_str("        <AudioChannelConfiguration schemeIdUri=\"urn:mpeg:dash:23003:3:audio_channel_configuration:2011\"");
-            put!(out, " value=\"{}\"/>\n", config.channels());
+            put!(out, " value=\"{}\"/>\n", sound.channels);
         }
         None => out.push_str(">\n"),
     }
