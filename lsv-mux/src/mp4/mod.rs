@@ -6,6 +6,7 @@
 use lsv_core::media::Track;
 
 mod boxes;
+mod entry;
 mod fragment;
 mod init;
 
