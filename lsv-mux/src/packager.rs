@@ -11,10 +11,12 @@ use tokio::task::{AbortHandle, JoinSet};
 use tracing::Instrument;
 
 mod linger;
+mod pure;
 
 use self::linger::Lingering;
-use crate::segmenter::{Options, Segmenter};
-use crate::window::{Limits, Outputs, Window};
+pub use self::pure::Packager;
+use crate::segmenter::Options;
+use crate::window::{Limits, Outputs};
 
 /// How live streams are packaged, apart from what each channel sets for itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,7 +126,10 @@ impl Packagers {
         );
         let path = stream.path().clone();
         let task = Task::new(stream, &self.config, first_sequence);
-        let (stream, outputs) = (Arc::downgrade(&task.stream), Arc::clone(&task.outputs));
+        let (stream, outputs) = (
+            Arc::downgrade(&task.stream),
+            Arc::clone(task.packager.outputs()),
+        );
         let task = tasks.spawn(self.clone().package(task));
         packaged.insert(
             path,
@@ -139,7 +144,7 @@ impl Packagers {
     /// Runs `task`, and keeps its files for a while.
     async fn package(self, task: Task) {
         let path = task.stream.path().clone();
-        let outputs = Arc::clone(&task.outputs);
+        let outputs = Arc::clone(task.packager.outputs());
         task.run()
             .instrument(tracing::info_span!("package", %path))
             .await;
@@ -187,29 +192,14 @@ fn first_sequence(former: Option<&Outputs>, now: SystemTime) -> u64 {
 /// Packages one stream.
 struct Task {
     stream: Arc<Stream>,
-    outputs: Arc<Outputs>,
-    segmenter: Segmenter,
-    window: Window,
+    packager: Packager,
 }
 
 impl Task {
     fn new(stream: Arc<Stream>, config: &Config, first_sequence: u64) -> Self {
         let settings = stream.settings().borrow().clone();
-        let options = Options {
-            first_sequence,
-            part_target: config.part_target,
-            segment_bytes: config.segment_bytes,
-        };
-        let now = SystemTime::now();
-        let mut segmenter = Segmenter::new(options, &settings);
-        let mut window = Window::new(config.window.clone(), &settings, config.part_target, now);
-        let outputs = Arc::new(Outputs::new(window.update(&mut segmenter, now)));
-        Self {
-            stream,
-            outputs,
-            segmenter,
-            window,
-        }
+        let packager = Packager::new(config, &settings, first_sequence, SystemTime::now());
+        Self { stream, packager }
     }
 
     /// Runs until the stream has ended; its files stay.
@@ -222,32 +212,21 @@ impl Task {
                 biased;
                 Ok(()) = settings.changed() => {
                     let settings = settings.borrow_and_update().clone();
-                    self.segmenter.configure(&settings);
-                    self.window.configure(&settings);
-                    self.publish();
+                    self.packager.configure(&settings, SystemTime::now());
                 }
                 delivery = frames.next() => match delivery {
                     Some(Delivery::Item(frame)) => {
-                        if self.segmenter.push(&frame, SystemTime::now()) {
-                            self.publish();
-                        }
+                        self.packager.push(&frame, SystemTime::now());
                     }
                     Some(Delivery::Skipped(frames)) => {
                         tracing::warn!(frames, "packaging was too slow and passed over frames");
-                        self.segmenter.interrupt();
-                        self.publish();
+                        self.packager.interrupt(SystemTime::now());
                     }
                     None => break,
                 },
             }
         }
-        self.outputs
-            .publish(self.window.end(&mut self.segmenter, SystemTime::now()));
-    }
-
-    fn publish(&mut self) {
-        self.outputs
-            .publish(self.window.update(&mut self.segmenter, SystemTime::now()));
+        self.packager.end(SystemTime::now());
     }
 }
 

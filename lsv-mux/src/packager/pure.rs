@@ -1,0 +1,77 @@
+//! Packaging without tasks and clocks: what [`Packagers`](super::Packagers) does for each stream of a hub, for those who
+//! bring frames and time of their own.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use lsv_core::hub::Settings;
+use lsv_core::media::MediaFrame;
+
+use super::Config;
+use crate::segmenter::{Options, Segmenter};
+use crate::window::{Outputs, Window};
+
+/// Packages one stream: frames in, playlists and segments out, which [`Packager::outputs`] finds by name.
+#[derive(Debug)]
+pub struct Packager {
+    segmenter: Segmenter,
+    window: Window,
+    outputs: Arc<Outputs>,
+}
+
+impl Packager {
+    /// A packager that has seen nothing yet. Its segments are numbered from `first_sequence`.
+    pub fn new(config: &Config, settings: &Settings, first_sequence: u64, now: SystemTime) -> Self {
+        let options = Options {
+            first_sequence,
+            part_target: config.part_target,
+            segment_bytes: config.segment_bytes,
+        };
+        let mut segmenter = Segmenter::new(options, settings);
+        let mut window = Window::new(config.window.clone(), settings, config.part_target, now);
+        let outputs = Arc::new(Outputs::new(window.update(&mut segmenter, now)));
+        Self {
+            segmenter,
+            window,
+            outputs,
+        }
+    }
+
+    /// What viewers can fetch.
+    pub fn outputs(&self) -> &Arc<Outputs> {
+        &self.outputs
+    }
+
+    /// Takes the next frame, which arrived at `now`. Says whether viewers see something new.
+    pub fn push(&mut self, frame: &MediaFrame, now: SystemTime) -> bool {
+        let news = self.segmenter.push(frame, now);
+        if news {
+            self.publish(now);
+        }
+        news
+    }
+
+    /// Follows changed settings.
+    pub fn configure(&mut self, settings: &Settings, now: SystemTime) {
+        self.segmenter.configure(settings);
+        self.window.configure(settings);
+        self.publish(now);
+    }
+
+    /// Frames are missing: what comes next follows a discontinuity.
+    pub fn interrupt(&mut self, now: SystemTime) {
+        self.segmenter.interrupt();
+        self.publish(now);
+    }
+
+    /// The stream is over; its files stay.
+    pub fn end(&mut self, now: SystemTime) {
+        self.outputs
+            .publish(self.window.end(&mut self.segmenter, now));
+    }
+
+    fn publish(&mut self, now: SystemTime) {
+        self.outputs
+            .publish(self.window.update(&mut self.segmenter, now));
+    }
+}
