@@ -16,6 +16,7 @@ use std::time::{Duration, SystemTime};
 use lsv_core::hub::Settings;
 use lsv_core::media::{Kind, MediaFrame, Track, Tracks};
 
+pub(crate) mod clock;
 mod running;
 mod segment;
 mod track;

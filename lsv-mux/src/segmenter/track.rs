@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use lsv_core::media::{Codec, Kind, MediaFrame};
+use lsv_core::media::{Kind, MediaFrame};
 
+use super::clock::{Clock, Timed};
 use super::segment::{Init, Part, Rendition};
 use crate::mp4::{self, Sample};
 
@@ -27,15 +28,9 @@ pub(super) struct Packer {
 
 impl Packer {
     pub(super) fn new(init: &Arc<Init>) -> Self {
-        let clock = match &init.track.codec {
-            Codec::Aac(config) => {
-                Clock::Counted(Counted::new(config.samples_per_frame, init.timescale))
-            }
-            _ => Clock::Measured(Measured::new(init.timescale)),
-        };
         Self {
             init: Arc::clone(init),
-            clock,
+            clock: Clock::new(&init.track),
             sequence: 0,
             pending: Vec::new(),
             base: 0,
@@ -249,148 +244,3 @@ impl Parts {
         self.longest = self.longest.max(millis);
     }
 }
-
-/// A sample with its decoding time in ticks.
-#[derive(Debug)]
-struct Timed {
-    ticks: i64,
-    sample: Sample,
-}
-
-#[derive(Debug)]
-enum Clock {
-    Measured(Measured),
-    Counted(Counted),
-}
-
-impl Clock {
-    fn push(&mut self, frame: &MediaFrame) -> Option<Timed> {
-        match self {
-            Self::Measured(clock) => clock.push(frame),
-            Self::Counted(clock) => Some(clock.push(frame)),
-        }
-    }
-
-    fn settle(&mut self, next: Option<&MediaFrame>) -> Option<Timed> {
-        match self {
-            Self::Measured(clock) => clock.settle(next),
-            Self::Counted(_) => None,
-        }
-    }
-}
-
-/// Durations are the differences of decoding times, so a frame is held back until the next one is there.
-#[derive(Debug)]
-struct Measured {
-    timescale: u32,
-    held: Option<Timed>,
-    last_duration: u32,
-}
-
-impl Measured {
-    fn new(timescale: u32) -> Self {
-        Self {
-            timescale,
-            held: None,
-            last_duration: timescale / DEFAULT_FRAME_RATE,
-        }
-    }
-
-    fn push(&mut self, frame: &MediaFrame) -> Option<Timed> {
-        let done = self.settle(Some(frame));
-        let floor = done.as_ref().map_or(0, |timed| {
-            timed.ticks.saturating_add(i64::from(timed.sample.duration))
-        });
-        let ticks = frame.dts.to_scale(self.timescale).max(floor);
-        let presented = frame.pts().to_scale(self.timescale);
-        let composition = presented.saturating_sub(ticks);
-        self.held = Some(Timed {
-            ticks,
-            sample: Sample {
-                duration: 0,
-                composition: i32::try_from(composition).unwrap_or(0),
-                key: frame.key,
-                payload: frame.payload.clone(),
-            },
-        });
-        done
-    }
-
-    fn settle(&mut self, next: Option<&MediaFrame>) -> Option<Timed> {
-        let mut timed = self.held.take()?;
-        if let Some(next) = next {
-            let step = next
-                .dts
-                .to_scale(self.timescale)
-                .saturating_sub(timed.ticks);
-            // Two frames at one time: a tick apart, as no player likes a frame without duration.
-            self.last_duration = u32::try_from(step.max(1)).unwrap_or(u32::MAX);
-        }
-        timed.sample.duration = self.last_duration;
-        Some(timed)
-    }
-}
-
-/// Durations are known from the codec, and the frames' own times only steer.
-///
-/// RTMP's times are whole milliseconds, so taken as they come they would leave gaps and overlaps of up to a
-/// millisecond at each frame, which is audible. Frames therefore follow each other sample by sample, and their
-/// times are believed again when they are off by more than any rounding or jitter could explain.
-#[derive(Debug)]
-struct Counted {
-    frame: u32,
-    timescale: u32,
-    /// The end of the last sample.
-    next: Option<i64>,
-    squeezing: bool,
-}
-
-impl Counted {
-    fn new(frame: u32, timescale: u32) -> Self {
-        Self {
-            frame: frame.max(1),
-            timescale: timescale.max(1),
-            next: None,
-            squeezing: false,
-        }
-    }
-
-    fn push(&mut self, frame: &MediaFrame) -> Timed {
-        let at = frame.dts.to_scale(self.timescale).max(0);
-        let mut ticks = self.next.unwrap_or(at);
-        let ahead = ticks.saturating_sub(at);
-        let bound = self.tolerance();
-        if ahead < -bound {
-            // Sound is missing: leave the gap where it is.
-            ticks = at;
-        }
-        // There is more sound than time: no frame is dropped, but each takes half its time until that is made up.
-        self.squeezing = ahead > bound || (self.squeezing && ahead > 0);
-        let duration = if self.squeezing {
-            self.frame.div_ceil(2)
-        } else {
-            self.frame
-        };
-        self.next = Some(ticks.saturating_add(i64::from(duration)));
-        Timed {
-            ticks,
-            sample: Sample {
-                duration,
-                composition: 0,
-                key: true,
-                payload: frame.payload.clone(),
-            },
-        }
-    }
-
-    /// Well above a millisecond of rounding and the jitter of encoders that stamp frames as they come, and below
-    /// the 45 ms from which people notice that sound leads the picture (ITU-R BT.1359), or one frame and a half.
-    fn tolerance(&self) -> i64 {
-        let noticed = u64::from(self.timescale) * 45 / 1000;
-        let frames = u64::from(self.frame) * 3 / 2;
-        i64::try_from(noticed.max(frames)).unwrap_or(i64::MAX)
-    }
-}
-
-/// Of a video frame that never got a neighbour.
-const DEFAULT_FRAME_RATE: u32 = 30;
