@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,13 +14,15 @@ use bytes::Bytes;
 use super::blocking;
 use crate::channel::Moment;
 use crate::ports::{
-    Cursor, Error, Object, ObjectInfo, ObjectName, ObjectStore, Page, PageRequest, Result,
+    Cursor, Error, Object, ObjectInfo, ObjectName, ObjectStore, ObjectWriter, Page, PageRequest,
+    Piece, Result,
 };
 
 /// An [`ObjectStore`] in a directory: an object's name is its path there.
 ///
-/// A file is written beside its place and moved there when it is complete and on disk, so a reader, or a restart
-/// after a crash, never sees half of one. Names cannot lead out of the directory; symbolic links inside it are the
+/// A file that is written whole, or composed, is written beside its place and moved there when it is complete and on
+/// disk, so a reader, or a restart after a crash, never sees half of one. A file that grows is at its place from the
+/// start: what was appended is there when this process is killed, and on disk when it is finished. Names cannot lead out of the directory; symbolic links inside it are the
 /// operator's own doing and are followed for reading, never listed.
 #[derive(Clone, Debug)]
 pub struct Objects {
@@ -53,9 +56,35 @@ impl Objects {
     }
 
     fn write(&self, name: &ObjectName, bytes: &[u8], replace: bool) -> Result<()> {
+        self.write_then_move(name, replace, |file| {
+            file.write_all(bytes)
+                .map_err(|error| failed(&self.path(name), &error))
+        })
+    }
+
+    fn write_then_move(
+        &self,
+        name: &ObjectName,
+        replace: bool,
+        fill: impl FnOnce(&mut File) -> Result<()>,
+    ) -> Result<()> {
         let number = self.writes.fetch_add(1, Ordering::Relaxed);
         let unfinished = self.root.join(UNFINISHED).join(number.to_string());
-        let written = self.write_then_move(&unfinished, name, bytes, replace);
+        let path = self.path(name);
+        let written = File::create(&unfinished)
+            .map_err(|error| failed(&unfinished, &error))
+            .and_then(|mut file| {
+                fill(&mut file)?;
+                let place = || {
+                    file.sync_all()?;
+                    make_parent(&path)?;
+                    match replace {
+                        true => fs::rename(&unfinished, &path),
+                        false => fs::hard_link(&unfinished, &path),
+                    }
+                };
+                place().map_err(|error| conflict_or_failed(name, &path, &error))
+            });
         if written.is_err() || !replace {
             // Already moved away, or of no use to anybody.
             drop(fs::remove_file(&unfinished));
@@ -63,31 +92,56 @@ impl Objects {
         written
     }
 
-    fn write_then_move(
-        &self,
-        unfinished: &Path,
-        name: &ObjectName,
-        bytes: &[u8],
-        replace: bool,
-    ) -> Result<()> {
+    fn begin(&self, name: &ObjectName) -> Result<Growing> {
         let path = self.path(name);
-        let write = || -> std::io::Result<()> {
-            let mut file = File::create(unfinished)?;
-            file.write_all(bytes)?;
-            file.sync_all()?;
-            if let Some(directory) = path.parent() {
-                fs::create_dir_all(directory)?;
-            }
-            if replace {
-                fs::rename(unfinished, &path)
-            } else {
-                fs::hard_link(unfinished, &path)
-            }
+        let open = || {
+            make_parent(&path)?;
+            File::create_new(&path)
         };
-        write().map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists => Error::Conflict(format!("object {name}")),
-            _ => failed(&path, &error),
+        let file = open().map_err(|error| conflict_or_failed(name, &path, &error))?;
+        Ok(Growing {
+            name: name.clone(),
+            path: path.into(),
+            file: Arc::new(file),
+            length: 0,
         })
+    }
+
+    fn join(&self, name: &ObjectName, pieces: &[Piece]) -> Result<ObjectInfo> {
+        self.write_then_move(name, true, |file| {
+            for piece in pieces {
+                match piece {
+                    Piece::Bytes(bytes) => file
+                        .write_all(bytes)
+                        .map_err(|error| failed(&self.path(name), &error))?,
+                    Piece::Of(source, range) => self.copy(source, range, file)?,
+                }
+            }
+            Ok(())
+        })?;
+        self.open_file(name).map(|(_, info)| info)
+    }
+
+    /// Copies within the file system where it can do that: `std::io::copy` uses `copy_file_range`.
+    fn copy(&self, source: &ObjectName, range: &Range<u64>, to: &mut File) -> Result<()> {
+        let (mut from, info) = self.open_file(source)?;
+        if range.start > range.end || range.end > info.size {
+            return Err(Error::Invalid(format!(
+                "object {source} has {} bytes; {}..{} does not lie within",
+                info.size, range.start, range.end
+            )));
+        }
+        let length = range.end - range.start;
+        let copied = from
+            .seek(SeekFrom::Start(range.start))
+            .and_then(|_| std::io::copy(&mut from.take(length), to))
+            .map_err(|error| failed(&self.path(source), &error))?;
+        match copied == length {
+            true => Ok(()),
+            false => Err(Error::unavailable(format_args!(
+                "object {source} got shorter while it was copied"
+            ))),
+        }
     }
 
     fn open_file(&self, name: &ObjectName) -> Result<(File, ObjectInfo)> {
@@ -195,6 +249,17 @@ impl ObjectStore for Objects {
         blocking(move || store.write(&name, &bytes, false)).await
     }
 
+    async fn create(&self, name: &ObjectName) -> Result<Box<dyn ObjectWriter>> {
+        let (store, name) = (self.clone(), name.clone());
+        let growing = blocking(move || store.begin(&name)).await?;
+        Ok(Box::new(growing))
+    }
+
+    async fn compose(&self, name: &ObjectName, pieces: &[Piece]) -> Result<ObjectInfo> {
+        let (store, name, pieces) = (self.clone(), name.clone(), pieces.to_vec());
+        blocking(move || store.join(&name, &pieces)).await
+    }
+
     async fn get(&self, name: &ObjectName, range: Option<Range<u64>>) -> Result<Object> {
         let (store, name) = (self.clone(), name.clone());
         blocking(move || store.read(&name, range)).await
@@ -219,6 +284,63 @@ impl ObjectStore for Objects {
         })
         .await
     }
+}
+
+/// A file that grows at its place.
+#[derive(Debug)]
+struct Growing {
+    name: ObjectName,
+    path: Arc<Path>,
+    file: Arc<File>,
+    /// What has been appended in full; a write that failed in the middle may have left more behind it.
+    length: u64,
+}
+
+#[async_trait]
+impl ObjectWriter for Growing {
+    async fn append(&mut self, bytes: Bytes) -> Result<()> {
+        let (file, path, length) = (Arc::clone(&self.file), Arc::clone(&self.path), self.length);
+        let added = bytes.len() as u64;
+        blocking(move || {
+            let written = file.write_all_at(&bytes, length);
+            written.map_err(|error| {
+                // Best effort: whoever appends next writes over it.
+                drop(file.set_len(length));
+                failed(&path, &error)
+            })
+        })
+        .await?;
+        self.length += added;
+        Ok(())
+    }
+
+    async fn finish(&mut self) -> Result<ObjectInfo> {
+        let (file, path, length) = (Arc::clone(&self.file), Arc::clone(&self.path), self.length);
+        let name = self.name.clone();
+        blocking(move || {
+            let settle = || {
+                file.set_len(length)?;
+                file.sync_all()?;
+                file.metadata()
+            };
+            let metadata = settle().map_err(|error| failed(&path, &error))?;
+            Ok(info(name, &metadata))
+        })
+        .await
+    }
+
+    async fn abort(&mut self) -> Result<()> {
+        let path = Arc::clone(&self.path);
+        blocking(move || match fs::remove_file(&path) {
+            Err(error) if !is_absent(&error) => Err(failed(&path, &error)),
+            _ => Ok(()),
+        })
+        .await
+    }
+}
+
+fn make_parent(path: &Path) -> std::io::Result<()> {
+    path.parent().map_or(Ok(()), fs::create_dir_all)
 }
 
 fn name_of(directory: &str, entry: &fs::DirEntry) -> Option<ObjectName> {
@@ -246,6 +368,13 @@ fn is_absent(error: &std::io::Error) -> bool {
 
 fn not_found(name: &ObjectName) -> Error {
     Error::NotFound(format!("object {name}"))
+}
+
+fn conflict_or_failed(name: &ObjectName, path: &Path, error: &std::io::Error) -> Error {
+    match error.kind() {
+        ErrorKind::AlreadyExists => Error::Conflict(format!("object {name}")),
+        _ => failed(path, error),
+    }
 }
 
 fn not_found_or_failed(name: &ObjectName, path: &Path, error: &std::io::Error) -> Error {
@@ -294,6 +423,26 @@ mod tests {
         );
         Objects::open(directory.path()).unwrap();
         assert!(!directory.path().join(UNFINISHED).join("7").exists());
+    }
+
+    #[tokio::test]
+    async fn what_grows_is_there_at_once_and_outlives_its_writer() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Objects::open(directory.path()).unwrap();
+        let name = ObjectName::parse("record/cam/a.mp4").unwrap();
+        let mut writer = store.create(&name).await.unwrap();
+        writer.append(Bytes::from_static(b"one")).await.unwrap();
+        assert_eq!(store.get(&name, None).await.unwrap().bytes, "one");
+        // What a write left that failed in the middle is no part of the object.
+        let file = File::options()
+            .write(true)
+            .open(directory.path().join(name.as_str()));
+        file.unwrap().write_all_at(b"torn", 3).unwrap();
+        writer.append(Bytes::from_static(b"!")).await.unwrap();
+        assert_eq!(writer.finish().await.unwrap().size, 4);
+        drop(writer);
+        let store = Objects::open(directory.path()).unwrap();
+        assert_eq!(store.get(&name, None).await.unwrap().bytes, "one!");
     }
 
     #[tokio::test]

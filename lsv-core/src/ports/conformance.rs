@@ -9,8 +9,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{
-    ChannelStore, Cursor, Error, ObjectName, ObjectStore, PageRequest, Precondition, Session,
-    SessionRegistry, StreamDns,
+    ChannelStore, Cursor, Error, ObjectName, ObjectStore, PageRequest, Piece, Precondition,
+    Session, SessionRegistry, StreamDns,
 };
 use crate::channel::{Authority, Channel, Moment};
 use crate::path::ChannelId;
@@ -30,6 +30,8 @@ pub async fn object_store(store: &dyn ObjectStore) {
     object_ranges(store).await;
     object_preconditions(store).await;
     object_listing(store).await;
+    object_growth(store).await;
+    object_composition(store).await;
 }
 
 /// Checks a [`SessionRegistry`].
@@ -340,6 +342,72 @@ async fn object_listing(store: &dyn ObjectStore) {
         store.delete(&name(text)).await.expect("removes");
     }
     assert!(objects(store, "", 1_000).await.is_empty());
+}
+
+async fn object_growth(store: &dyn ObjectStore) {
+    let name = name("record/grows");
+    let mut writer = store.create(&name).await.expect("begins");
+    for part in ["one ", "", "two ", "three"] {
+        let part = Bytes::from_static(part.as_bytes());
+        writer.append(part).await.expect("appends");
+        if let Ok(so_far) = store.get(&name, None).await {
+            assert!(b"one two three".starts_with(&so_far.bytes));
+        }
+    }
+    let info = writer.finish().await.expect("finishes");
+    assert_eq!((&info.name, info.size), (&name, 13));
+    drop(writer);
+    let object = store.get(&name, None).await.expect("reads");
+    assert_eq!(object.bytes.as_ref(), b"one two three");
+
+    let taken = match store.create(&name).await {
+        Err(error) => Err(error),
+        // A store may find out only at the end.
+        Ok(mut writer) => writer.finish().await.map(drop),
+    };
+    assert!(matches!(taken, Err(Error::Conflict(_))), "{taken:?}");
+    let object = store.get(&name, None).await.expect("is as it was");
+    assert_eq!(object.bytes.as_ref(), b"one two three");
+    store.delete(&name).await.expect("removes");
+
+    let mut writer = store.create(&name).await.expect("begins again");
+    let part = Bytes::from_static(b"of no use");
+    writer.append(part).await.expect("appends");
+    writer.abort().await.expect("aborts");
+    assert!(matches!(store.stat(&name).await, Err(Error::NotFound(_))));
+}
+
+async fn object_composition(store: &dyn ObjectStore) {
+    let (one, two, made) = (name("one"), name("two"), name("made/of/both"));
+    for (name, bytes) in [(&one, "0123456789"), (&two, "abcdef")] {
+        let bytes = Bytes::from_static(bytes.as_bytes());
+        store.put(name, bytes).await.expect("writes");
+    }
+    let bytes = |text: &'static str| Piece::Bytes(Bytes::from_static(text.as_bytes()));
+    let of = |name: &ObjectName, range| Piece::Of(name.clone(), range);
+    let pieces = [bytes("<"), of(&two, 1..3), bytes("|"), of(&one, 0..10)];
+    let info = store.compose(&made, &pieces).await.expect("composes");
+    assert_eq!((&info.name, info.size), (&made, 14));
+    // Of itself, in place of itself.
+    let pieces = [of(&made, 4..9), bytes("!"), of(&made, 4..4)];
+    let info = store.compose(&made, &pieces).await.expect("replaces");
+    assert_eq!(info.size, 6);
+    let object = store.get(&made, None).await.expect("reads");
+    assert_eq!(object.bytes.as_ref(), b"01234!");
+
+    for outside in [5..11, 11..12, u64::MAX - 1..u64::MAX] {
+        let refused = store.compose(&made, &[of(&one, outside)]).await;
+        assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
+    }
+    let pieces = [bytes("x"), of(&name("absent"), 0..1)];
+    let refused = store.compose(&made, &pieces).await;
+    assert!(matches!(refused, Err(Error::NotFound(_))), "{refused:?}");
+    let object = store.get(&made, None).await.expect("is as it was");
+    assert_eq!(object.bytes.as_ref(), b"01234!");
+    assert_eq!(store.compose(&made, &[]).await.expect("is empty").size, 0);
+    for name in [one, two, made] {
+        store.delete(&name).await.expect("removes");
+    }
 }
 
 async fn names(store: &dyn ChannelStore, limit: usize) -> Vec<String> {

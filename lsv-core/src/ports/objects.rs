@@ -11,7 +11,10 @@ use serde::{Deserialize, Serialize};
 use super::{Page, PageRequest, Result};
 use crate::channel::Moment;
 
-/// Keeps objects: named bytes, written whole, read whole or in part.
+/// Keeps objects: named bytes, written whole or as they grow, read whole or in part.
+///
+/// What is long, such as a recording, is written with [`ObjectStore::create`] and put together with
+/// [`ObjectStore::compose`]; neither needs more memory than one piece.
 #[async_trait]
 pub trait ObjectStore: fmt::Debug + Send + Sync {
     /// Writes an object, replacing one of the same name. A reader sees the old bytes or the new, never a mixture.
@@ -25,6 +28,25 @@ pub trait ObjectStore: fmt::Debug + Send + Sync {
     /// # Errors
     /// `Conflict` if there is one.
     async fn put_if_absent(&self, name: &ObjectName, bytes: Bytes) -> Result<()>;
+
+    /// Begins an object that grows by [`ObjectWriter::append`], and is whole with [`ObjectWriter::finish`].
+    ///
+    /// A directory shows it under its name at once, as long as it is so far, and keeps that if the process is killed.
+    /// A store that shows objects only when they are whole (multipart uploads of S3) must complete what a killed process
+    /// left behind when it is opened again; it may lose the last part that had not its least size.
+    ///
+    /// # Errors
+    /// `Conflict` if there is an object of that name.
+    async fn create(&self, name: &ObjectName) -> Result<Box<dyn ObjectWriter>>;
+
+    /// Writes an object that is made of pieces, replacing one of the same name, which may be among the pieces.
+    ///
+    /// As with [`ObjectStore::put`], a reader sees the old bytes or the new. The store copies what it has itself: those
+    /// bytes pass through no memory of this process (`copy_file_range`, `UploadPartCopy`).
+    ///
+    /// # Errors
+    /// `NotFound` if an object of a piece is not there; `Invalid` if a range does not lie within its object.
+    async fn compose(&self, name: &ObjectName, pieces: &[Piece]) -> Result<ObjectInfo>;
 
     /// Reads an object, or the bytes of `range`, shortened at its end.
     ///
@@ -49,6 +71,37 @@ pub trait ObjectStore: fmt::Debug + Send + Sync {
     /// # Errors
     /// `NotFound` where there is none.
     async fn delete(&self, name: &ObjectName) -> Result<()>;
+}
+
+/// Writes one object piece by piece. Dropped without [`ObjectWriter::finish`] it leaves what a crash would.
+#[async_trait]
+pub trait ObjectWriter: fmt::Debug + Send {
+    /// Appends `bytes` at the object's end.
+    ///
+    /// # Errors
+    /// As any call. Then nothing of them is part of the object, and the same call may be made again.
+    async fn append(&mut self, bytes: Bytes) -> Result<()>;
+
+    /// Makes the object whole and durable. Nothing can be appended any more.
+    ///
+    /// # Errors
+    /// As any call; it may be made again.
+    async fn finish(&mut self) -> Result<ObjectInfo>;
+
+    /// Removes what was written.
+    ///
+    /// # Errors
+    /// As any call; it may be made again.
+    async fn abort(&mut self) -> Result<()>;
+}
+
+/// A part of an object that [`ObjectStore::compose`] makes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// These bytes.
+    Bytes(Bytes),
+    /// Bytes of another object.
+    Of(ObjectName, Range<u64>),
 }
 
 /// Bytes read from an object.
