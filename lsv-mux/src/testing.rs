@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use lsv_core::codec::FourCc;
-use lsv_core::media::{Codec, Kind, MediaFrame, Track, Tracks};
+use lsv_core::media::{Codec, Kind, MediaFrame, Track, TrackName, Tracks};
 use lsv_core::time::Timestamp;
 
 use crate::fuzzing;
@@ -49,3 +49,12 @@ pub(crate) fn access_unit(units: &[&[u8]]) -> Bytes {
     }
     out.freeze()
 }
+
+pub(crate) const VIDEO: TrackName = TrackName {
+    kind: Kind::Video,
+    id: 0,
+};
+pub(crate) const AUDIO: TrackName = TrackName {
+    kind: Kind::Audio,
+    id: 0,
+};

@@ -1,5 +1,6 @@
 //! The media model: what a publisher sends, once parsed, and all that an output needs to see.
 
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -22,6 +23,30 @@ pub enum Kind {
     Audio,
     /// Script data: AMF0 messages such as `onMetaData`, `onTextData`.
     Data,
+}
+
+/// Names a track within its stream: by what it carries, and by the publisher's number for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TrackName {
+    /// What it carries.
+    pub kind: Kind,
+    /// Its number within its kind; see [`Track::id`].
+    pub id: u8,
+}
+
+impl fmt::Display for TrackName {
+    /// `video`, `audio`, and `audio2` for another than track 0, as in file names.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            Kind::Video => "video",
+            Kind::Audio => "audio",
+            Kind::Data => "data",
+        })?;
+        match self.id {
+            0 => Ok(()),
+            id => write!(f, "{id}"),
+        }
+    }
 }
 
 /// The codec of a track, with the configuration that a decoder needs before the first frame.
@@ -180,9 +205,17 @@ impl Track {
         Self { channels, ..self }
     }
 
+    /// Its name within its stream.
+    pub fn name(&self) -> TrackName {
+        TrackName {
+            kind: self.kind,
+            id: self.id,
+        }
+    }
+
     /// Whether a decoder that was set up for `other` goes on with this one: only what is said beside the codec differs.
     pub fn decodes_like(&self, other: &Self) -> bool {
-        (self.kind, self.id) == (other.kind, other.id) && self.codec == other.codec
+        self.name() == other.name() && self.codec == other.codec
     }
 }
 

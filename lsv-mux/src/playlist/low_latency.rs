@@ -3,21 +3,20 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use lsv_core::media::Kind;
+use lsv_core::media::TrackName;
 
-use super::{KINDS, put, put_date, put_head};
+use super::{put, put_date, put_head};
 use crate::segmenter::{Init, Rendition, Segment};
-use crate::window::name::of_kind;
 use crate::window::snapshot::Snapshot;
 
 /// `cmaf/video.m3u8` or `cmaf/audio.m3u8`. There are parts before it is known how long segments get, but a playlist
 /// that shows them would have to change its target duration.
-pub(crate) fn render(window: &Snapshot, kind: Kind) -> Option<String> {
+pub(crate) fn render(window: &Snapshot, track: TrackName) -> Option<String> {
     if !window.target_known {
         return None;
     }
-    let listed = window.listed_media(kind);
-    let open = window.open_media(kind);
+    let listed = window.listed_media(track);
+    let open = window.open_media(track);
     let first = listed
         .first()
         .map(AsRef::as_ref)
@@ -30,7 +29,7 @@ pub(crate) fn render(window: &Snapshot, kind: Kind) -> Option<String> {
     );
     put_low_latency(&mut out, window);
     put_head(&mut out, Some(first), window.next_sequence);
-    let renditions = listed.iter().filter_map(|segment| segment.rendition(kind));
+    let renditions = listed.iter().filter_map(|segment| segment.rendition(track));
     if renditions
         .chain(open.map(|(_, rendition)| rendition))
         .all(|rendition| rendition.independent)
@@ -39,7 +38,7 @@ pub(crate) fn render(window: &Snapshot, kind: Kind) -> Option<String> {
     }
     let mut media = Media {
         out: &mut out,
-        kind,
+        track,
         map: None,
     };
     let with_parts = parts_from(listed, window.target_duration);
@@ -52,7 +51,7 @@ pub(crate) fn render(window: &Snapshot, kind: Kind) -> Option<String> {
     }
     match window.ended {
         true => out.push_str("#EXT-X-ENDLIST\n"),
-        false => put_ahead(&mut out, window, kind),
+        false => put_ahead(&mut out, window, track),
     }
     Some(out)
 }
@@ -69,11 +68,10 @@ fn put_low_latency(out: &mut String, window: &Snapshot) {
     put!(out, "#EXT-X-PART-INF:PART-TARGET={part_target:.3}\n");
 }
 
-/// The hint of the next part, and where the other rendition stands.
-fn put_ahead(out: &mut String, window: &Snapshot, kind: Kind) {
-    let word = of_kind(kind);
+/// The hint of the next part, and where the other renditions stand.
+fn put_ahead(out: &mut String, window: &Snapshot, track: TrackName) {
     let parts = window
-        .open_media(kind)
+        .open_media(track)
         .map_or(0, |(_, rendition)| rendition.parts.len());
     // Behind a discontinuity the hint would need tags that come only with the part.
     let continues = window
@@ -84,10 +82,10 @@ fn put_ahead(out: &mut String, window: &Snapshot, kind: Kind) {
         let sequence = window.next_sequence;
         put!(
             out,
-            "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"{word}-{sequence}.{parts}.m4s\"\n"
+            "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"{track}-{sequence}.{parts}.m4s\"\n"
         );
     }
-    for other in KINDS.into_iter().filter(|other| *other != kind) {
+    for other in window.cmaf_tracks().filter(|other| *other != track) {
         let open = window.open_media(other);
         let closed = window.listed_media(other).last().map(AsRef::as_ref);
         let newest =
@@ -95,8 +93,7 @@ fn put_ahead(out: &mut String, window: &Snapshot, kind: Kind) {
         if let Some((segment, rendition)) = newest {
             put!(
                 out,
-                "#EXT-X-RENDITION-REPORT:URI=\"{}.m3u8\",LAST-MSN={},LAST-PART={}\n",
-                of_kind(other),
+                "#EXT-X-RENDITION-REPORT:URI=\"{other}.m3u8\",LAST-MSN={},LAST-PART={}\n",
                 segment.sequence,
                 rendition.parts.len().saturating_sub(1)
             );
@@ -118,23 +115,23 @@ fn parts_from(listed: &[Arc<Segment>], target_duration: u64) -> usize {
 
 struct Media<'a> {
     out: &'a mut String,
-    kind: Kind,
+    track: TrackName,
     /// The EXT-X-MAP in force.
     map: Option<u64>,
 }
 
 impl Media<'_> {
     fn segment(&mut self, segment: &Segment, with_parts: bool) {
-        let word = of_kind(self.kind);
+        let track = self.track;
         let sequence = segment.sequence;
-        let Some(rendition) = segment.rendition(self.kind) else {
+        let Some(rendition) = segment.rendition(self.track) else {
             // The numbers of all renditions go together, so one that has nothing here says so.
             self.discontinuity(segment);
             put_date(self.out, segment.wall());
             let seconds = segment.duration.as_secs_f64();
             put!(
                 self.out,
-                "#EXT-X-GAP\n#EXTINF:{seconds:.5},\n{word}-{sequence}.m4s\n"
+                "#EXT-X-GAP\n#EXTINF:{seconds:.5},\n{track}-{sequence}.m4s\n"
             );
             return;
         };
@@ -144,7 +141,7 @@ impl Media<'_> {
         }
         put!(
             self.out,
-            "#EXTINF:{:.5},\n{word}-{sequence}.m4s\n",
+            "#EXTINF:{:.5},\n{track}-{sequence}.m4s\n",
             rendition.seconds()
         );
     }
@@ -163,24 +160,24 @@ impl Media<'_> {
 
     fn map(&mut self, init: &Init) {
         if self.map.replace(init.number) != Some(init.number) {
-            let word = of_kind(self.kind);
+            let track = self.track;
             put!(
                 self.out,
-                "#EXT-X-MAP:URI=\"{word}-init-{}.mp4\"\n",
+                "#EXT-X-MAP:URI=\"{track}-init-{}.mp4\"\n",
                 init.number
             );
         }
     }
 
     fn parts(&mut self, segment: &Segment, rendition: &Rendition) {
-        let word = of_kind(self.kind);
+        let track = self.track;
         let timescale = f64::from(rendition.init.timescale);
         for (index, part) in rendition.parts.iter().enumerate() {
             let seconds = part.duration as f64 / timescale;
             let sequence = segment.sequence;
             put!(
                 self.out,
-                "#EXT-X-PART:DURATION={seconds:.5},URI=\"{word}-{sequence}.{index}.m4s\""
+                "#EXT-X-PART:DURATION={seconds:.5},URI=\"{track}-{sequence}.{index}.m4s\""
             );
             self.out.push_str(if part.independent {
                 ",INDEPENDENT=YES\n"

@@ -1,6 +1,6 @@
 //! Bit rates and frame rates as measured, for what playlists promise.
 
-use lsv_core::media::Kind;
+use lsv_core::media::TrackName;
 
 use crate::segmenter::{Rendition, Segment};
 use crate::window::snapshot::Snapshot;
@@ -14,8 +14,8 @@ pub(super) struct Bandwidth {
     pub(super) average: u64,
 }
 
-/// The bandwidth of `kinds` together, over the newest segments, or over the first parts while there are none.
-pub(super) fn bandwidth(window: &Snapshot, kinds: &[Kind]) -> Bandwidth {
+/// The bandwidth of `tracks` together, over the newest segments, or over the first parts while there are none.
+pub(super) fn bandwidth(window: &Snapshot, tracks: &[TrackName]) -> Bandwidth {
     let closed: Vec<&Segment> = window
         .segments
         .iter()
@@ -33,7 +33,7 @@ pub(super) fn bandwidth(window: &Snapshot, kinds: &[Kind]) -> Bandwidth {
     }
     let (mut peak, mut bits, mut seconds) = (0.0, 0.0, 0.0);
     for segment in measured {
-        let renditions = || kinds.iter().filter_map(|kind| segment.rendition(*kind));
+        let renditions = || tracks.iter().filter_map(|track| segment.rendition(*track));
         let segment_bits = renditions()
             .map(|rendition| rendition.size() as f64 * 8.0)
             .sum::<f64>();
@@ -59,15 +59,12 @@ pub(super) fn frame_rate(window: &Snapshot) -> Option<f64> {
         .chain(&window.open)
         .filter(|segment| segment.run.number == run.number);
     let (mut frames, mut seconds) = (0.0, 0.0);
-    for rendition in of_run.filter_map(|segment| segment.video.as_ref()) {
+    for rendition in of_run.filter_map(|segment| segment.video()) {
         frames += f64::from(rendition.samples);
         seconds += rendition.seconds();
     }
     let measured = (seconds > 0.0).then(|| frames / seconds);
-    let picture = run
-        .video
-        .as_ref()
-        .and_then(|init| init.track.codec.picture());
+    let picture = run.video().and_then(|init| init.track.codec.picture());
     let said = picture
         .and_then(|picture| picture.frame_rate_millis)
         .map(|millis| f64::from(millis) / 1000.0);

@@ -5,7 +5,6 @@
 use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
-use lsv_core::media::Kind;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
@@ -59,5 +58,3 @@ fn date(wall: SystemTime) -> String {
 fn between(earlier: SystemTime, later: SystemTime) -> Duration {
     later.duration_since(earlier).unwrap_or_default()
 }
-
-const KINDS: [Kind; 2] = [Kind::Video, Kind::Audio];

@@ -4,19 +4,17 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lsv_core::media::Kind;
+use lsv_core::media::TrackName;
 
 use super::measure::{bandwidth, frame_rate};
-use super::{KINDS, between, date, put};
+use super::{between, date, put};
 use crate::segmenter::{Init, Segment};
-use crate::window::name::of_kind;
 use crate::window::snapshot::Snapshot;
 
 /// `manifest.mpd`, once there is a segment.
 pub(crate) fn render(window: &Snapshot) -> Option<String> {
     let listed = window.listed_cmaf();
-    let has_media = |segment: &Arc<Segment>| segment.video.is_some() || segment.audio.is_some();
-    if !listed.iter().any(has_media) {
+    if listed.iter().all(|segment| segment.renditions.is_empty()) {
         return None;
     }
     let mut out = String::with_capacity(2048 + listed.len() * 128);
@@ -93,42 +91,42 @@ fn put_period(out: &mut String, window: &Snapshot, segments: &[Arc<Segment>]) {
         run.number,
         period(start)
     );
-    for kind in KINDS {
-        let Some(init) = run.init(kind) else {
-            continue;
-        };
-        if segments
-            .iter()
-            .any(|segment| segment.rendition(kind).is_some())
-        {
-            put_adaptation_set(out, window, segments, init);
+    for (id, init) in run.inits.iter().enumerate() {
+        let name = init.track.name();
+        let mut renditions = segments.iter().map(|segment| segment.rendition(name));
+        if renditions.any(|rendition| rendition.is_some()) {
+            put_adaptation_set(out, window, segments, (id, init));
         }
     }
     out.push_str("  </Period>\n");
 }
 
-fn put_adaptation_set(out: &mut String, window: &Snapshot, segments: &[Arc<Segment>], init: &Init) {
-    let kind = init.track.kind;
-    let word = of_kind(kind);
-    let id = u8::from(kind == Kind::Audio);
+fn put_adaptation_set(
+    out: &mut String,
+    window: &Snapshot,
+    segments: &[Arc<Segment>],
+    (id, init): (usize, &Init),
+) {
+    let name = init.track.name();
+    let word = TrackName { id: 0, ..name };
     put!(
         out,
         "    <AdaptationSet id=\"{id}\" contentType=\"{word}\" mimeType=\"{word}/mp4\" segmentAlignment=\"true\""
     );
     let independent = segments
         .iter()
-        .filter_map(|segment| segment.rendition(kind))
+        .filter_map(|segment| segment.rendition(name))
         .all(|rendition| rendition.independent);
     out.push_str(if independent {
         " startWithSAP=\"1\">\n"
     } else {
         ">\n"
     });
-    let rate = bandwidth(window, &[kind]).peak;
+    let rate = bandwidth(window, &[name]).peak;
     let codecs = init.track.codec.rfc6381();
     put!(
         out,
-        "      <Representation id=\"{word}\" codecs=\"{codecs}\" bandwidth=\"{rate}\""
+        "      <Representation id=\"{name}\" codecs=\"{codecs}\" bandwidth=\"{rate}\""
     );
     if let Some(picture) = init.track.codec.picture() {
         let (width, height) = (picture.width, picture.height);
@@ -150,11 +148,10 @@ fn put_adaptation_set(out: &mut String, window: &Snapshot, segments: &[Arc<Segme
 }
 
 fn put_template(out: &mut String, segments: &[Arc<Segment>], init: &Init) {
-    let kind = init.track.kind;
-    let word = of_kind(kind);
+    let name = init.track.name();
     let present = segments
         .iter()
-        .filter_map(|segment| Some((segment, segment.rendition(kind)?)));
+        .filter_map(|segment| Some((segment, segment.rendition(name)?)));
     let Some(first) = segments.first() else {
         return;
     };
@@ -170,12 +167,12 @@ fn put_template(out: &mut String, segments: &[Arc<Segment>], init: &Init) {
     );
     put!(
         out,
-        " initialization=\"cmaf/{word}-init-{}.mp4\"",
+        " initialization=\"cmaf/{name}-init-{}.mp4\"",
         init.number
     );
     // By time, not by number: numbers count on over a segment in which the track is silent, and ffmpeg 5.1 counts the
     // entries of a timeline from 0 whatever `startNumber` says.
-    put!(out, " media=\"cmaf/{word}-{}-$Time$.m4s\">\n", init.number);
+    put!(out, " media=\"cmaf/{name}-{}-$Time$.m4s\">\n", init.number);
     out.push_str("          <SegmentTimeline>\n");
     let mut end = None;
     for (_, rendition) in present {

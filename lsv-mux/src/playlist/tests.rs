@@ -1,14 +1,14 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use lsv_core::media::{Kind, MediaFrame};
+use lsv_core::media::MediaFrame;
 use lsv_core::time::Timestamp;
 use m3u8_rs::{MasterPlaylist, MediaPlaylist};
 use proptest::prelude::*;
 
 use super::*;
 use crate::segmenter::synthetic::{Rig, Source};
-use crate::testing;
+use crate::testing::{self, AUDIO, VIDEO};
 use crate::window::Limits;
 use crate::window::snapshot::Snapshot;
 
@@ -48,7 +48,7 @@ fn hls() {
 #[test]
 fn low_latency() {
     let rig = rig(&Source::default(), 20_500);
-    let text = low_latency::render(&rig.snapshot, Kind::Video).unwrap();
+    let text = low_latency::render(&rig.snapshot, VIDEO).unwrap();
     let playlist = media(&text);
     assert_eq!(
         (playlist.target_duration, playlist.media_sequence),
@@ -68,7 +68,7 @@ fn low_latency() {
     }
     // Three target durations of parts, and those of the segment that grows.
     assert_eq!(text.matches("#EXT-X-PART:").count(), 3 * 10 + 2);
-    let audio = low_latency::render(&rig.snapshot, Kind::Audio).unwrap();
+    let audio = low_latency::render(&rig.snapshot, AUDIO).unwrap();
     assert_eq!(media(&audio).media_sequence, 1004);
 }
 
@@ -179,8 +179,8 @@ fn a_resumed_stream_has_one_discontinuity_and_a_second_period() {
     );
     for text in [
         hls::render(&rig.snapshot).unwrap(),
-        low_latency::render(&rig.snapshot, Kind::Video).unwrap(),
-        low_latency::render(&rig.snapshot, Kind::Audio).unwrap(),
+        low_latency::render(&rig.snapshot, VIDEO).unwrap(),
+        low_latency::render(&rig.snapshot, AUDIO).unwrap(),
     ] {
         assert_eq!(text.matches("#EXT-X-DISCONTINUITY\n").count(), 1, "{text}");
         assert!(!text.contains("DISCONTINUITY-SEQUENCE"));
@@ -213,8 +213,8 @@ fn an_ended_stream_says_so_everywhere() {
     rig.end();
     let texts = [
         hls::render(&rig.snapshot).unwrap(),
-        low_latency::render(&rig.snapshot, Kind::Video).unwrap(),
-        low_latency::render(&rig.snapshot, Kind::Audio).unwrap(),
+        low_latency::render(&rig.snapshot, VIDEO).unwrap(),
+        low_latency::render(&rig.snapshot, AUDIO).unwrap(),
     ];
     for text in texts {
         assert!(text.ends_with("#EXT-X-ENDLIST\n"), "{text}");
@@ -251,8 +251,8 @@ fn the_target_duration_of_a_regular_encoder_never_changes() {
         Rig::new().push_each(&source.frames(22_000), |window| {
             let texts = [
                 hls::render(window),
-                low_latency::render(window, Kind::Video),
-                low_latency::render(window, Kind::Audio),
+                low_latency::render(window, VIDEO),
+                low_latency::render(window, AUDIO),
             ];
             for text in texts.into_iter().flatten() {
                 playlists += 1;
@@ -271,7 +271,7 @@ fn parts_are_listed_once_key_frames_tell_how_long_segments_get() {
             ..Source::default()
         };
         let rig = rig(&source, 1_300);
-        let playlist = low_latency::render(&rig.snapshot, Kind::Video);
+        let playlist = low_latency::render(&rig.snapshot, VIDEO);
         assert_eq!(playlist.is_some(), listed, "{gop}");
     }
 }
@@ -289,8 +289,8 @@ impl Follower {
     fn check(&mut self, window: &Snapshot) {
         let texts = [
             ("ts", hls::render(window)),
-            ("video", low_latency::render(window, Kind::Video)),
-            ("audio", low_latency::render(window, Kind::Audio)),
+            ("video", low_latency::render(window, VIDEO)),
+            ("audio", low_latency::render(window, AUDIO)),
         ];
         for (name, text) in texts {
             if let Some(text) = text {

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! A run starts at a video key frame and has a fixed set of tracks, so within a run every segment decodes with the
-//! same headers and numbers count on; what cannot be so is a new run. Of a publisher's tracks only the default ones
-//! are carried. The segmenter is pure: the wall clock comes in with each frame.
+//! same headers and numbers count on; what cannot be so is a new run. Of a publisher's tracks the default video and
+//! all audio are carried. The segmenter is pure: the wall clock comes in with each frame.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -70,8 +70,7 @@ pub struct Segmenter {
     waiting: Waiting,
     running: Option<Running>,
     /// The headers of the last run, used again while the configuration stays.
-    video_init: Option<Arc<Init>>,
-    audio_init: Option<Arc<Init>>,
+    inits: Vec<Arc<Init>>,
     /// It was said once that CMAF does not carry some track.
     warned: bool,
     /// When the last run ended by its own count: the next one cannot begin earlier.
@@ -90,8 +89,7 @@ impl Segmenter {
             epoch: None,
             waiting: Waiting::default(),
             running: None,
-            video_init: None,
-            audio_init: None,
+            inits: Vec::new(),
             warned: false,
             run_end: None,
             closed: Vec::new(),
@@ -107,7 +105,7 @@ impl Segmenter {
 
     /// Takes the next frame, which arrived at `now`. Says whether there is a new part or segment.
     pub fn push(&mut self, frame: &MediaFrame, now: SystemTime) -> bool {
-        if frame.kind() == Kind::Data || !frame.is_default {
+        if !is_carried(frame) {
             return false;
         }
         if self
@@ -116,6 +114,9 @@ impl Segmenter {
             .is_some_and(|epoch| epoch != frame.epoch)
         {
             self.interrupt();
+        }
+        if frame.kind() == Kind::Audio {
+            self.waiting.expect_audio(frame.track.name());
         }
         self.route(frame, now);
         self.parts.take_made() || !self.closed.is_empty()
@@ -195,23 +196,23 @@ impl Segmenter {
             return;
         };
         let mut tracks = Tracks::default();
-        for (frame, _) in &held {
-            let slot = match frame.kind() {
-                Kind::Video => &mut tracks.video,
-                _ => &mut tracks.audio,
-            };
-            slot.get_or_insert_with(|| Arc::clone(&frame.track));
+        let (defaults, others): (Vec<_>, Vec<_>) =
+            held.iter().partition(|(frame, _)| frame.is_default);
+        for (frame, _) in defaults.into_iter().chain(others) {
+            if tracks.find(frame.kind(), frame.track.id).is_none() {
+                tracks.set(&frame.track);
+            }
         }
         let start = self.run_end.map_or(*arrival, |end| end.max(*arrival));
         let run = Arc::new(Run {
             number: self.next_run,
             start,
             origin: first.pts(),
-            video: self.init(tracks.video.as_ref()),
-            audio: self.init(tracks.audio.as_ref()),
+            inits: tracks.iter().filter_map(|track| self.init(track)).collect(),
         });
+        self.inits.clone_from(&run.inits);
         self.next_run += 1;
-        self.parts.lead(if run.video.is_some() {
+        self.parts.lead(if run.video().is_some() {
             Kind::Video
         } else {
             Kind::Audio
@@ -225,30 +226,34 @@ impl Segmenter {
     }
 
     /// The header for `track`, the last one where nothing changed.
-    fn init(&mut self, track: Option<&Arc<Track>>) -> Option<Arc<Init>> {
-        let track = track?;
-        let last = match track.kind {
-            Kind::Video => &mut self.video_init,
-            Kind::Audio => &mut self.audio_init,
-            Kind::Data => return None,
-        };
-        if last.as_ref().is_none_or(|init| !same(&init.track, track)) {
-            *last = match mp4::init(track) {
-                Ok(bytes) => Some(Arc::new(Init {
-                    number: self.next_sequence,
-                    bytes,
-                    track: Arc::clone(track),
-                    timescale: mp4::timescale(track),
-                })),
-                Err(error) => {
-                    if self.settings.cmaf && !std::mem::replace(&mut self.warned, true) {
-                        tracing::warn!(%error, "CMAF outputs go on without this track");
-                    }
-                    None
-                }
-            };
+    fn init(&mut self, track: &Arc<Track>) -> Option<Arc<Init>> {
+        let mut last = self.inits.iter();
+        if let Some(init) = last.find(|init| same(&init.track, track)) {
+            return Some(Arc::clone(init));
         }
-        last.clone()
+        match mp4::init(track) {
+            Ok(bytes) => Some(Arc::new(Init {
+                number: self.next_sequence,
+                bytes,
+                track: Arc::clone(track),
+                timescale: mp4::timescale(track),
+            })),
+            Err(error) => {
+                if self.settings.cmaf && !std::mem::replace(&mut self.warned, true) {
+                    tracing::warn!(%error, "CMAF outputs go on without this track");
+                }
+                None
+            }
+        }
+    }
+}
+
+/// Outputs carry the default video track and all audio tracks.
+fn is_carried(frame: &MediaFrame) -> bool {
+    match frame.kind() {
+        Kind::Video => frame.is_default,
+        Kind::Audio => true,
+        Kind::Data => false,
     }
 }
 

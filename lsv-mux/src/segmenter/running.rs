@@ -5,10 +5,10 @@ use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use lsv_core::hub::Settings;
-use lsv_core::media::{Kind, MediaFrame, Tracks};
+use lsv_core::media::{Kind, MediaFrame, Track, Tracks};
 use lsv_core::time::Timestamp;
 
-use super::segment::{Run, Segment, TsSegment};
+use super::segment::{Init, Run, Segment, TsSegment};
 use super::track::{Packer, Parts};
 use super::{Options, same};
 use crate::ts;
@@ -39,6 +39,7 @@ pub(super) struct Muxer {
 pub(super) struct Running {
     run: Arc<Run>,
     tracks: Tracks,
+    lanes: Vec<Lane>,
     /// The number of its first segment.
     first: u64,
     /// Decides where segments start.
@@ -56,6 +57,19 @@ pub(super) struct Running {
     group: Option<Duration>,
 }
 
+/// One track of the run.
+#[derive(Debug)]
+struct Lane {
+    track: Arc<Track>,
+    /// The default track of its kind. Segments wait for it; another one may be silent for a while.
+    is_default: bool,
+    /// Its header and what makes its parts, where CMAF carries it and is on.
+    init: Option<Arc<Init>>,
+    packer: Option<Packer>,
+    /// It has sent something in the open segment.
+    seen: bool,
+}
+
 /// The open segment.
 #[derive(Debug)]
 struct Open {
@@ -70,10 +84,6 @@ struct Open {
     /// every segment in the window would keep.
     ts: Option<BytesMut>,
     ts_frames: u32,
-    video: Option<Packer>,
-    audio: Option<Packer>,
-    has_video: bool,
-    has_audio: bool,
 }
 
 impl Running {
@@ -102,11 +112,11 @@ impl Running {
                 cmaf: false,
                 ts: None,
                 ts_frames: 0,
-                video: None,
-                audio: None,
-                has_video: false,
-                has_audio: false,
             },
+            lanes: tracks
+                .iter()
+                .map(|track| Lane::new(track, &tracks, &run))
+                .collect(),
             run,
             tracks,
         }
@@ -134,10 +144,9 @@ impl Running {
         if self.changing && leads && starts {
             return Verdict::Restart;
         }
-        let enough =
-            elapsed >= self.earliest(settings) || self.open.size() >= options.segment_bytes / 2;
+        let enough = elapsed >= self.earliest(settings) || self.size() >= options.segment_bytes / 2;
         let due = leads && starts && enough;
-        let overdue = elapsed >= longest || self.open.is_full(options);
+        let overdue = elapsed >= longest || self.is_full(options);
         match due || overdue {
             false => Verdict::Take,
             // A track fell silent: numbering on without its segments would mislead players.
@@ -158,15 +167,13 @@ impl Running {
             false => open.ts = None,
         }
         open.cmaf = settings.cmaf;
-        for (packer, init) in [
-            (&mut open.video, &self.run.video),
-            (&mut open.audio, &self.run.audio),
-        ] {
-            match init {
-                Some(init) if settings.cmaf => packer
+        for lane in &mut self.lanes {
+            match &lane.init {
+                Some(init) if settings.cmaf => lane
+                    .packer
                     .get_or_insert_with(|| Packer::new(init))
                     .begin(open.sequence),
-                _ => *packer = None,
+                _ => lane.packer = None,
             }
         }
     }
@@ -188,21 +195,15 @@ impl Running {
             }
             self.last_key = frame.dts;
         }
-        let open = &mut self.open;
-        let packer = match frame.kind() {
-            Kind::Video => {
-                open.has_video = true;
-                &mut open.video
+        let name = frame.track.name();
+        if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.track.name() == name) {
+            lane.seen = true;
+            if let Some(packer) = &mut lane.packer {
+                packer.push(frame, parts);
             }
-            _ => {
-                open.has_audio = true;
-                &mut open.audio
-            }
-        };
-        if let Some(packer) = packer {
-            packer.push(frame, parts);
         }
-        let Some(out) = &mut open.ts else {
+        let open = &mut self.open;
+        let Some(out) = open.ts.as_mut().filter(|_| frame.is_default) else {
             return;
         };
         match muxer.ts.push(frame, out) {
@@ -217,17 +218,17 @@ impl Running {
     /// Closes the open segment in front of `next`, or for good.
     pub(super) fn close(&mut self, next: Option<&MediaFrame>, parts: &mut Parts) -> Segment {
         let end = next.map_or_else(|| self.end(), |next| next.dts);
-        let open = &mut self.open;
-        let mut finish = |packer: &mut Option<Packer>, kind: Kind| {
-            let packer = packer.as_mut()?;
-            let of_this_track = next.filter(|next| next.kind() == kind);
+        let finish = |lane: &mut Lane| {
+            lane.seen = false;
+            let packer = lane.packer.as_mut()?;
+            let of_this_track = next.filter(|next| next.track.name() == lane.track.name());
             if next.is_none() || of_this_track.is_some() {
                 packer.settle(of_this_track, parts);
             }
             packer.close(parts)
         };
-        let video = finish(&mut open.video, Kind::Video);
-        let audio = finish(&mut open.audio, Kind::Audio);
+        let renditions = self.lanes.iter_mut().filter_map(finish).collect();
+        let open = &mut self.open;
         let segment = Segment {
             sequence: open.sequence,
             run: Arc::clone(&self.run),
@@ -236,15 +237,13 @@ impl Running {
             duration: end.since(open.from).max(SHORTEST),
             cmaf: open.cmaf,
             ts: open.take_ts(),
-            video,
-            audio,
+            renditions,
         };
         if let Some(next) = next {
             open.sequence += 1;
             open.discontinuity = false;
             (open.from, open.start) = (next.dts, next.pts());
             open.independent = next.key || self.leader == Kind::Audio;
-            (open.has_video, open.has_audio) = (false, false);
         }
         segment
     }
@@ -252,7 +251,7 @@ impl Running {
     /// The open segment with its finished parts.
     pub(super) fn snapshot(&self) -> Segment {
         let open = &self.open;
-        let rendition = |packer: &Option<Packer>| packer.as_ref()?.rendition().cloned();
+        let renditions = self.packers().filter_map(Packer::rendition);
         Segment {
             sequence: open.sequence,
             run: Arc::clone(&self.run),
@@ -261,8 +260,7 @@ impl Running {
             duration: self.last.since(open.from),
             cmaf: open.cmaf,
             ts: None,
-            video: rendition(&open.video),
-            audio: rendition(&open.audio),
+            renditions: renditions.cloned().collect(),
         }
     }
 
@@ -285,15 +283,12 @@ impl Running {
     /// A picture or two without sound, of which nothing is public yet: what a publisher leaves that vanishes right after
     /// a key frame. As a segment it would be a gap in the playlist of the sound.
     pub(super) fn is_stub(&self) -> bool {
-        let packers = [&self.open.video, &self.open.audio];
+        let mut seen = self.lanes.iter().filter(|lane| lane.seen);
         self.open.sequence > self.first
-            && self.open.has_video
+            && seen.any(|lane| lane.track.kind == Kind::Video)
             && self.misses_a_track()
             && self.last.since(self.open.from) < STUB
-            && packers
-                .into_iter()
-                .flatten()
-                .all(|packer| packer.parts() == 0)
+            && self.packers().all(|packer| packer.parts() == 0)
     }
 
     /// The wall clock at the start of the open segment.
@@ -323,35 +318,44 @@ impl Running {
     }
 
     fn knows(&self, frame: &MediaFrame) -> bool {
-        let known = match frame.kind() {
-            Kind::Video => &self.tracks.video,
-            Kind::Audio => &self.tracks.audio,
-            Kind::Data => &None,
-        };
-        known
-            .as_ref()
-            .is_some_and(|known| same(known, &frame.track))
+        self.lanes
+            .iter()
+            .any(|lane| same(&lane.track, &frame.track))
     }
 
     fn misses_a_track(&self) -> bool {
-        (self.tracks.video.is_some() && !self.open.has_video)
-            || (self.tracks.audio.is_some() && !self.open.has_audio)
+        self.lanes.iter().any(|lane| lane.is_default && !lane.seen)
+    }
+
+    fn packers(&self) -> impl Iterator<Item = &Packer> {
+        self.lanes.iter().filter_map(|lane| lane.packer.as_ref())
+    }
+
+    /// What the open segment holds in memory, in all formats: small frames grow to many times their size on the way.
+    fn size(&self) -> usize {
+        let ts = self.open.ts.as_ref().map_or(0, BytesMut::len);
+        ts + self.packers().map(Packer::size).sum::<usize>()
+    }
+
+    fn is_full(&self, options: &Options) -> bool {
+        let mut packers = self.packers();
+        self.size() >= options.segment_bytes || packers.any(|packer| packer.parts() >= MAX_PARTS)
+    }
+}
+
+impl Lane {
+    fn new(track: &Arc<Track>, tracks: &Tracks, run: &Run) -> Self {
+        Self {
+            track: Arc::clone(track),
+            is_default: tracks.is_default(track),
+            init: run.init(track.name()).cloned(),
+            packer: None,
+            seen: false,
+        }
     }
 }
 
 impl Open {
-    /// What it holds in memory, in all formats: small frames grow to many times their size on the way.
-    fn size(&self) -> usize {
-        let packers = [&self.video, &self.audio].into_iter().flatten();
-        let ts = self.ts.as_ref().map_or(0, BytesMut::len);
-        ts + packers.map(Packer::size).sum::<usize>()
-    }
-
-    fn is_full(&self, options: &Options) -> bool {
-        let mut packers = [&self.video, &self.audio].into_iter().flatten();
-        self.size() >= options.segment_bytes || packers.any(|packer| packer.parts() >= MAX_PARTS)
-    }
-
     fn take_ts(&mut self) -> Option<TsSegment> {
         let packets = self.ts.as_mut()?;
         let bytes = Bytes::copy_from_slice(packets);

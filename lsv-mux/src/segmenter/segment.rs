@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use lsv_core::media::{Kind, Track};
+use lsv_core::media::{Kind, Track, TrackName};
 use lsv_core::time::Timestamp;
 
 /// A stretch of a stream without discontinuity: one epoch under one set of codec configurations.
@@ -16,10 +16,8 @@ pub struct Run {
     pub start: SystemTime,
     /// The presentation time of that frame.
     pub origin: Timestamp,
-    /// The CMAF header of its video, if it has video that CMAF carries.
-    pub video: Option<Arc<Init>>,
-    /// The CMAF header of its audio, likewise.
-    pub audio: Option<Arc<Init>>,
+    /// The CMAF headers of its tracks, as far as CMAF carries them: video, then default audio, then other audio.
+    pub inits: Vec<Arc<Init>>,
 }
 
 impl Run {
@@ -30,13 +28,25 @@ impl Run {
         wall.unwrap_or(self.start)
     }
 
-    /// The CMAF header of its track of `kind`.
-    pub fn init(&self, kind: Kind) -> Option<&Arc<Init>> {
-        match kind {
-            Kind::Video => self.video.as_ref(),
-            Kind::Audio => self.audio.as_ref(),
-            Kind::Data => None,
-        }
+    /// The CMAF header of a track.
+    pub fn init(&self, name: TrackName) -> Option<&Arc<Init>> {
+        self.inits.iter().find(|init| init.track.name() == name)
+    }
+
+    /// The CMAF header of its video.
+    pub fn video(&self) -> Option<&Arc<Init>> {
+        self.of_kind(Kind::Video).next()
+    }
+
+    /// The CMAF headers of its audio, the default track first.
+    pub fn audio(&self) -> impl Iterator<Item = &Arc<Init>> {
+        self.of_kind(Kind::Audio)
+    }
+
+    fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Arc<Init>> {
+        self.inits
+            .iter()
+            .filter(move |init| init.track.kind == kind)
     }
 }
 
@@ -70,20 +80,31 @@ pub struct Segment {
     pub cmaf: bool,
     /// The MPEG-TS segment; never before it closes.
     pub ts: Option<TsSegment>,
-    /// The CMAF video.
-    pub video: Option<Rendition>,
-    /// The CMAF audio.
-    pub audio: Option<Rendition>,
+    /// The CMAF tracks in the order of [`Run::inits`]; one that has sent nothing here is missing.
+    pub renditions: Vec<Rendition>,
 }
 
 impl Segment {
-    /// The CMAF rendition of `kind`.
-    pub fn rendition(&self, kind: Kind) -> Option<&Rendition> {
-        match kind {
-            Kind::Video => self.video.as_ref(),
-            Kind::Audio => self.audio.as_ref(),
-            Kind::Data => None,
-        }
+    /// The CMAF rendition of a track.
+    pub fn rendition(&self, name: TrackName) -> Option<&Rendition> {
+        self.renditions
+            .iter()
+            .find(|rendition| rendition.init.track.name() == name)
+    }
+
+    /// The CMAF rendition of its video.
+    pub fn video(&self) -> Option<&Rendition> {
+        self.of_kind(Kind::Video)
+    }
+
+    /// The CMAF rendition of the first audio track that it has.
+    pub fn audio(&self) -> Option<&Rendition> {
+        self.of_kind(Kind::Audio)
+    }
+
+    fn of_kind(&self, kind: Kind) -> Option<&Rendition> {
+        let mut renditions = self.renditions.iter();
+        renditions.find(|rendition| rendition.init.track.kind == kind)
     }
 
     /// The wall clock at its start.
@@ -94,8 +115,7 @@ impl Segment {
     /// The bytes that it holds in memory.
     pub fn size(&self) -> usize {
         let ts = self.ts.as_ref().map_or(0, |ts| ts.bytes.len());
-        let renditions = [&self.video, &self.audio].into_iter().flatten();
-        ts + renditions.map(Rendition::size).sum::<usize>()
+        ts + self.renditions.iter().map(Rendition::size).sum::<usize>()
     }
 }
 

@@ -2,22 +2,22 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use lsv_core::codec::avc;
-use lsv_core::media::{Codec, Kind, MediaFrame, Track};
+use lsv_core::media::{Codec, Kind, MediaFrame, Track, TrackName};
 use lsv_core::time::Timestamp;
 use proptest::prelude::*;
 
 use super::synthetic::{Rig, Source, base};
 use super::*;
-use crate::testing;
+use crate::testing::{self, VIDEO};
 
 fn millis(segment: &Segment) -> u128 {
     segment.duration.as_millis()
 }
 
-fn ticks(segments: &[Arc<Segment>], kind: Kind) -> u64 {
+fn ticks(segments: &[Arc<Segment>], track: TrackName) -> u64 {
     segments
         .iter()
-        .filter_map(|segment| segment.rendition(kind))
+        .filter_map(|segment| segment.rendition(track))
         .map(|rendition| rendition.duration)
         .sum()
 }
@@ -31,13 +31,13 @@ fn one_second_groups_make_two_second_segments() {
         assert_eq!(segment.sequence, 1000 + n as u64);
         assert_eq!(millis(segment), 2000);
         assert!(!segment.discontinuity);
-        let video = segment.video.as_ref().unwrap();
+        let video = segment.video().unwrap();
         assert_eq!(
             (video.duration, video.samples, video.independent),
             (180_000, 60, true)
         );
         assert!(segment.ts.as_ref().unwrap().independent);
-        let audio = segment.audio.as_ref().unwrap();
+        let audio = segment.audio().unwrap();
         assert!((audio.seconds() - 2.0).abs() < 0.03, "{}", audio.seconds());
     }
 }
@@ -47,7 +47,7 @@ fn the_first_segment_and_parts_come_at_once() {
     let mut rig = Rig::new();
     rig.push(&Source::default().frames(300));
     let open = rig.snapshot.open.as_ref().unwrap();
-    assert_eq!(open.video.as_ref().unwrap().parts.len(), 1);
+    assert_eq!(open.video().unwrap().parts.len(), 1);
     rig.push(&Source::default().frames(2_040)[22..]);
     assert_eq!(rig.closed.len(), 1);
 }
@@ -93,7 +93,7 @@ fn without_key_frames_segments_are_cut_by_time_and_say_so() {
             .iter()
             .all(|segment| !segment.discontinuity && millis(segment) <= 12_040)
     );
-    assert_eq!(ticks(&rig.closed, Kind::Video), 36_000 * 90);
+    assert_eq!(ticks(&rig.closed, VIDEO), 36_000 * 90);
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn too_many_bytes_cut_a_segment() {
     assert!(
         rig.closed
             .iter()
-            .all(|segment| segment.video.as_ref().unwrap().size() < 12_000)
+            .all(|segment| segment.video().unwrap().size() < 12_000)
     );
 }
 
@@ -124,7 +124,7 @@ fn sound_alone_is_cut_by_time() {
     rig.push(&Source::audio_only().frames(10_500));
     assert!(rig.closed.len() >= 4);
     for segment in &rig.closed {
-        assert!(segment.video.is_none() && segment.audio.is_some());
+        assert!(segment.video().is_none() && segment.audio().is_some());
         assert!(
             (2_000..2_030).contains(&millis(segment)),
             "{}",
@@ -138,11 +138,7 @@ fn sound_has_no_gaps_and_never_moves_for_rounding() {
     let mut rig = Rig::new();
     rig.push(&Source::audio_only().frames(60_000));
     let mut next = None;
-    for audio in rig
-        .closed
-        .iter()
-        .filter_map(|segment| segment.audio.as_ref())
-    {
+    for audio in rig.closed.iter().filter_map(|segment| segment.audio()) {
         assert_eq!(audio.duration, u64::from(audio.samples) * 1024);
         assert_eq!(audio.start, next.unwrap_or(audio.start));
         next = Some(audio.start + audio.duration as i64);
@@ -156,7 +152,7 @@ fn a_hole_in_the_sound_stays_where_it_was() {
     let hole = Timestamp::from_millis(2_500)..Timestamp::from_millis(3_000);
     frames.retain(|frame| frame.kind() == Kind::Video || !hole.contains(&frame.dts));
     rig.push(&frames);
-    let audio = rig.closed[2].audio.as_ref().unwrap();
+    let audio = rig.closed[2].audio().unwrap();
     assert!(
         (audio.start().as_secs_f64() - 4.0).abs() < 0.04,
         "{:?}",
@@ -176,7 +172,7 @@ fn too_much_sound_is_squeezed_until_it_is_in_time() {
     }
     frames.sort_by_key(|frame| frame.dts);
     rig.push(&frames);
-    let audio = rig.closed[2].audio.as_ref().unwrap();
+    let audio = rig.closed[2].audio().unwrap();
     assert!(
         (audio.start().as_secs_f64() - 4.0).abs() < 0.05,
         "{:?}",
@@ -209,12 +205,7 @@ fn parts_keep_to_their_target() {
             );
             let target = rig.segmenter.part_target().unwrap().as_secs_f64();
             assert!((0.15..0.25).contains(&target), "{target}");
-            for rendition in rig
-                .closed
-                .iter()
-                .flat_map(|segment| [&segment.video, &segment.audio])
-                .flatten()
-            {
+            for rendition in rig.closed.iter().flat_map(|segment| &segment.renditions) {
                 let (last, parts) = rendition.parts.split_last().unwrap();
                 let seconds =
                     |part: &Part| part.duration as f64 / f64::from(rendition.init.timescale);
@@ -255,7 +246,7 @@ fn a_new_epoch_is_one_discontinuity_with_the_same_header() {
     let inits: Vec<u64> = rig
         .closed
         .iter()
-        .map(|segment| segment.video.as_ref().unwrap().init.number)
+        .map(|segment| segment.video().unwrap().init.number)
         .collect();
     assert!(inits.iter().all(|number| *number == 1000));
 }
@@ -280,12 +271,12 @@ fn a_publisher_lost_right_after_a_key_frame_leaves_no_gap() {
     assert_eq!(sequences, [1000, 1001, 1002]);
     assert!(rig.closed[2].discontinuity);
     for segment in &rig.closed {
-        assert!(segment.video.is_some() && segment.audio.is_some());
+        assert!(segment.video().is_some() && segment.audio().is_some());
     }
 }
 
 #[test]
-fn other_tracks_and_what_is_said_beside_a_codec_change_nothing() {
+fn other_pictures_and_what_is_said_beside_a_codec_change_nothing() {
     let source = Source::default();
     let mut plain = Rig::new();
     plain.push(&source.frames(8_000));
@@ -299,7 +290,10 @@ fn other_tracks_and_what_is_said_beside_a_codec_change_nothing() {
             let hdr = Some(Bytes::from_static(b"colorInfo"));
             frame.track = Arc::new(Track::clone(&frame.track).with_metadata(hdr));
         }
-        rig.push(&[beside, frame]);
+        if frame.kind() == Kind::Video {
+            rig.push(&[beside]);
+        }
+        rig.push(&[frame]);
     }
     rig.end();
     let shape = |rig: &Rig| -> Vec<_> {
@@ -310,7 +304,46 @@ fn other_tracks_and_what_is_said_beside_a_codec_change_nothing() {
         rig.closed.iter().map(segment).collect()
     };
     assert!(plain.closed.len() > 2);
-    assert_eq!(shape(&rig), shape(&plain));
+    assert!(
+        shape(&rig) == shape(&plain),
+        "not as without them: durations, discontinuities or bytes"
+    );
+}
+
+#[test]
+fn every_sound_has_a_rendition_and_may_be_silent_beside_the_default_one() {
+    let commentary = Arc::new(Track::clone(&testing::audio()).with_id(2));
+    let mut rig = Rig::new();
+    for frame in Source::default().frames(8_000) {
+        let mut beside = frame.clone();
+        beside.track = Arc::clone(&commentary);
+        beside.is_default = false;
+        let millis = frame.dts.as_millis();
+        let speaks = frame.kind() == Kind::Audio && !(3_000..7_000).contains(&millis);
+        if speaks {
+            rig.push(&[beside]);
+        }
+        rig.push(&[frame]);
+    }
+    rig.end();
+    let with_commentary: Vec<bool> = rig
+        .closed
+        .iter()
+        .map(|segment| segment.rendition(commentary.name()).is_some())
+        .collect();
+    assert_eq!(with_commentary[..4], [true, true, false, true]);
+    let run = &rig.closed[0].run;
+    let names: Vec<String> = run
+        .inits
+        .iter()
+        .map(|init| init.track.name().to_string())
+        .collect();
+    assert_eq!(names, ["video", "audio", "audio2"]);
+    assert!(
+        rig.closed
+            .iter()
+            .all(|segment| Arc::ptr_eq(&segment.run, run))
+    );
 }
 
 #[test]
@@ -333,18 +366,13 @@ fn a_changed_configuration_brings_a_new_header() {
     let video: Vec<(bool, u64)> = rig
         .closed
         .iter()
-        .map(|segment| {
-            (
-                segment.discontinuity,
-                segment.video.as_ref().unwrap().init.number,
-            )
-        })
+        .map(|segment| (segment.discontinuity, segment.video().unwrap().init.number))
         .collect();
     assert_eq!(
         video,
         [(false, 1000), (false, 1000), (true, 1002), (false, 1002)]
     );
-    assert_eq!(rig.closed[3].audio.as_ref().unwrap().init.number, 1000);
+    assert_eq!(rig.closed[3].audio().unwrap().init.number, 1000);
 }
 
 #[test]
@@ -358,7 +386,7 @@ fn a_lost_track_and_its_return_are_new_runs() {
         }
         .frames(20_000),
     );
-    assert!(rig.closed.last().unwrap().video.is_none());
+    assert!(rig.closed.last().unwrap().video().is_none());
     rig.push(
         &Source {
             start: 24_000,
@@ -366,7 +394,7 @@ fn a_lost_track_and_its_return_are_new_runs() {
         }
         .frames(4_100),
     );
-    assert!(rig.closed.last().unwrap().video.is_some());
+    assert!(rig.closed.last().unwrap().video().is_some());
     assert_eq!(
         rig.closed
             .iter()
@@ -387,11 +415,9 @@ fn a_track_that_cmaf_does_not_carry_leaves_the_other() {
         .frames(6_000),
     );
     assert!(rig.closed.len() >= 2);
-    assert!(
-        rig.closed.iter().all(|segment| segment.video.is_none()
-            && segment.audio.is_some()
-            && segment.ts.is_some())
-    );
+    assert!(rig.closed.iter().all(|segment| segment.video().is_none()
+        && segment.audio().is_some()
+        && segment.ts.is_some()));
 }
 
 #[test]
@@ -402,7 +428,7 @@ fn formats_follow_the_settings() {
     assert!(
         rig.closed
             .iter()
-            .all(|segment| segment.video.is_none() && segment.ts.is_some())
+            .all(|segment| segment.video().is_none() && segment.ts.is_some())
     );
     rig.configure(|settings| {
         settings.cmaf = true;
@@ -417,7 +443,7 @@ fn formats_follow_the_settings() {
         .frames(10_000),
     );
     let last = rig.closed.last().unwrap();
-    assert!(last.video.is_some() && last.ts.is_none() && !last.discontinuity);
+    assert!(last.video().is_some() && last.ts.is_none() && !last.discontinuity);
     assert_eq!(millis(last), 4_000);
 }
 
@@ -430,7 +456,7 @@ fn frames_at_one_time_still_have_length() {
     }
     rig.push(&frames);
     rig.end();
-    assert_eq!(ticks(&rig.closed, Kind::Video).div_ceil(9000), 40);
+    assert_eq!(ticks(&rig.closed, VIDEO).div_ceil(9000), 40);
 }
 
 /// `count` frames of a few bytes, all of one moment.
@@ -466,7 +492,7 @@ fn sound_without_time_makes_segments_of_few_parts() {
     rig.push(&flood(&testing::audio(), 20_000));
     assert!(rig.closed.len() > 1);
     for segment in &rig.closed {
-        assert!(segment.audio.as_ref().unwrap().parts.len() < 450);
+        assert!(segment.audio().unwrap().parts.len() < 450);
     }
 }
 
@@ -521,7 +547,7 @@ proptest! {
                 prop_assert!(segment.discontinuity || segment.run.number == last.run.number);
                 prop_assert!(segment.wall() + Duration::from_millis(300) >= last.wall());
             }
-            for rendition in [&segment.video, &segment.audio].into_iter().flatten() {
+            for rendition in &segment.renditions {
                 let whole: Vec<u8> = rendition.parts.iter().flat_map(|part| part.bytes.to_vec()).collect();
                 prop_assert_eq!(&whole, &rendition.bytes);
                 prop_assert!(!whole.is_empty());
@@ -531,8 +557,8 @@ proptest! {
         // Every epoch long enough to start is one run, and its segments add up to it.
         for (epoch, run) in rig.closed.chunk_by(|one, other| one.run.number == other.run.number).enumerate() {
             let whole: Duration = run.iter().map(|segment| segment.duration).sum();
-            let video = ticks(run, Kind::Video) as f64 / 90_000.0;
-            if run[0].video.is_some() {
+            let video = ticks(run, VIDEO) as f64 / 90_000.0;
+            if run[0].video().is_some() {
                 prop_assert!((video - whole.as_secs_f64()).abs() < 0.002, "run {epoch}: {video} of {whole:?}");
             }
             prop_assert!(run.iter().skip(1).all(|segment| !segment.discontinuity));

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};
 
 use lsv_core::hub::Item;
-use lsv_core::media::{Kind, MediaFrame};
+use lsv_core::media::{Kind, MediaFrame, TrackName};
 use lsv_core::time::Timestamp;
 
 use super::Options;
@@ -13,10 +13,13 @@ use super::Options;
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     held: VecDeque<(MediaFrame, SystemTime)>,
-    /// What the held frames take in memory, and whether audio is among them: counted along, as a publisher may send
+    /// What the held frames take in memory, and which sounds are among them: counted along, as a publisher may send
     /// any number of frames at one time.
     bytes: usize,
-    has_audio: bool,
+    held_audio: Vec<TrackName>,
+    has_default_audio: bool,
+    /// The sounds that were seen since a run last started without them.
+    expected_audio: Vec<TrackName>,
     /// When the wait began.
     since: Option<Timestamp>,
     /// Video was seen, so it is worth waiting for its next key frame.
@@ -29,15 +32,28 @@ impl Waiting {
         self.expects_video = expected;
     }
 
-    pub(super) fn clear(&mut self) {
-        self.take();
+    /// This sound is there, and worth waiting for.
+    pub(super) fn expect_audio(&mut self, name: TrackName) {
+        if !self.expected_audio.contains(&name) {
+            self.expected_audio.push(name);
+        }
     }
 
-    /// The held frames, in order, with their arrivals. The wait is over.
+    /// Lets go of what is held: it belongs to a timeline that is over.
+    pub(super) fn clear(&mut self) {
+        let expected = std::mem::take(&mut self.expected_audio);
+        self.take();
+        self.expected_audio = expected;
+    }
+
+    /// The held frames, in order, with their arrivals. The wait is over, and what has not come in its time is not
+    /// waited for again.
     pub(super) fn take(&mut self) -> VecDeque<(MediaFrame, SystemTime)> {
+        self.expected_audio.clone_from(&self.held_audio);
         self.since = None;
         self.bytes = 0;
-        self.has_audio = false;
+        self.held_audio.clear();
+        self.has_default_audio = false;
         std::mem::take(&mut self.held)
     }
 
@@ -48,14 +64,14 @@ impl Waiting {
         self.expects_video |= is_video;
         let (complete, limit) = if self.has_video() {
             self.hold(frame, now);
-            (self.has_audio, AUDIO_WAIT)
+            (self.has_all_audio(), AUDIO_WAIT)
         } else if is_video && frame.key {
             // Sound ahead of the first picture has nothing to go with.
             self.release(|held| held < frame.dts);
             self.held.push_front((frame.clone(), now));
             self.bytes += frame.size();
             self.since = Some(frame.dts);
-            return self.has_audio || self.is_full(options);
+            return self.has_all_audio() || self.is_full(options);
         } else if is_video {
             return false;
         } else {
@@ -70,7 +86,11 @@ impl Waiting {
     }
 
     fn hold(&mut self, frame: &MediaFrame, now: SystemTime) {
-        self.has_audio |= frame.kind() == Kind::Audio;
+        let name = frame.track.name();
+        if name.kind == Kind::Audio && !self.held_audio.contains(&name) {
+            self.held_audio.push(name);
+        }
+        self.has_default_audio |= name.kind == Kind::Audio && frame.is_default;
         self.bytes += frame.size();
         self.held.push_back((frame.clone(), now));
     }
@@ -80,7 +100,16 @@ impl Waiting {
         while let Some((frame, _)) = self.held.pop_front_if(|(held, _)| outdated(held.dts)) {
             self.bytes -= frame.size();
         }
-        self.has_audio = !self.held.is_empty();
+        let held = &self.held;
+        self.held_audio
+            .retain(|name| held.iter().any(|(frame, _)| frame.track.name() == *name));
+        self.has_default_audio = held.iter().any(|(frame, _)| frame.is_default);
+    }
+
+    /// The default sound is there, and whatever others were seen.
+    fn has_all_audio(&self) -> bool {
+        let mut expected = self.expected_audio.iter();
+        self.has_default_audio && expected.all(|name| self.held_audio.contains(name))
     }
 
     fn has_video(&self) -> bool {

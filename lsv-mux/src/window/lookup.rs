@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use lsv_core::media::Kind;
+use lsv_core::media::{Kind, TrackName};
 
-use super::name::{self, Name};
+use super::name::Name;
 use super::snapshot::Snapshot;
 use super::{Cache, File, FileError, Reload};
 use crate::segmenter::{Rendition, Segment};
@@ -38,11 +38,11 @@ impl Snapshot {
             Name::Hls => self.manifest(self.hls(), |segment| segment.ts.is_some()),
             Name::Master => self.manifest(self.master(), |segment| segment.cmaf),
             Name::Mpd => self.manifest(self.mpd(), |segment| segment.cmaf),
-            Name::Media(kind) => self.media_playlist(kind, reload),
-            Name::Init(kind, number) => self.init(kind, number).into(),
-            Name::Segment(kind, sequence) => self.whole(kind, sequence).into(),
-            Name::At(kind, init, start) => self.at(kind, init, start),
-            Name::Part(kind, sequence, part) => self.part(kind, sequence, part),
+            Name::Media(track) => self.media_playlist(track, reload),
+            Name::Init(track, number) => self.init(track, number).into(),
+            Name::Segment(track, sequence) => self.whole(track, sequence).into(),
+            Name::At(track, init, start) => self.at(track, init, start),
+            Name::Part(track, sequence, part) => self.part(track, sequence, part),
             Name::Ts(sequence) => self.ts(sequence).into(),
         };
         match found {
@@ -63,14 +63,14 @@ impl Snapshot {
         }
     }
 
-    fn media_playlist(&self, kind: Kind, reload: Reload) -> Lookup {
-        match self.reload(kind, reload) {
+    fn media_playlist(&self, track: TrackName, reload: Reload) -> Lookup {
+        match self.reload(track, reload) {
             Ok(true) => {}
             Ok(false) => return Lookup::Wait,
             Err(error) => return Lookup::Refused(error),
         }
         let carried = |segment: &Segment| segment.cmaf;
-        match self.manifest(self.media(kind), carried) {
+        match self.manifest(self.media(track), carried) {
             Lookup::Found(file) if reload.msn.is_some() && !self.ended => Lookup::Found(File {
                 // The query names this state of the playlist, so it may be kept (RFC 8216bis §6.2.5.2).
                 cache: Cache::Manifest {
@@ -85,7 +85,7 @@ impl Snapshot {
     }
 
     /// Whether the playlist has what a blocking reload asks for (RFC 8216bis §6.2.5.2).
-    fn reload(&self, kind: Kind, reload: Reload) -> Result<bool, FileError> {
+    fn reload(&self, track: TrackName, reload: Reload) -> Result<bool, FileError> {
         let (msn, part) = match (reload.msn, reload.part) {
             (None, None) => return Ok(true),
             (None, Some(_)) => return Err(FileError::BadReload),
@@ -96,7 +96,7 @@ impl Snapshot {
         }
         let edge = self.next_sequence;
         let parts = self
-            .open_media(kind)
+            .open_media(track)
             .map_or(0, |(_, rendition)| rendition.parts.len());
         let ahead =
             u64::from(part.unwrap_or(0)).saturating_sub(if msn == edge { parts as u64 } else { 0 });
@@ -112,7 +112,7 @@ impl Snapshot {
         // A part past the end of its segment is the first part of the next one.
         let closed = self
             .segment(msn)
-            .and_then(|segment| segment.rendition(kind));
+            .and_then(|segment| segment.rendition(track));
         let past_end = closed.is_some_and(|rendition| rendition.parts.len() <= part as usize);
         Ok(!past_end || msn + 1 < edge || parts > 0)
     }
@@ -127,42 +127,42 @@ impl Snapshot {
         }
     }
 
-    fn init(&self, kind: Kind, number: u64) -> Option<File> {
+    fn init(&self, track: TrackName, number: u64) -> Option<File> {
         let segments = self.segments.iter().map(AsRef::as_ref);
         let mut inits = segments
             .chain(&self.open)
-            .filter_map(|segment| segment.run.init(kind));
+            .filter_map(|segment| segment.run.init(track));
         let init = inits.find(|init| init.number == number)?;
         Some(media(
-            kind,
+            track,
             init.bytes.clone(),
             format_args!("init-{number}"),
         ))
     }
 
-    fn whole(&self, kind: Kind, sequence: u64) -> Option<File> {
-        let rendition = self.segment(sequence)?.rendition(kind)?;
+    fn whole(&self, track: TrackName, sequence: u64) -> Option<File> {
+        let rendition = self.segment(sequence)?.rendition(track)?;
         Some(media(
-            kind,
+            track,
             rendition.bytes.clone(),
             format_args!("{sequence}"),
         ))
     }
 
-    fn at(&self, kind: Kind, init: u64, time: u64) -> Lookup {
+    fn at(&self, track: TrackName, init: u64, time: u64) -> Lookup {
         let of_run = |rendition: &&Rendition| rendition.init.number == init;
         let begins = |rendition: &Rendition| rendition.first_time() == time;
         let mut segments = self.segments.iter();
         let found =
-            segments.find(|segment| segment.rendition(kind).filter(of_run).is_some_and(begins));
+            segments.find(|segment| segment.rendition(track).filter(of_run).is_some_and(begins));
         if let Some(segment) = found {
-            return self.whole(kind, segment.sequence).into();
+            return self.whole(track, segment.sequence).into();
         }
         // A player at the live edge asks for the segment that grows: FFmpeg would pass over one that is not there.
         let last = self
             .segments
             .last()
-            .and_then(|segment| segment.rendition(kind))
+            .and_then(|segment| segment.rendition(track))
             .filter(of_run);
         match last.is_some_and(|last| last.first_time().saturating_add(last.duration) == time) {
             true => Lookup::Wait,
@@ -170,15 +170,15 @@ impl Snapshot {
         }
     }
 
-    fn part(&self, kind: Kind, sequence: u64, part: u32) -> Lookup {
+    fn part(&self, track: TrackName, sequence: u64, part: u32) -> Lookup {
         let index = part as usize;
         let segment = self.any_segment(sequence);
         let parts = segment
-            .and_then(|segment| segment.rendition(kind))
+            .and_then(|segment| segment.rendition(track))
             .map_or(&[][..], |found| &found.parts);
         if let Some(found) = parts.get(index) {
             return Lookup::Found(media(
-                kind,
+                track,
                 found.bytes.clone(),
                 format_args!("{sequence}.{part}"),
             ));
@@ -197,13 +197,13 @@ impl Snapshot {
     }
 }
 
-fn media(kind: Kind, bytes: Bytes, id: std::fmt::Arguments<'_>) -> File {
-    let content_type = if kind == Kind::Video {
+fn media(track: TrackName, bytes: Bytes, id: std::fmt::Arguments<'_>) -> File {
+    let content_type = if track.kind == Kind::Video {
         "video/mp4"
     } else {
         "audio/mp4"
     };
-    let etag = format!("\"{}-{id}\"", name::of_kind(kind));
+    let etag = format!("\"{track}-{id}\"");
     File::media(bytes, content_type, etag.into())
 }
 

@@ -180,8 +180,9 @@ impl Window {
 
 /// The length of `segment` in seconds, in the rendition where it is longest.
 fn longest(segment: &Segment) -> f64 {
-    let renditions = [&segment.video, &segment.audio].into_iter().flatten();
-    renditions
+    segment
+        .renditions
+        .iter()
         .map(Rendition::seconds)
         .fold(segment.duration.as_secs_f64(), f64::max)
 }

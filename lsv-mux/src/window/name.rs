@@ -1,6 +1,6 @@
 //! The names of live files, made and read in one place.
 
-use lsv_core::media::Kind;
+use lsv_core::media::{Kind, TrackName};
 
 /// A live file by its name under the stream's address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,16 +11,16 @@ pub(crate) enum Name {
     Master,
     /// `manifest.mpd`: the CMAF renditions as DASH.
     Mpd,
-    /// `cmaf/video.m3u8`, `cmaf/audio.m3u8`.
-    Media(Kind),
+    /// `cmaf/video.m3u8`, `cmaf/audio.m3u8`, `cmaf/audio2.m3u8`.
+    Media(TrackName),
     /// `cmaf/video-init-7.mp4`.
-    Init(Kind, u64),
+    Init(TrackName, u64),
     /// `cmaf/video-7.m4s`.
-    Segment(Kind, u64),
+    Segment(TrackName, u64),
     /// `cmaf/video-7-180000.m4s`: a segment by the number of its init and the time at which it begins, as DASH has it.
-    At(Kind, u64, u64),
+    At(TrackName, u64, u64),
     /// `cmaf/video-7.3.m4s`.
-    Part(Kind, u64, u32),
+    Part(TrackName, u64, u32),
     /// `ts/7.ts`.
     Ts(u64),
 }
@@ -38,25 +38,22 @@ impl Name {
             return Some(Self::Ts(decimal(number.strip_suffix(".ts")?)?));
         }
         let file = name.strip_prefix("cmaf/")?;
-        let (kind, file) = match file.strip_prefix("video") {
-            Some(file) => (Kind::Video, file),
-            None => (Kind::Audio, file.strip_prefix("audio")?),
-        };
+        let (track, file) = track(file)?;
         if file == ".m3u8" {
-            return Some(Self::Media(kind));
+            return Some(Self::Media(track));
         }
         let file = file.strip_prefix('-')?;
         if let Some(number) = file.strip_prefix("init-") {
-            return Some(Self::Init(kind, decimal(number.strip_suffix(".mp4")?)?));
+            return Some(Self::Init(track, decimal(number.strip_suffix(".mp4")?)?));
         }
         let numbers = file.strip_suffix(".m4s")?;
         if let Some((init, start)) = numbers.split_once('-') {
-            return Some(Self::At(kind, decimal(init)?, decimal(start)?));
+            return Some(Self::At(track, decimal(init)?, decimal(start)?));
         }
         Some(match numbers.split_once('.') {
-            None => Self::Segment(kind, decimal(numbers)?),
+            None => Self::Segment(track, decimal(numbers)?),
             Some((sequence, part)) => Self::Part(
-                kind,
+                track,
                 decimal(sequence)?,
                 u32::try_from(decimal(part)?).ok()?,
             ),
@@ -69,13 +66,20 @@ impl Name {
     }
 }
 
-/// The word for `kind` in names.
-pub(crate) fn of_kind(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Video => "video",
-        Kind::Audio => "audio",
-        Kind::Data => "data",
-    }
+/// The track that a name begins with, and the rest of the name.
+fn track(file: &str) -> Option<(TrackName, &str)> {
+    let (kind, rest) = match file.strip_prefix("video") {
+        Some(rest) => (Kind::Video, rest),
+        None => (Kind::Audio, file.strip_prefix("audio")?),
+    };
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, rest) = rest.split_at(digits);
+    let id = match number {
+        "" => 0,
+        "0" => return None,
+        number => u8::try_from(decimal(number)?).ok()?,
+    };
+    Some((TrackName { kind, id }, rest))
 }
 
 /// Plain decimal digits without leading zeros, so that each file has one name in every cache.
@@ -88,29 +92,33 @@ fn decimal(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{AUDIO, VIDEO};
 
     #[test]
     fn names() {
-        assert_eq!(Name::parse("live.m3u8"), Some(Name::Hls));
+        let other = TrackName { id: 12, ..AUDIO };
+        assert_eq!(Name::parse("cmaf/audio12.m3u8"), Some(Name::Media(other)));
         assert_eq!(
-            Name::parse("cmaf/audio.m3u8"),
-            Some(Name::Media(Kind::Audio))
+            Name::parse("cmaf/audio12-7.3.m4s"),
+            Some(Name::Part(other, 7, 3))
         );
+        assert_eq!(Name::parse("live.m3u8"), Some(Name::Hls));
+        assert_eq!(Name::parse("cmaf/audio.m3u8"), Some(Name::Media(AUDIO)));
         assert_eq!(
             Name::parse("cmaf/video-init-7.mp4"),
-            Some(Name::Init(Kind::Video, 7))
+            Some(Name::Init(VIDEO, 7))
         );
         assert_eq!(
             Name::parse("cmaf/audio-7.m4s"),
-            Some(Name::Segment(Kind::Audio, 7))
+            Some(Name::Segment(AUDIO, 7))
         );
         assert_eq!(
             Name::parse("cmaf/audio-7-96016.m4s"),
-            Some(Name::At(Kind::Audio, 7, 96_016))
+            Some(Name::At(AUDIO, 7, 96_016))
         );
         assert_eq!(
             Name::parse("cmaf/video-7.0.m4s"),
-            Some(Name::Part(Kind::Video, 7, 0))
+            Some(Name::Part(VIDEO, 7, 0))
         );
         assert_eq!(
             Name::parse("ts/1700000000.ts"),
@@ -129,6 +137,9 @@ mod tests {
             "cmaf/video-7-8-9.m4s",
             "cmaf/video-7--9.m4s",
             "cmaf/data-7.m4s",
+            "cmaf/audio0.m3u8",
+            "cmaf/audio01.m3u8",
+            "cmaf/audio256.m3u8",
             "../ts/7.ts",
             "cmaf/video-99999999999999999999.m4s",
         ] {

@@ -1,9 +1,9 @@
 //! The window at one moment: immutable, shared by all who read it, with its playlists rendered at most once.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use lsv_core::media::Kind;
+use lsv_core::media::TrackName;
 
 use super::file::{Cache, File};
 use crate::playlist;
@@ -47,8 +47,8 @@ pub(super) struct Rendered {
     hls: Slot,
     mpd: Slot,
     master: Slot,
-    video: Slot,
-    audio: Slot,
+    /// A slot for each track that has a playlist, made when it is first asked for.
+    media: Arc<Mutex<Vec<(TrackName, Slot)>>>,
 }
 
 type Slot = Arc<OnceLock<Option<File>>>;
@@ -67,6 +67,17 @@ impl Rendered {
             },
             ..Self::default()
         }
+    }
+
+    /// The slot of the playlist of `track`, which must be a track that the stream has: viewers may ask for any.
+    fn media_slot(&self, track: TrackName) -> Slot {
+        let mut slots = self.media.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, slot)) = slots.iter().find(|(name, _)| *name == track) {
+            return Arc::clone(slot);
+        }
+        let slot = Slot::default();
+        slots.push((track, Arc::clone(&slot)));
+        slot
     }
 }
 
@@ -88,20 +99,20 @@ impl Snapshot {
             && oldest.is_some_and(|oldest| oldest.wall() > self.started)
     }
 
-    /// The CMAF segments of a media playlist of `kind`: from the first one that is there on.
-    pub(crate) fn listed_media(&self, kind: Kind) -> &[Arc<Segment>] {
+    /// The CMAF segments of a media playlist of `track`: from the first one that is there on.
+    pub(crate) fn listed_media(&self, track: TrackName) -> &[Arc<Segment>] {
         let listed = self.listed_cmaf();
         let gaps = listed
             .iter()
-            .take_while(|segment| segment.rendition(kind).is_none())
+            .take_while(|segment| segment.rendition(track).is_none())
             .count();
         listed.get(gaps..).unwrap_or_default()
     }
 
-    /// The growing segment's rendition of `kind`, once it has a part.
-    pub(crate) fn open_media(&self, kind: Kind) -> Option<(&Segment, &Rendition)> {
+    /// The growing segment's rendition of `track`, once it has a part.
+    pub(crate) fn open_media(&self, track: TrackName) -> Option<(&Segment, &Rendition)> {
         let open = self.open.as_ref()?;
-        Some((open, open.rendition(kind)?))
+        Some((open, open.rendition(track)?))
     }
 
     /// The newest run under CMAF.
@@ -109,6 +120,19 @@ impl Snapshot {
         let last = self.segments.last().map(AsRef::as_ref);
         let newest = self.open.as_ref().or(last)?;
         newest.cmaf.then_some(&newest.run)
+    }
+
+    /// The tracks of the newest run under CMAF.
+    pub(crate) fn cmaf_tracks(&self) -> impl Iterator<Item = TrackName> {
+        let inits = self.cmaf_run().into_iter().flat_map(|run| &run.inits);
+        inits.map(|init| init.track.name())
+    }
+
+    /// The track belongs to a run of which something is left.
+    fn knows(&self, track: TrackName) -> bool {
+        let closed = self.segments.iter().map(AsRef::as_ref);
+        let mut runs = closed.chain(&self.open).map(|segment| &segment.run);
+        runs.any(|run| run.init(track).is_some())
     }
 
     /// The kept segment of that number.
@@ -160,13 +184,13 @@ impl Snapshot {
         file.clone()
     }
 
-    pub(super) fn media(&self, kind: Kind) -> Option<File> {
-        let slot = match kind {
-            Kind::Video => &self.rendered.video,
-            _ => &self.rendered.audio,
-        };
+    pub(super) fn media(&self, track: TrackName) -> Option<File> {
+        if !self.knows(track) {
+            return None;
+        }
+        let slot = self.rendered.media_slot(track);
         let file = slot.get_or_init(|| {
-            let body = playlist::low_latency::render(self, kind)?;
+            let body = playlist::low_latency::render(self, track)?;
             let pace = if self.ended {
                 self.pace()
             } else {
