@@ -23,33 +23,78 @@ pub struct Sample {
 /// `sequence` numbers the chunks of a track upward; `base` is the decoding time of the first sample in ticks of the
 /// track's timescale. Every payload is copied once.
 pub fn fragment(sequence: u32, base: u64, samples: &[Sample]) -> Bytes {
-    let run = Run::of(samples);
-    let moof_size = MOOF_FIXED_SIZE + run.header_fields() + run.sample_size() * samples.len();
-    let payload_size: usize = samples.iter().map(|sample| sample.payload.len()).sum();
-    let mdat_header = MdatHeader::of(payload_size);
-    let mut out = BytesMut::with_capacity(moof_size + mdat_header.size() + payload_size);
-    plain(&mut out, b"moof", |out| {
-        full(out, b"mfhd", (0, 0), |out| out.put_u32(sequence));
+    let track = TrackSamples {
+        id: TRACK_ID,
+        base,
+        samples,
+    };
+    let (bytes, _) = of_tracks(sequence, &[track]);
+    bytes
+}
+
+/// What one track has in a fragment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TrackSamples<'a> {
+    /// The track's number in the file.
+    pub(super) id: u32,
+    /// The decoding time of the first sample in ticks of the track's timescale.
+    pub(super) base: u64,
+    pub(super) samples: &'a [Sample],
+}
+
+impl TrackSamples<'_> {
+    fn payload_size(&self) -> usize {
+        self.samples.iter().map(|sample| sample.payload.len()).sum()
+    }
+
+    /// The size of its `traf`.
+    fn header_size(&self) -> usize {
+        let run = Run::of(self.samples);
+        TRAF_FIXED_SIZE + run.header_fields() + run.sample_size() * self.samples.len()
+    }
+
+    /// Its `traf`; the samples lie at `data` from the start of the `moof` on.
+    fn write(&self, out: &mut BytesMut, data: usize) {
+        let run = Run::of(self.samples);
         plain(out, b"traf", |out| {
             full(out, b"tfhd", (0, TFHD_FLAGS), |out| {
-                out.put_u32(TRACK_ID);
+                out.put_u32(self.id);
                 out.put_u32(run.duration.unwrap_or(0));
                 out.put_u32(flags_of(run.rest_key));
             });
-            full(out, b"tfdt", (1, 0), |out| out.put_u64(base));
+            full(out, b"tfdt", (1, 0), |out| out.put_u64(self.base));
             full(out, b"trun", (1, run.flags()), |out| {
-                out.put_u32(samples.len() as u32);
-                out.put_u32((moof_size + mdat_header.size()) as u32);
-                run.write(out, samples);
+                out.put_u32(self.samples.len() as u32);
+                out.put_u32(data as u32);
+                run.write(out, self.samples);
             });
         });
+    }
+}
+
+/// A fragment with one `traf` for each of `tracks`, their samples track by track in one `mdat`; and where in it the
+/// first of them lies. All payloads together stay below 2 GiB.
+pub(super) fn of_tracks(sequence: u32, tracks: &[TrackSamples<'_>]) -> (Bytes, usize) {
+    let headers: usize = tracks.iter().map(TrackSamples::header_size).sum();
+    let moof_size = MOOF_FIXED_SIZE + headers;
+    let payload_size: usize = tracks.iter().map(TrackSamples::payload_size).sum();
+    let mdat_header = MdatHeader::of(payload_size);
+    let media = moof_size + mdat_header.size();
+    let mut out = BytesMut::with_capacity(media + payload_size);
+    plain(&mut out, b"moof", |out| {
+        full(out, b"mfhd", (0, 0), |out| out.put_u32(sequence));
+        let mut data = media;
+        for track in tracks {
+            track.write(out, data);
+            data += track.payload_size();
+        }
     });
     debug_assert_eq!(out.len(), moof_size);
     mdat_header.write(&mut out);
-    for sample in samples {
+    for sample in tracks.iter().flat_map(|track| track.samples) {
         out.put_slice(&sample.payload);
     }
-    out.freeze()
+    (out.freeze(), media)
 }
 
 /// Which fields differ from sample to sample; the others are said once (ISO/IEC 14496-12 §8.8.8).
@@ -179,8 +224,11 @@ fn flags_of(key: bool) -> u32 {
     if key { 0x0200_0000 } else { 0x0101_0000 }
 }
 
-/// `moof`, `mfhd`, `traf`, `tfhd`, `tfdt` and `trun` up to its optional fields.
-const MOOF_FIXED_SIZE: usize = 8 + 16 + 8 + 24 + 20 + 20;
+/// `moof` and `mfhd`.
+const MOOF_FIXED_SIZE: usize = 8 + 16;
+
+/// `traf`, `tfhd`, `tfdt` and `trun` up to its optional fields.
+const TRAF_FIXED_SIZE: usize = 8 + 24 + 20 + 20;
 
 /// Default base is moof; default duration and flags present (ISO/IEC 14496-12 §8.8.7).
 const TFHD_FLAGS: u32 = 0x02_0000 | 0x08 | 0x20;

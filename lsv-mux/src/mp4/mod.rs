@@ -9,6 +9,7 @@ mod boxes;
 mod entry;
 mod fragment;
 mod init;
+mod movie;
 
 #[cfg(test)]
 mod tests;
