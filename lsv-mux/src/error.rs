@@ -27,6 +27,12 @@ pub enum Error {
         /// The longest that fits, in bytes.
         limit: usize,
     },
+    /// A file or program without any track.
+    #[error("there is no track to write; wait for the publisher's first")]
+    NoTracks,
+    /// A frame whose track, or its configuration, the file's header does not describe.
+    #[error("the header of the file does not describe the frame's track; begin a new file")]
+    UnknownTrack,
 }
 
 impl From<InvalidConfig> for Error {

@@ -10,6 +10,7 @@ mod entry;
 mod fragment;
 mod init;
 mod movie;
+pub mod recording;
 
 #[cfg(test)]
 mod tests;
