@@ -8,8 +8,12 @@
 mod api;
 mod browser;
 mod certificate;
+pub mod cmaf;
 mod ffmpeg;
 pub mod flv;
+pub mod hls;
+pub mod input;
+pub mod mpd;
 mod packets;
 pub mod peers;
 mod process;
@@ -17,6 +21,8 @@ mod proxy;
 mod recording;
 mod rtmp;
 mod server;
+mod trace;
+pub mod ts;
 mod viewer;
 mod wait;
 
@@ -30,5 +36,6 @@ pub use proxy::{Proxy, lsv_proxy};
 pub use recording::{Packet, Recording, Stream};
 pub use rtmp::{Client, Message, Refusal, handshake, kind};
 pub use server::{SECRET, Server, TOKEN, lsv};
+pub use trace::{Sent, Trace};
 pub use viewer::{Got, Viewer};
 pub use wait::{PATIENCE, eventually, seconds};

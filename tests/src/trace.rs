@@ -1,0 +1,138 @@
+//! What is in a file or stream, packet by packet with exact times, as ffmpeg reads and decodes it.
+
+use std::path::Path;
+
+use crate::{Process, input::Input, peers};
+
+/// The packets of each stream, video before audio.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Trace {
+    /// Each stream.
+    pub streams: Vec<Vec<Sent>>,
+}
+
+/// A packet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sent {
+    /// Decoding time in milliseconds.
+    pub dts: f64,
+    /// Presentation time in milliseconds.
+    pub pts: f64,
+    /// MD5 of the payload, without what containers may move.
+    pub hash: String,
+}
+
+impl Trace {
+    /// Reads `file`, which carries what `input` describes, and decodes all of it, stopping at the first error.
+    ///
+    /// # Errors
+    /// What ffmpeg complains about.
+    pub async fn of(file: &Path, input: &Input) -> Result<Self, String> {
+        let hashes = file.with_extension("trace");
+        let mut line = vec![
+            "-hide_banner",
+            "-nostdin",
+            "-loglevel",
+            "error",
+            "-xerror",
+            "-y",
+        ];
+        line.push("-copyts");
+        if file.extension().is_some_and(|name| name == "m3u8") {
+            line.extend(["-allowed_extensions", "ALL", "-extension_picky", "0"]);
+        }
+        line.extend(["-i", file.to_str().expect("a path in UTF-8")]);
+        let maps: &[&str] = match (input.video, input.audio) {
+            (Some(_), []) => &["-map", "0:v"],
+            (Some(_), _) => &["-map", "0:v?", "-map", "0:a?"],
+            (None, _) => &["-map", "0:a"],
+        };
+        line.extend(maps);
+        line.extend(["-fps_mode", "passthrough", "-enc_time_base", "demux"]);
+        line.extend(["-f", "null", "-"]);
+        line.extend(maps);
+        line.extend(["-c", "copy"]);
+        let mut filters = Vec::new();
+        if let Some(pictures) = input.video {
+            filters.extend([
+                "-bsf:v".to_owned(),
+                pictures.codec.same_everywhere().to_owned(),
+            ]);
+        }
+        for (track, sound) in input.audio.iter().enumerate() {
+            filters.extend([
+                format!("-bsf:a:{track}"),
+                sound.same_everywhere().to_owned(),
+            ]);
+        }
+        line.extend(filters.iter().map(String::as_str));
+        line.extend(["-f", "framehash", "-hash", "md5"]);
+        line.push(hashes.to_str().expect("a path in UTF-8"));
+        let mut reader = Process::start(peers::newest_ffmpeg(), &line);
+        let status = reader.ended().await;
+        let said = reader.stderr();
+        if !status.success() || !said.is_empty() {
+            return Err(format!(
+                "{}: ffmpeg ended with {status}: {said}",
+                file.display()
+            ));
+        }
+        let text = std::fs::read_to_string(&hashes).map_err(|error| error.to_string())?;
+        Ok(Self::read(&text))
+    }
+
+    /// Reads a file that carries a single stream, number `stream` of what `input` describes.
+    ///
+    /// # Errors
+    /// What ffmpeg complains about.
+    pub async fn of_one(file: &Path, input: &Input, stream: usize) -> Result<Vec<Sent>, String> {
+        let mut alone = Input {
+            audio: &[],
+            ..*input
+        };
+        let sounds = usize::from(input.video.is_some());
+        if stream >= sounds {
+            alone.video = None;
+            alone.audio = input
+                .audio
+                .get(stream - sounds..=stream - sounds)
+                .unwrap_or_default();
+        }
+        let mut trace = Self::of(file, &alone).await?;
+        match trace.streams.len() {
+            1 => Ok(trace.streams.remove(0)),
+            count => Err(format!("{}: {count} streams", file.display())),
+        }
+    }
+
+    fn read(text: &str) -> Self {
+        let mut bases: Vec<f64> = Vec::new();
+        let mut streams: Vec<Vec<Sent>> = Vec::new();
+        for line in text.lines() {
+            if let Some(base) = line.strip_prefix("#tb ") {
+                let (_, base) = base.split_once(": ").expect("a time base");
+                let (seconds, ticks) = base.split_once('/').expect("a fraction");
+                bases.push(1000.0 * number(seconds) / number(ticks));
+                streams.push(Vec::new());
+            }
+            if line.starts_with('#') {
+                continue;
+            }
+            let fields: Vec<&str> = line.split(',').map(str::trim).collect();
+            let &[stream, dts, pts, _, _, hash, ..] = fields.as_slice() else {
+                panic!("not a line of framehash: {line}");
+            };
+            let stream: usize = stream.parse().expect("a stream's index");
+            streams[stream].push(Sent {
+                dts: number(dts) * bases[stream],
+                pts: number(pts) * bases[stream],
+                hash: hash.to_owned(),
+            });
+        }
+        Self { streams }
+    }
+}
+
+fn number(text: &str) -> f64 {
+    text.parse().expect("a number")
+}
