@@ -206,6 +206,8 @@ impl Task {
     async fn run(mut self) {
         let mut settings = self.stream.settings();
         settings.mark_changed();
+        let mut tracks = self.stream.watch_tracks();
+        tracks.mark_changed();
         let mut frames = self.stream.subscribe();
         loop {
             tokio::select! {
@@ -213,6 +215,10 @@ impl Task {
                 Ok(()) = settings.changed() => {
                     let settings = settings.borrow_and_update().clone();
                     self.packager.configure(&settings, SystemTime::now());
+                }
+                Ok(()) = tracks.changed() => {
+                    let tracks = Arc::clone(&tracks.borrow_and_update());
+                    self.packager.announce(&tracks);
                 }
                 delivery = frames.next() => match delivery {
                     Some(Delivery::Item(frame)) => {

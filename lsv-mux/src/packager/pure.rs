@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use lsv_core::hub::Settings;
-use lsv_core::media::MediaFrame;
+use lsv_core::media::{MediaFrame, Tracks};
 
 use super::Config;
 use crate::segmenter::{Options, Segmenter};
@@ -40,6 +40,11 @@ impl Packager {
     /// What viewers can fetch.
     pub fn outputs(&self) -> &Arc<Outputs> {
         &self.outputs
+    }
+
+    /// Tells which tracks the publisher has, as its headers do ahead of the frames.
+    pub fn announce(&mut self, tracks: &Tracks) {
+        self.segmenter.announce(tracks);
     }
 
     /// Takes the next frame, which arrived at `now`. Says whether viewers see something new.

@@ -26,9 +26,9 @@ impl Clock {
     /// The clock that suits the codec of `track`.
     pub(crate) fn new(track: &Track) -> Self {
         let timescale = mp4::timescale(track);
-        match &track.codec {
-            Codec::Aac(config) => Self::Counted(Counted::new(config.samples_per_frame, timescale)),
-            _ => Self::Measured(Measured::new(timescale)),
+        match track.codec.sound() {
+            Some(_) => Self::Counted(Counted::new(&track.codec, timescale)),
+            None => Self::Measured(Measured::new(timescale)),
         }
     }
 
@@ -108,6 +108,8 @@ impl Measured {
 /// times are believed again when they are off by more than any rounding or jitter could explain.
 #[derive(Debug)]
 pub(crate) struct Counted {
+    codec: Codec,
+    /// The samples of the last frame that said how many it has.
     frame: u32,
     timescale: u32,
     /// The end of the last sample.
@@ -116,9 +118,10 @@ pub(crate) struct Counted {
 }
 
 impl Counted {
-    fn new(frame: u32, timescale: u32) -> Self {
+    fn new(codec: &Codec, timescale: u32) -> Self {
         Self {
-            frame: frame.max(1),
+            codec: codec.clone(),
+            frame: DEFAULT_SAMPLES,
             timescale: timescale.max(1),
             next: None,
             squeezing: false,
@@ -127,6 +130,9 @@ impl Counted {
 
     fn push(&mut self, frame: &MediaFrame) -> Timed {
         let at = frame.dts.to_scale(self.timescale).max(0);
+        if let Some(samples) = self.codec.samples(&frame.payload) {
+            self.frame = samples.clamp(1, self.timescale);
+        }
         let mut ticks = self.next.unwrap_or(at);
         let ahead = ticks.saturating_sub(at);
         let bound = self.tolerance();
@@ -164,3 +170,6 @@ impl Counted {
 
 /// Of a video frame that never got a neighbour.
 const DEFAULT_FRAME_RATE: u32 = 30;
+
+/// Of sound that does not say how long it is: about that of most codecs.
+const DEFAULT_SAMPLES: u32 = 1024;

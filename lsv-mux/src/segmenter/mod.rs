@@ -10,6 +10,7 @@
 //! same headers and numbers count on; what cannot be so is a new run. Of a publisher's tracks the default video and
 //! all audio are carried. The segmenter is pure: the wall clock comes in with each frame.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -17,6 +18,7 @@ use lsv_core::hub::Settings;
 use lsv_core::media::{Kind, MediaFrame, Track, Tracks};
 
 pub(crate) mod clock;
+mod open;
 mod running;
 mod segment;
 mod track;
@@ -27,9 +29,10 @@ pub(crate) mod synthetic;
 #[cfg(all(test, feature = "live"))]
 mod tests;
 
-pub use segment::{Init, Part, Rendition, Run, Segment, TsSegment};
+pub use segment::{Event, Init, Part, Rendition, Run, Segment, TsSegment};
 
-use self::running::{Muxer, Running, Verdict};
+use self::open::Muxer;
+use self::running::{Running, Verdict};
 use self::track::Parts;
 use self::waiting::Waiting;
 use crate::mp4;
@@ -67,6 +70,8 @@ pub struct Segmenter {
     next_sequence: u64,
     next_run: u64,
     epoch: Option<u32>,
+    /// What the publisher has said that it sends.
+    announced: Tracks,
     waiting: Waiting,
     running: Option<Running>,
     /// The headers of the last run, used again while the configuration stays.
@@ -87,6 +92,7 @@ impl Segmenter {
             next_sequence: options.first_sequence,
             next_run: 0,
             epoch: None,
+            announced: Tracks::default(),
             waiting: Waiting::default(),
             running: None,
             inits: Vec::new(),
@@ -103,20 +109,30 @@ impl Segmenter {
         self.settings = settings.clone();
     }
 
+    /// Tells which tracks the publisher has, as its headers do ahead of the frames: a run waits shortly for the default
+    /// ones, and has room for all other sounds from its start, so that they cost no discontinuity when they come.
+    pub fn announce(&mut self, tracks: &Tracks) {
+        self.waiting.announce(tracks);
+        self.announced.clone_from(tracks);
+    }
+
     /// Takes the next frame, which arrived at `now`. Says whether there is a new part or segment.
     pub fn push(&mut self, frame: &MediaFrame, now: SystemTime) -> bool {
         if !is_carried(frame) {
             return false;
         }
-        if self
-            .epoch
-            .replace(frame.epoch)
-            .is_some_and(|epoch| epoch != frame.epoch)
+        // Script data follows the timeline and says nothing of it.
+        if frame.kind() != Kind::Data
+            && self
+                .epoch
+                .replace(frame.epoch)
+                .is_some_and(|epoch| epoch != frame.epoch)
         {
             self.interrupt();
         }
-        if frame.kind() == Kind::Audio {
-            self.waiting.expect_audio(frame.track.name());
+        let name = frame.track.name();
+        if name.kind == Kind::Audio && self.announced.find(name.kind, name.id).is_none() {
+            self.waiting.expect_audio(name);
         }
         self.route(frame, now);
         self.parts.take_made() || !self.closed.is_empty()
@@ -192,17 +208,11 @@ impl Segmenter {
             return;
         }
         let held = self.waiting.take();
-        let Some((first, arrival)) = held.front() else {
+        let Some((first, arrival)) = held.iter().find(|(frame, _)| frame.kind() != Kind::Data)
+        else {
             return;
         };
-        let mut tracks = Tracks::default();
-        let (defaults, others): (Vec<_>, Vec<_>) =
-            held.iter().partition(|(frame, _)| frame.is_default);
-        for (frame, _) in defaults.into_iter().chain(others) {
-            if tracks.find(frame.kind(), frame.track.id).is_none() {
-                tracks.set(&frame.track);
-            }
-        }
+        let tracks = self.tracks(&held);
         let start = self.run_end.map_or(*arrival, |end| end.max(*arrival));
         let run = Arc::new(Run {
             number: self.next_run,
@@ -223,6 +233,27 @@ impl Segmenter {
         for (frame, arrival) in &held {
             self.route(frame, *arrival);
         }
+    }
+
+    /// The tracks of a run that starts with `held`: those that are there, and other sounds that may come.
+    fn tracks(&self, held: &VecDeque<(MediaFrame, SystemTime)>) -> Tracks {
+        let mut tracks = Tracks::default();
+        let (defaults, others): (Vec<_>, Vec<_>) =
+            held.iter().partition(|(frame, _)| frame.is_default);
+        for (frame, _) in defaults.into_iter().chain(others) {
+            if tracks.find(frame.kind(), frame.track.id).is_none() {
+                tracks.set(&frame.track);
+            }
+        }
+        // Segments wait for the default sound, so it has to be there; the others may be silent.
+        if tracks.audio.is_some() {
+            for track in &self.announced.others {
+                if track.kind == Kind::Audio && tracks.find(track.kind, track.id).is_none() {
+                    tracks.set(track);
+                }
+            }
+        }
+        tracks
     }
 
     /// The header for `track`, the last one where nothing changed.
@@ -248,12 +279,12 @@ impl Segmenter {
     }
 }
 
-/// Outputs carry the default video track and all audio tracks.
+/// Outputs carry the default video track, all audio tracks, and script data; nobody can decode a frame without bytes.
 fn is_carried(frame: &MediaFrame) -> bool {
     match frame.kind() {
+        _ if frame.payload.is_empty() => false,
         Kind::Video => frame.is_default,
-        Kind::Audio => true,
-        Kind::Data => false,
+        Kind::Audio | Kind::Data => true,
     }
 }
 

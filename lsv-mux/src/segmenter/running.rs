@@ -3,15 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use bytes::{Bytes, BytesMut};
 use lsv_core::hub::Settings;
 use lsv_core::media::{Kind, MediaFrame, Track, Tracks};
 use lsv_core::time::Timestamp;
 
-use super::segment::{Init, Run, Segment, TsSegment};
+use super::open::{Muxer, Open};
+use super::segment::{Init, Run, Segment};
 use super::track::{Packer, Parts};
 use super::{Options, same};
-use crate::ts;
 
 /// What becomes of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,14 +23,6 @@ pub(super) enum Verdict {
     Restart,
     /// It has no place in this run, and the next run cannot start here.
     Drop,
-}
-
-/// The MPEG-TS multiplexer of the stream.
-#[derive(Debug, Default)]
-pub(super) struct Muxer {
-    ts: ts::Muxer,
-    /// It was said once that some frames cannot be carried.
-    warned: bool,
 }
 
 /// A run and its open segment.
@@ -70,22 +61,6 @@ struct Lane {
     seen: bool,
 }
 
-/// The open segment.
-#[derive(Debug)]
-struct Open {
-    sequence: u64,
-    discontinuity: bool,
-    /// Decoding and presentation time of the frame that opened it.
-    from: Timestamp,
-    start: Timestamp,
-    independent: bool,
-    cmaf: bool,
-    /// Transport packets so far. Copied out when the segment closes: a buffer that grows has room to spare, which
-    /// every segment in the window would keep.
-    ts: Option<BytesMut>,
-    ts_frames: u32,
-}
-
 impl Running {
     /// The run's first segment, number `sequence`, opened by the frame `first`.
     pub(super) fn new(run: Arc<Run>, tracks: Tracks, sequence: u64, first: &MediaFrame) -> Self {
@@ -103,16 +78,7 @@ impl Running {
             latest: first.dts,
             last_key: first.dts,
             group: None,
-            open: Open {
-                sequence,
-                discontinuity: run.number > 0,
-                from: first.dts,
-                start: first.pts(),
-                independent: first.key,
-                cmaf: false,
-                ts: None,
-                ts_frames: 0,
-            },
+            open: Open::new(sequence, run.number > 0, first),
             lanes: tracks
                 .iter()
                 .map(|track| Lane::new(track, &tracks, &run))
@@ -129,6 +95,9 @@ impl Running {
         settings: &Settings,
         options: &Options,
     ) -> Verdict {
+        if frame.kind() == Kind::Data {
+            return Verdict::Take;
+        }
         let elapsed = frame.dts.since(self.open.from);
         let starts = frame.key || self.leader == Kind::Audio;
         let leads = frame.kind() == self.leader;
@@ -160,12 +129,7 @@ impl Running {
     /// Starts what the open segment has per format, under the settings of this moment.
     pub(super) fn begin(&mut self, settings: &Settings, muxer: &mut Muxer) {
         let open = &mut self.open;
-        match settings.hls {
-            true => muxer
-                .ts
-                .start_segment(&self.tracks, open.ts.get_or_insert_default()),
-            false => open.ts = None,
-        }
+        open.begin_ts(settings.hls, &self.tracks, muxer);
         open.cmaf = settings.cmaf;
         for lane in &mut self.lanes {
             match &lane.init {
@@ -180,6 +144,12 @@ impl Running {
 
     /// Puts `frame` into the open segment.
     pub(super) fn take(&mut self, frame: &MediaFrame, muxer: &mut Muxer, parts: &mut Parts) {
+        if frame.kind() == Kind::Data {
+            if self.open.push_event(frame) {
+                self.open.push_ts(frame, muxer);
+            }
+            return;
+        }
         if frame.kind() == self.leader {
             let step = frame.dts.since(self.last);
             if !step.is_zero() {
@@ -202,17 +172,7 @@ impl Running {
                 packer.push(frame, parts);
             }
         }
-        let open = &mut self.open;
-        let Some(out) = open.ts.as_mut().filter(|_| frame.is_default) else {
-            return;
-        };
-        match muxer.ts.push(frame, out) {
-            Ok(()) => open.ts_frames += 1,
-            Err(error) if !std::mem::replace(&mut muxer.warned, true) => {
-                tracing::warn!(%error, "HLS goes on without these frames");
-            }
-            Err(_) => {}
-        }
+        self.open.push_ts(frame, muxer);
     }
 
     /// Closes the open segment in front of `next`, or for good.
@@ -238,12 +198,10 @@ impl Running {
             cmaf: open.cmaf,
             ts: open.take_ts(),
             renditions,
+            events: open.take_events(),
         };
         if let Some(next) = next {
-            open.sequence += 1;
-            open.discontinuity = false;
-            (open.from, open.start) = (next.dts, next.pts());
-            open.independent = next.key || self.leader == Kind::Audio;
+            open.advance(next, next.key || self.leader == Kind::Audio);
         }
         segment
     }
@@ -261,6 +219,7 @@ impl Running {
             cmaf: open.cmaf,
             ts: None,
             renditions: renditions.cloned().collect(),
+            events: open.events().to_vec(),
         }
     }
 
@@ -331,10 +290,9 @@ impl Running {
         self.lanes.iter().filter_map(|lane| lane.packer.as_ref())
     }
 
-    /// What the open segment holds in memory, in all formats: small frames grow to many times their size on the way.
+    /// What the open segment holds in memory, in all formats.
     fn size(&self) -> usize {
-        let ts = self.open.ts.as_ref().map_or(0, BytesMut::len);
-        ts + self.packers().map(Packer::size).sum::<usize>()
+        self.open.size() + self.packers().map(Packer::size).sum::<usize>()
     }
 
     fn is_full(&self, options: &Options) -> bool {
@@ -352,18 +310,6 @@ impl Lane {
             packer: None,
             seen: false,
         }
-    }
-}
-
-impl Open {
-    fn take_ts(&mut self) -> Option<TsSegment> {
-        let packets = self.ts.as_mut()?;
-        let bytes = Bytes::copy_from_slice(packets);
-        packets.clear();
-        (std::mem::take(&mut self.ts_frames) > 0).then_some(TsSegment {
-            bytes,
-            independent: self.independent,
-        })
     }
 }
 

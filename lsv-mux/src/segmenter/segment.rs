@@ -82,6 +82,8 @@ pub struct Segment {
     pub ts: Option<TsSegment>,
     /// The CMAF tracks in the order of [`Run::inits`]; one that has sent nothing here is missing.
     pub renditions: Vec<Rendition>,
+    /// Script data messages that came while it grew, in their order; some may lie in a neighbour's time.
+    pub events: Vec<Event>,
 }
 
 impl Segment {
@@ -115,8 +117,18 @@ impl Segment {
     /// The bytes that it holds in memory.
     pub fn size(&self) -> usize {
         let ts = self.ts.as_ref().map_or(0, |ts| ts.bytes.len());
-        ts + self.renditions.iter().map(Rendition::size).sum::<usize>()
+        let events: usize = self.events.iter().map(|event| event.body.len()).sum();
+        ts + events + self.renditions.iter().map(Rendition::size).sum::<usize>()
     }
+}
+
+/// A script data message at its place on the timeline: text, a cue point, an SCTE-35 command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// When it is due.
+    pub at: Timestamp,
+    /// The message as in an FLV script tag: the AMF0 name, then the values.
+    pub body: Bytes,
 }
 
 /// A segment as MPEG-TS, all tracks in one.

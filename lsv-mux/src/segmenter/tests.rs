@@ -347,6 +347,108 @@ fn every_sound_has_a_rendition_and_may_be_silent_beside_the_default_one() {
 }
 
 #[test]
+fn an_announced_sound_that_comes_late_and_goes_again_breaks_nothing() {
+    let commentary = Arc::new(Track::clone(&testing::audio()).with_id(1));
+    let mut tracks = testing::tracks(Some(&testing::video()), Some(&testing::audio()));
+    tracks.set(&commentary);
+    let mut rig = Rig::new();
+    rig.segmenter.announce(&tracks);
+    for frame in Source::default().frames(20_000) {
+        let mut beside = frame.clone();
+        beside.track = Arc::clone(&commentary);
+        beside.is_default = false;
+        let speaks = [4..8, 14..16].iter().any(|range| {
+            let millis = frame.dts.as_millis();
+            (range.start * 1000..range.end * 1000).contains(&millis)
+        });
+        if frame.kind() == Kind::Audio && speaks {
+            rig.push(&[beside]);
+        }
+        rig.push(&[frame]);
+    }
+    rig.end();
+    let speaks: Vec<bool> = rig
+        .closed
+        .iter()
+        .map(|segment| segment.rendition(commentary.name()).is_some())
+        .collect();
+    let silent = [false; 2];
+    let heard = [true; 2];
+    let expected = [&silent[..], &heard, &silent, &[false], &[true], &silent].concat();
+    assert_eq!(speaks, expected);
+    assert!(rig.closed.iter().all(|segment| !segment.discontinuity));
+    assert_eq!(rig.closed[0].run.inits.len(), 3);
+}
+
+fn message(millis: i64, body: &'static [u8]) -> MediaFrame {
+    let track = Arc::new(Track::new(Kind::Data, Codec::Data));
+    testing::frame(&track, millis, false, Bytes::from_static(body))
+}
+
+#[test]
+fn script_data_stays_in_its_segment_with_its_time() {
+    let mut rig = Rig::new();
+    let mut frames = Source::default().frames(6_100);
+    for at in [-100, 100, 3_100, 3_200, 5_000] {
+        frames.push(message(at, b"onCuePoint"));
+    }
+    frames.sort_by_key(|frame| frame.dts);
+    rig.push(&frames);
+    let events: Vec<Vec<i64>> = rig
+        .closed
+        .iter()
+        .map(|segment| {
+            let times = segment.events.iter().map(|event| event.at.as_millis());
+            times.collect()
+        })
+        .collect();
+    // What came before the first picture has no place.
+    assert_eq!(events, [vec![100], vec![3_100, 3_200], vec![5_000]]);
+    assert_eq!(rig.closed[1].events[0].body, &b"onCuePoint"[..]);
+    assert!(rig.closed.iter().all(|segment| !segment.discontinuity));
+}
+
+#[test]
+fn a_flood_of_script_data_is_bounded_and_makes_no_segments() {
+    let mut rig = Rig::new();
+    for n in 0..10_000 {
+        rig.push(&[message(n, &[0; 100])]);
+    }
+    assert!(rig.closed.is_empty() && rig.segmenter.open().is_none());
+    rig.push(&Source::default().frames(1_000));
+    for n in 0..10_000 {
+        rig.push(&[message(1_000 + n, &[0; 1_000])]);
+    }
+    rig.end();
+    assert_eq!(rig.closed.len(), 1);
+    let bytes: usize = rig.closed[0]
+        .events
+        .iter()
+        .map(|event| event.body.len())
+        .sum();
+    assert!(bytes > 0 && bytes <= 64 << 10, "{bytes}");
+}
+
+#[test]
+fn frames_without_bytes_are_passed_over() {
+    let mut rig = Rig::new();
+    let mut frames = Source::default().frames(4_100);
+    for index in [5, 40, 41, 90] {
+        let mut empty = frames[index].clone();
+        empty.payload = Bytes::new();
+        frames.insert(index, empty);
+    }
+    rig.push(&frames);
+    assert_eq!(ticks(&rig.closed, VIDEO), 4_000 * 90);
+    let samples: u32 = rig
+        .closed
+        .iter()
+        .map(|segment| segment.video().unwrap().samples)
+        .sum();
+    assert_eq!(samples, 120);
+}
+
+#[test]
 fn a_changed_configuration_brings_a_new_header() {
     let mut rig = Rig::new();
     rig.push(&Source::default().frames(4_000));

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};
 
 use lsv_core::hub::Item;
-use lsv_core::media::{Kind, MediaFrame, TrackName};
+use lsv_core::media::{Kind, MediaFrame, TrackName, Tracks};
 use lsv_core::time::Timestamp;
 
 use super::Options;
@@ -24,9 +24,18 @@ pub(super) struct Waiting {
     since: Option<Timestamp>,
     /// Video was seen, so it is worth waiting for its next key frame.
     expects_video: bool,
+    /// The publisher said that it has video, and sound.
+    announced_video: bool,
+    announced_audio: bool,
 }
 
 impl Waiting {
+    /// The publisher says that it has these.
+    pub(super) fn announce(&mut self, tracks: &Tracks) {
+        self.announced_video = tracks.video.is_some();
+        self.announced_audio = tracks.audio.is_some();
+    }
+
     /// Video is, or is not, about to come.
     pub(super) fn expect_video(&mut self, expected: bool) {
         self.expects_video = expected;
@@ -59,12 +68,20 @@ impl Waiting {
 
     /// Holds `frame`; true when a run can start with the held frames.
     pub(super) fn push(&mut self, frame: &MediaFrame, now: SystemTime, options: &Options) -> bool {
+        if frame.kind() == Kind::Data {
+            self.hold_data(frame, now, options);
+            return false;
+        }
         let since = *self.since.get_or_insert(frame.dts);
         let is_video = frame.kind() == Kind::Video;
         self.expects_video |= is_video;
         let (complete, limit) = if self.has_video() {
             self.hold(frame, now);
-            (self.has_all_audio(), AUDIO_WAIT)
+            let limit = match self.announced_audio {
+                true => ANNOUNCED_AUDIO_WAIT,
+                false => AUDIO_WAIT,
+            };
+            (self.has_all_audio(), limit)
         } else if is_video && frame.key {
             // Sound ahead of the first picture has nothing to go with.
             self.release(|held| held < frame.dts);
@@ -77,12 +94,21 @@ impl Waiting {
         } else {
             self.hold(frame, now);
             self.release(|held| frame.dts.since(held) > VIDEO_WAIT);
-            match self.expects_video {
-                true => (false, KEY_WAIT),
-                false => (false, VIDEO_WAIT),
+            match (self.expects_video, self.announced_video) {
+                (true, _) => (false, KEY_WAIT),
+                (false, true) => (false, ANNOUNCED_VIDEO_WAIT),
+                (false, false) => (false, VIDEO_WAIT),
             }
         };
         complete || frame.dts.since(since) >= limit || self.is_full(options)
+    }
+
+    /// Script data goes along with the frames around it.
+    fn hold_data(&mut self, frame: &MediaFrame, now: SystemTime, options: &Options) {
+        if !self.held.is_empty() && !self.is_full(options) {
+            self.bytes += frame.size();
+            self.held.push_back((frame.clone(), now));
+        }
     }
 
     fn hold(&mut self, frame: &MediaFrame, now: SystemTime) {
@@ -95,7 +121,7 @@ impl Waiting {
         self.held.push_back((frame.clone(), now));
     }
 
-    /// Lets go of the sound that is `outdated` by its decoding time; nothing but sound is held yet.
+    /// Lets go of what is `outdated` by its decoding time; no pictures are held yet.
     fn release(&mut self, outdated: impl Fn(Timestamp) -> bool) {
         while let Some((frame, _)) = self.held.pop_front_if(|(held, _)| outdated(held.dts)) {
             self.bytes -= frame.size();
@@ -103,7 +129,8 @@ impl Waiting {
         let held = &self.held;
         self.held_audio
             .retain(|name| held.iter().any(|(frame, _)| frame.track.name() == *name));
-        self.has_default_audio = held.iter().any(|(frame, _)| frame.is_default);
+        let is_default_audio = |frame: &MediaFrame| frame.kind() == Kind::Audio && frame.is_default;
+        self.has_default_audio = held.iter().any(|(frame, _)| is_default_audio(frame));
     }
 
     /// The default sound is there, and whatever others were seen.
@@ -129,6 +156,12 @@ const MAX_HELD: usize = 2048;
 
 /// From the first key frame to a first audio frame; no more than a few parts, so that nobody waits for it.
 const AUDIO_WAIT: Duration = Duration::from_millis(500);
+
+/// The same where the publisher said that it has sound.
+const ANNOUNCED_AUDIO_WAIT: Duration = Duration::from_secs(1);
+
+/// From the first audio frame to a first video frame, where the publisher said that it has video.
+const ANNOUNCED_VIDEO_WAIT: Duration = Duration::from_secs(3);
 
 /// From the first audio frame to a first video frame, where none was ever seen.
 const VIDEO_WAIT: Duration = Duration::from_secs(1);
