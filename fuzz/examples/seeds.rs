@@ -26,6 +26,7 @@ fn main() -> io::Result<()> {
     sessions()?;
     formats()?;
     tags()?;
+    sounds()?;
     channels()?;
     credentials()
 }
@@ -347,6 +348,19 @@ fn tags() -> io::Result<()> {
         audio(b"\x92.mp3"),
     ];
     seed(target, "codecs", &codecs)?;
+    let sounds = [
+        audio(&[&b"\x90Opus"[..], OPUS_RECORD].concat()),
+        audio(b"\x91Opus\xFCsound"),
+        audio(&[&b"\x90fLaC"[..], FLAC_RECORD].concat()),
+        audio(b"\x91fLaC\xFF\xF8\x5A\x18\0"),
+        audio(&[&b"\x91ac-3"[..], AC3_FRAME].concat()),
+        audio(&[&b"\x91ec-3"[..], EAC3_FRAME].concat()),
+        audio(b"\x91.mp3\xFF\xFB\x90\x64"),
+        audio(b"\x91.mp3\xFF\xF3\x90\xC4"),
+        audio(b"\x2F\xFF\xFB\x90\x64"),
+        audio(&[&b"\x90mp4a"[..], AAC_QUAD].concat()),
+    ];
+    seed(target, "sounds", &sounds)?;
     let old_hevc = [
         video(b"\x1C\0\0\0\0record"),
         video(b"\x1C\x01\0\0\x28key"),
@@ -392,6 +406,31 @@ fn tags() -> io::Result<()> {
         audio(b"\x95\x14Opus\0\0\0\x02\x09\x02\x01\0\0\x02\0\x02"),
     ];
     seed(target, "side-data", &side_data)
+}
+
+/// Configurations and frames of each codec of sound, behind the byte that chooses it.
+fn sounds() -> io::Result<()> {
+    let he_aac = [0x13, 0x88, 0x56, 0xE5, 0xA5, 0x48, 0x80];
+    let two_frames = [AC3_FRAME, &[0; 377], AC3_FRAME].concat();
+    let surround = b"OpusHead\x01\x06\x38\x01\x80\xBB\0\0\0\0\x01\x04\x02\0\x04\x01\x02\x03\x05";
+    let seeds: [(&str, u8, &[u8]); 12] = [
+        ("aac-lc", 0, &[0x12, 0x10]),
+        ("aac-he", 0, &[0x2B, 0x11, 0x88, 0]),
+        ("aac-he-behind", 0, &he_aac),
+        ("aac-quad", 0, AAC_QUAD),
+        ("opus", 1, OPUS_RECORD),
+        ("opus-surround", 1, surround),
+        ("flac", 2, FLAC_RECORD),
+        ("flac-ffmpeg", 2, &FLAC_RECORD[8..]),
+        ("ac3", 3, &two_frames),
+        ("eac3", 4, EAC3_FRAME),
+        ("mp3", 5, &[0xFF, 0xFB, 0x90, 0x64]),
+        ("mp3-low", 5, &[0xFF, 0xF3, 0x90, 0xC4]),
+    ];
+    for (name, codec, data) in seeds {
+        seed("core_sound", name, &[&[codec], data])?;
+    }
+    Ok(())
 }
 
 fn channels() -> io::Result<()> {
@@ -478,3 +517,14 @@ fn length32(length: usize) -> [u8; 4] {
 
 /// Length of C0, C1 and C2 together (RTMP 1.0 §5.2).
 const HANDSHAKE: usize = 1 + 2 * 1536;
+
+/// The identification header of libopus in stereo.
+const OPUS_RECORD: &[u8] = b"OpusHead\x01\x02\x38\x01\x80\xBB\0\0\0\0\0";
+/// FLAC at 48 kHz in stereo.
+const FLAC_RECORD: &[u8] = b"fLaC\x80\0\0\x22\x12\0\x12\0\0\0\0\0\0\0\x0B\xB8\x02\xF0\0\0\0\0\
+    \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+/// The beginnings of a frame in stereo, and of one in 5.1.
+const AC3_FRAME: &[u8] = &[0x0B, 0x77, 0x38, 0x90, 0x0C, 0x40, 0x43];
+const EAC3_FRAME: &[u8] = &[0x0B, 0x77, 0x01, 0x7F, 0x3F, 0x87, 0xC0];
+/// AAC in four channels, which only a program configuration can say.
+const AAC_QUAD: &[u8] = b"\x11\x80\x04\xC4\x04\0\x21\x10\x0DLavc59.37.100\x56\xE5\0";

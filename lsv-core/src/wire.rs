@@ -155,6 +155,11 @@ impl<'a> BitReader<'a> {
         Ok(())
     }
 
+    /// Skips to the next byte, if it is inside one.
+    pub fn align(&mut self) {
+        self.position = self.position.next_multiple_of(8);
+    }
+
     /// An unsigned Exp-Golomb code, `ue(v)` (ISO/IEC 14496-10 §9.1).
     pub fn ue(&mut self) -> Result<u32, Truncated> {
         let mut zeros = 0;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use lsv_core::codec::{aac, avc};
+use lsv_core::codec::{FourCc, aac, avc, flac, opus};
 use lsv_core::media::{Codec, Kind, MediaFrame, Track, Tracks};
 use lsv_core::time::Timestamp;
 use lsv_core::wire::{Reader, Truncated};
@@ -27,6 +27,37 @@ pub fn tracks() -> Tracks {
     tracks.audio = audio.and_then(|config| track(Kind::Audio, Codec::Aac(config)));
     tracks
 }
+
+/// One track of audio for each codec that Enhanced RTMP carries, numbered from 0: AAC, Opus, FLAC, AC-3, E-AC-3, MP3.
+pub fn sounds() -> Vec<Arc<Track>> {
+    let aac = tracks().audio.map(|track| track.codec.clone());
+    let opus = opus::Config::parse(Bytes::from_static(OPUS_RECORD)).ok();
+    let flac = flac::Config::parse(Bytes::from_static(FLAC_RECORD)).ok();
+    let described = [
+        (FourCc::AC3, AC3_FRAME),
+        (FourCc::EC3, EAC3_FRAME),
+        (FourCc::MP3, MP3_FRAME),
+    ];
+    let described =
+        described.map(|(fourcc, frame)| Codec::of_frame(fourcc, frame).and_then(Result::ok));
+    [aac, opus.map(Codec::Opus), flac.map(Codec::Flac)]
+        .into_iter()
+        .chain(described)
+        .flatten()
+        .zip(0..)
+        .map(|(codec, id)| Arc::new(Track::new(Kind::Audio, codec).with_id(id)))
+        .collect()
+}
+
+/// The identification header of libopus: stereo, 312 samples to drop.
+const OPUS_RECORD: &[u8] = b"OpusHead\x01\x02\x38\x01\x80\xBB\0\0\0\0\0";
+/// FLAC at 48 kHz in stereo with 16 bits, in blocks of 4,608.
+const FLAC_RECORD: &[u8] = b"fLaC\x80\0\0\x22\x12\0\x12\0\0\0\0\0\0\0\x0B\xB8\x02\xF0\0\0\0\0\
+    \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+/// The beginnings of frames at 48 kHz, in stereo, 5.1 and stereo.
+const AC3_FRAME: &[u8] = &[0x0B, 0x77, 0x38, 0x90, 0x0C, 0x40, 0x43, 0xE1];
+const EAC3_FRAME: &[u8] = &[0x0B, 0x77, 0x01, 0x7F, 0x3F, 0x87, 0xC0];
+const MP3_FRAME: &[u8] = &[0xFF, 0xFB, 0x94, 0x64];
 
 /// FLV from a hostile writer: no panic, and the same tags however the bytes are cut.
 pub fn flv_demux(data: &[u8]) {

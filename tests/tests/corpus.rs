@@ -22,6 +22,7 @@ macro_rules! targets {
 targets! {
     auth_push => lsv_auth::fuzzing::push,
     core_channel => lsv_core::fuzzing::channel,
+    core_sound => lsv_core::fuzzing::sound,
     core_tag => lsv_core::fuzzing::tag,
     mux_annexb => lsv_mux::fuzzing::annexb,
     mux_flv_demux => lsv_mux::fuzzing::flv_demux,

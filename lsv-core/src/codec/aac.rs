@@ -5,6 +5,8 @@ use bytes::Bytes;
 use super::{InvalidConfig, MAX_RECORD_BYTES};
 use crate::wire::{BitReader, Truncated};
 
+mod program;
+
 /// Samples in one access unit of AAC LC and of the core of HE-AAC.
 pub const SAMPLES_PER_FRAME: u32 = 1024;
 
@@ -13,57 +15,87 @@ pub const SAMPLES_PER_FRAME: u32 = 1024;
 pub struct Config {
     /// The record as it came.
     pub record: Bytes,
-    /// The audio object type: 2 is LC, 5 SBR (HE-AAC), 29 PS (HE-AAC v2).
+    /// The audio object type that a decoder has to know for all of the sound: 2 is LC, 5 SBR (HE-AAC), 29 PS (HE-AAC
+    /// v2). SBR that is not signalled cannot be told.
     pub object_type: u8,
-    /// The sampling rate of the core in Hz; with SBR signalled the output has twice as much.
+    /// The audio object type of the core: 2 under SBR and PS.
+    pub core_object_type: u8,
+    /// The sampling rate of the core in Hz.
     pub sample_rate: u32,
+    /// The sampling rate of what comes out in Hz: with SBR signalled usually twice that of the core.
+    pub output_sample_rate: u32,
     /// The sampling frequency index for ADTS; 15 when the rate was given in full.
     pub frequency_index: u8,
-    /// The channel configuration: 1 mono, 2 stereo, ... 7 is 7.1; 0 when it is given elsewhere.
+    /// The channel configuration: 1 mono, 2 stereo, ... 7 is 7.1; 0 when the program configuration says it.
     pub channel_configuration: u8,
-    /// Samples in one access unit: 1,024, or 960 where the record says so.
+    /// Where the channel configuration is 0: the `program_config_element` as it stands in front of a raw data block.
+    pub program: Option<Bytes>,
+    /// Samples of the core in one access unit: 1,024, or 960 where the record says so; low-delay types have half.
     pub samples_per_frame: u32,
+    channels: u8,
 }
 
 impl Config {
     /// Parses `record`.
+    ///
+    /// # Errors
+    /// [`InvalidConfig`] where it is cut short, or has a value without meaning.
     pub fn parse(record: Bytes) -> Result<Self, InvalidConfig> {
         if record.len() > MAX_RECORD_BYTES {
             return Err(InvalidConfig::TooLong(record.len()));
         }
         let mut bits = BitReader::new(&record);
-        let object_type = object_type(&mut bits)?;
+        let first_type = object_type(&mut bits)?;
         let (frequency_index, sample_rate) = frequency(&mut bits)?;
         let channel_configuration = bits.bits(4)? as u8;
-        if channel_configuration > 7 {
-            return Err(InvalidConfig::Field("channel configuration"));
+        let mut extension = Extension::none(sample_rate);
+        let mut core_object_type = first_type;
+        if matches!(first_type, SBR | PS) {
+            (_, extension.sample_rate) = frequency(&mut bits)?;
+            extension.object_type = Some(first_type);
+            core_object_type = object_type(&mut bits)?;
         }
-        let core_type = if matches!(object_type, 5 | 29) {
-            frequency(&mut bits)?;
-            self::object_type(&mut bits)?
-        } else {
-            object_type
+        let mut core = Core::of(core_object_type);
+        if core.is_general {
+            core.read(&mut bits, channel_configuration)?;
+            if extension.object_type.is_none() {
+                extension.read(&mut bits);
+            }
+        }
+        let channels = match core.program {
+            Some(ref program) => program.channels,
+            None => channels(channel_configuration)?,
         };
-        // frameLengthFlag of GASpecificConfig; a record cut right before it means 1,024.
-        let general_audio = matches!(core_type, 1..=4 | 6 | 7 | 17 | 19..=23);
-        let short = general_audio && bits.bit().unwrap_or(false);
+        let object_type = extension.object_type.unwrap_or(first_type);
         Ok(Self {
             object_type,
+            core_object_type,
             sample_rate,
+            output_sample_rate: extension.sample_rate,
             frequency_index,
             channel_configuration,
-            samples_per_frame: if short { 960 } else { SAMPLES_PER_FRAME },
+            samples_per_frame: core.samples(),
+            // Parametric stereo makes two channels of one.
+            channels: if object_type == PS {
+                channels.max(2)
+            } else {
+                channels
+            },
+            program: core.program.map(|program| program.element),
             record,
         })
     }
 
-    /// The number of channels.
+    /// The number of channels that come out.
     pub fn channels(&self) -> u8 {
-        match self.channel_configuration {
-            0 => 2,
-            7 => 8,
-            n => n,
-        }
+        self.channels
+    }
+
+    /// Samples of what comes out in one access unit, at [`Config::output_sample_rate`].
+    pub fn output_samples(&self) -> u32 {
+        let samples = u64::from(self.samples_per_frame) * u64::from(self.output_sample_rate);
+        let samples = samples / u64::from(self.sample_rate.max(1));
+        u32::try_from(samples).unwrap_or(u32::MAX)
     }
 
     /// The codec string of RFC 6381, such as `mp4a.40.2`.
@@ -71,23 +103,23 @@ impl Config {
         format!("mp4a.40.{}", self.object_type)
     }
 
-    /// The ADTS header of a raw access unit of `length` bytes (ISO/IEC 14496-3 §1.A.2.2), `None` when ADTS cannot
-    /// say it: object types above 4 other than SBR and PS, a rate given in full, frames of 960 samples, or a unit of
-    /// 8 KiB and more.
+    /// The ADTS header of a raw access unit of `length` bytes (ISO/IEC 14496-3 §1.A.2.2), with the program
+    /// configuration if there is one. `None` when ADTS cannot say it: object types above 4, a rate given in full, frames
+    /// of other than 1,024 samples, more than the first seven channel configurations, or a unit of 8 KiB and more.
     pub fn adts_header(&self, length: usize) -> Option<[u8; 7]> {
-        let profile = match self.object_type {
-            1..=4 => self.object_type - 1,
-            // The core of HE-AAC is LC; SBR is then signalled implicitly.
-            5 | 29 => 1,
+        let profile = match self.core_object_type {
+            // SBR is then signalled implicitly.
+            core @ 1..=4 => core - 1,
             _ => return None,
         };
         let full = u16::try_from(length.checked_add(7)?)
             .ok()
             .filter(|n| *n < 1 << 13)?;
-        if self.frequency_index >= 13 || self.samples_per_frame != SAMPLES_PER_FRAME {
+        let channels = self.channel_configuration;
+        if self.frequency_index >= 13 || self.samples_per_frame != SAMPLES_PER_FRAME || channels > 7
+        {
             return None;
         }
-        let channels = self.channel_configuration;
         let [high, low] = full.to_be_bytes();
         Some([
             0xFF,
@@ -98,6 +130,110 @@ impl Config {
             (low << 5) | 0x1F,
             0xFC,
         ])
+    }
+}
+
+/// What is specific to the object type of the core.
+struct Core {
+    is_general: bool,
+    object_type: u8,
+    short: bool,
+    program: Option<program::Program>,
+}
+
+impl Core {
+    fn of(object_type: u8) -> Self {
+        Self {
+            is_general: matches!(object_type, 1..=4 | 6 | 7 | 17 | 19..=23),
+            object_type,
+            short: false,
+            program: None,
+        }
+    }
+
+    /// `GASpecificConfig` (§4.4.1). A record that ends right in front of it means frames of 1,024 samples.
+    fn read(
+        &mut self,
+        bits: &mut BitReader<'_>,
+        channel_configuration: u8,
+    ) -> Result<(), InvalidConfig> {
+        let tail = |bits: &mut BitReader<'_>| -> Result<bool, Truncated> {
+            if bits.bit()? {
+                // The delay of the core coder.
+                bits.skip(14)?;
+            }
+            bits.bit()
+        };
+        self.short = bits.bit().unwrap_or(false);
+        let extended = tail(bits);
+        if channel_configuration == 0 {
+            extended?;
+            self.program = Some(program::Program::read(bits)?);
+        }
+        if matches!(self.object_type, 6 | 20) {
+            bits.skip(3).ok();
+        }
+        if extended.unwrap_or(false) {
+            let length = match self.object_type {
+                22 => 5 + 11 + 1,
+                17 | 19 | 20 | 23 => 3 + 1,
+                _ => 1,
+            };
+            bits.skip(length).ok();
+        }
+        Ok(())
+    }
+
+    fn samples(&self) -> u32 {
+        let full = if self.short { 960 } else { SAMPLES_PER_FRAME };
+        match self.object_type {
+            LOW_DELAY => full / 2,
+            _ => full,
+        }
+    }
+}
+
+/// SBR and PS, which double the rate or the channels of the core.
+struct Extension {
+    object_type: Option<u8>,
+    sample_rate: u32,
+}
+
+impl Extension {
+    fn none(sample_rate: u32) -> Self {
+        Self {
+            object_type: None,
+            sample_rate,
+        }
+    }
+
+    /// The backward-compatible signalling at the end of the record (§1.6.2.1, §1.6.6.2); without it there is none.
+    fn read(&mut self, bits: &mut BitReader<'_>) {
+        let mut read = || -> Result<(), InvalidConfig> {
+            if bits.bits(11)? != SBR_SYNC || object_type(bits)? != SBR || !bits.bit()? {
+                return Ok(());
+            }
+            (_, self.sample_rate) = frequency(bits)?;
+            self.object_type = Some(SBR);
+            if bits.bits(11)? == PS_SYNC && bits.bit()? {
+                self.object_type = Some(PS);
+            }
+            Ok(())
+        };
+        // What follows a core that is whole may be anything.
+        read().ok();
+    }
+}
+
+/// ISO/IEC 14496-3 table 1.19.
+fn channels(configuration: u8) -> Result<u8, InvalidConfig> {
+    match configuration {
+        0 => Ok(2),
+        n @ 1..=6 => Ok(n),
+        11 => Ok(7),
+        7 | 12 | 14 => Ok(8),
+        13 => Ok(24),
+        _ => Err(InvalidConfig::Field("channel configuration")),
     }
 }
 
@@ -118,9 +254,7 @@ fn frequency(bits: &mut BitReader<'_>) -> Result<(u8, u32), InvalidConfig> {
     let index = bits.bits(4)? as u8;
     let rate = match FREQUENCIES.get(usize::from(index)) {
         Some(rate) => *rate,
-        None if index == 15 => bits
-            .bits(24)
-            .map_err(|Truncated { .. }| InvalidConfig::Truncated)?,
+        None if index == 15 => bits.bits(24)?,
         None => return Err(InvalidConfig::Field("sampling frequency index")),
     };
     if rate == 0 || rate > MAX_SAMPLE_RATE {
@@ -138,58 +272,13 @@ const FREQUENCIES: [u32; 13] = [
 /// Nothing records faster; more would only overflow time scales.
 const MAX_SAMPLE_RATE: u32 = 192_000;
 
+const SBR: u8 = 5;
+const PS: u8 = 29;
+/// ER AAC LD.
+const LOW_DELAY: u8 = 23;
+/// `syncExtensionType` in front of SBR and of PS.
+const SBR_SYNC: u32 = 0x2B7;
+const PS_SYNC: u32 = 0x548;
+
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn config(record: &'static [u8]) -> Config {
-        Config::parse(Bytes::from_static(record)).unwrap()
-    }
-
-    #[test]
-    fn lc_stereo() {
-        let lc = config(&[0x12, 0x10]);
-        assert_eq!(
-            (lc.object_type, lc.sample_rate, lc.channels()),
-            (2, 44_100, 2)
-        );
-        assert_eq!(lc.rfc6381(), "mp4a.40.2");
-        assert_eq!(lc.samples_per_frame, 1024);
-        // As ffmpeg's ADTS muxer writes it for a unit of 371 bytes (378 with the header).
-        assert_eq!(
-            lc.adts_header(371),
-            Some([0xFF, 0xF1, 0x50, 0x80, 0x2F, 0x5F, 0xFC])
-        );
-        assert_eq!(lc.adts_header(8192), None);
-        let short_frames = config(&[0x12, 0x14]);
-        assert_eq!(short_frames.samples_per_frame, 960);
-        assert_eq!(short_frames.adts_header(371), None);
-    }
-
-    #[test]
-    fn he_aac_signalled_explicitly() {
-        // SBR, core 24 kHz, stereo, output 48 kHz, core LC.
-        let he = config(&[0x2B, 0x11, 0x88, 0x00]);
-        assert_eq!(
-            (he.object_type, he.sample_rate, he.channels()),
-            (5, 24_000, 2)
-        );
-        assert_eq!(he.rfc6381(), "mp4a.40.5");
-    }
-
-    #[test]
-    fn unusable_records() {
-        for record in [
-            &[][..],
-            &[0x12],
-            &[0x00, 0x10],
-            &[0x17, 0x00],
-            &[0x16, 0xF0],
-        ] {
-            assert!(
-                Config::parse(Bytes::copy_from_slice(record)).is_err(),
-                "{record:x?}"
-            );
-        }
-    }
-}
+mod tests;

@@ -3,7 +3,11 @@
 use std::fmt;
 
 pub mod aac;
+pub mod ac3;
 pub mod avc;
+pub mod flac;
+pub mod mp3;
+pub mod opus;
 
 /// A four-character code, as Enhanced RTMP and ISO BMFF name codecs.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -92,3 +96,15 @@ impl From<crate::wire::Truncated> for InvalidConfig {
 
 /// The longest configuration record taken: real ones have under 200 bytes, and each late joiner gets it.
 pub const MAX_RECORD_BYTES: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn sound_holds_on_noise(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+            crate::fuzzing::sound(&bytes);
+        }
+    }
+}

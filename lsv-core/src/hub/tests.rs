@@ -474,7 +474,7 @@ async fn small_frames_do_not_keep_large_messages() {
     let publisher = publish(&hub);
     let mut frames = publisher.stream().subscribe();
     let mut parser = Parser::default();
-    let header = Bytes::from_static(b"\x90OpusOpusHead");
+    let header = Bytes::from_static(b"\x90Opus");
     assert_eq!(parser.audio(&header, Timestamp::ZERO).count(), 1);
     // Track 0 of one byte, and track 1, which has no header, of 64 KiB.
     let bytes = [

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::codec::{FourCc, aac, avc};
+use crate::codec::{FourCc, InvalidConfig, aac, ac3, avc, flac, mp3, opus};
 use crate::time::Timestamp;
 
 mod channels;
@@ -57,6 +57,16 @@ pub enum Codec {
     Avc(avc::Config),
     /// AAC: raw access units without ADTS (ISO/IEC 14496-3).
     Aac(aac::Config),
+    /// Opus: packets (RFC 6716), of several streams all but the last self-delimited.
+    Opus(opus::Config),
+    /// FLAC: frames (RFC 9639).
+    Flac(flac::Config),
+    /// AC-3: syncframes (ETSI TS 102 366).
+    Ac3(ac3::Config),
+    /// Enhanced AC-3: the syncframes of all substreams (ETSI TS 102 366 annex E).
+    Eac3(ac3::Config),
+    /// MP3: frames with their headers (ISO/IEC 11172-3, 13818-3).
+    Mp3(mp3::Config),
     /// Another codec, carried by its FourCC with its configuration record uninterpreted.
     Other {
         /// The FourCC of Enhanced RTMP, or of the sample entry.
@@ -69,14 +79,42 @@ pub enum Codec {
 }
 
 impl Codec {
-    /// The configuration record, as it came: `AVCDecoderConfigurationRecord`, `AudioSpecificConfig`, ...
+    /// Reads from `frame` what a codec without sequence header is set to; `None` where the codec `fourcc` has one.
+    ///
+    /// # Errors
+    /// [`InvalidConfig`] where `frame` does not start as frames of this codec do.
+    pub fn of_frame(fourcc: FourCc, frame: &[u8]) -> Option<Result<Self, InvalidConfig>> {
+        Some(match fourcc {
+            FourCc::AC3 => ac3::Config::of_ac3(frame).map(Self::Ac3),
+            FourCc::EC3 => ac3::Config::of_eac3(frame).map(Self::Eac3),
+            FourCc::MP3 => mp3::Config::of_frame(frame).map(Self::Mp3),
+            _ => return None,
+        })
+    }
+
+    /// Whether a decoder that was set up for `other` goes on with this one: they are equal, or differ only in what may
+    /// change from frame to frame.
+    pub fn decodes_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Ac3(one), Self::Ac3(other)) | (Self::Eac3(one), Self::Eac3(other)) => {
+                one.decodes_like(other)
+            }
+            (Self::Flac(one), Self::Flac(other)) => one.decodes_like(other),
+            _ => self == other,
+        }
+    }
+
+    /// The configuration record, as it came: `AVCDecoderConfigurationRecord`, `AudioSpecificConfig`, ... Empty for
+    /// codecs whose frames say it all.
     pub fn config_record(&self) -> &Bytes {
         static NONE: Bytes = Bytes::new();
         match self {
             Self::Avc(config) => &config.record,
             Self::Aac(config) => &config.record,
+            Self::Opus(config) => &config.record,
+            Self::Flac(config) => &config.record,
             Self::Other { config, .. } => config,
-            Self::Data => &NONE,
+            Self::Ac3(_) | Self::Eac3(_) | Self::Mp3(_) | Self::Data => &NONE,
         }
     }
 
@@ -85,6 +123,11 @@ impl Codec {
         match self {
             Self::Avc(_) => Some(FourCc::AVC1),
             Self::Aac(_) => Some(FourCc::MP4A),
+            Self::Opus(_) => Some(FourCc::OPUS),
+            Self::Flac(_) => Some(FourCc::FLAC),
+            Self::Ac3(_) => Some(FourCc::AC3),
+            Self::Eac3(_) => Some(FourCc::EC3),
+            Self::Mp3(_) => Some(FourCc::MP3),
             Self::Other { fourcc, .. } => Some(*fourcc),
             Self::Data => None,
         }
@@ -104,20 +147,29 @@ impl Codec {
 
     /// The sound that its configuration promises; pictures have none.
     pub fn sound(&self) -> Option<Sound> {
-        match self {
-            Self::Aac(config) => Some(Sound {
-                sample_rate: config.sample_rate,
-                channels: config.channels(),
-            }),
-            _ => None,
-        }
+        let (sample_rate, channels) = match self {
+            Self::Aac(config) => (config.output_sample_rate, config.channels()),
+            Self::Opus(config) => (opus::SAMPLE_RATE, config.channels),
+            Self::Flac(config) => (config.sample_rate, config.channels),
+            Self::Ac3(config) | Self::Eac3(config) => (config.sample_rate, config.channels),
+            Self::Mp3(config) => (config.sample_rate, config.channels),
+            _ => return None,
+        };
+        Some(Sound {
+            sample_rate,
+            channels,
+        })
     }
 
     /// How many samples of each channel the access unit `payload` plays for, at the rate of [`Codec::sound`]; `None`
     /// where neither the configuration nor the unit says so.
     pub fn samples(&self, payload: &[u8]) -> Option<u32> {
         match self {
-            Self::Aac(config) if !payload.is_empty() => Some(config.samples_per_frame),
+            Self::Aac(config) if !payload.is_empty() => Some(config.output_samples()),
+            Self::Opus(_) => opus::samples(payload),
+            Self::Flac(_) => flac::samples(payload),
+            Self::Ac3(_) | Self::Eac3(_) => ac3::samples(payload),
+            Self::Mp3(config) => config.samples(payload),
             _ => None,
         }
     }
@@ -127,6 +179,11 @@ impl Codec {
         match self {
             Self::Avc(config) => config.rfc6381(),
             Self::Aac(config) => config.rfc6381(),
+            Self::Opus(config) => config.rfc6381(),
+            Self::Flac(config) => config.rfc6381(),
+            Self::Ac3(_) => "ac-3".to_owned(),
+            Self::Eac3(_) => "ec-3".to_owned(),
+            Self::Mp3(config) => config.rfc6381(),
             Self::Other { fourcc, .. } => fourcc.to_string(),
             Self::Data => String::new(),
         }

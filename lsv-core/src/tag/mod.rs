@@ -48,8 +48,9 @@ pub enum TagError {
     /// A codec configuration, or what is said beside it, that cannot be used.
     #[error("unusable sequence header: {0}")]
     Config(#[from] InvalidConfig),
-    /// A frame came before the sequence header that it needs. Encoders that start in mid-stream send it soon.
-    #[error("a {0:?} frame came before its sequence header")]
+    /// A frame came before the sequence header that it needs, or without the header that every frame of its codec has.
+    /// Encoders that start in mid-stream send it soon.
+    #[error("a {0:?} frame came before its sequence header, or without its own")]
     NoConfig(Kind),
     /// A codec that the platform does not carry.
     #[error("{0} is not carried; send H.264 and AAC, or a codec by its Enhanced RTMP FourCC")]

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::body::{Content, Part, Parts};
 use super::{Packet, TagError, is_self_describing};
-use crate::codec::{FourCc, InvalidConfig, MAX_RECORD_BYTES, aac, avc};
+use crate::codec::{FourCc, InvalidConfig, MAX_RECORD_BYTES, aac, avc, flac, opus};
 use crate::media::{ChannelLayout, Codec, Kind, MediaFrame, Track};
 use crate::time::Timestamp;
 use crate::wire::subslice;
@@ -112,12 +112,15 @@ impl Parser {
         }
     }
 
-    /// Encoders repeat their sequence headers, many at each key frame: only a changed one makes a new track.
+    /// Encoders repeat their sequence headers, many at each key frame: only a changed one makes a new track. Where frames
+    /// describe themselves none is needed, and what it would say is in no standard.
     fn configure(&mut self, kind: Kind, part: &Part<'_>) -> Result<Option<Packet>, TagError> {
-        if self.known(kind, part.id).is_some_and(|slot| slot.has(part)) {
+        check_carried(kind, part.fourcc)?;
+        let known = self.known(kind, part.id);
+        if known.is_some_and(|slot| slot.has(part)) || Codec::of_frame(part.fourcc, &[]).is_some() {
             return Ok(None);
         }
-        let codec = codec(kind, part.fourcc, part.payload)?;
+        let codec = codec(part.fourcc, part.payload)?;
         let slot = self.slot(kind, part.id)?;
         Ok(Some(Packet::Track(slot.renew(codec))))
     }
@@ -132,19 +135,23 @@ impl Parser {
             // Some encoders send empty messages to keep a connection busy; an empty access unit means nothing to a muxer.
             return Ok(None);
         }
+        check_carried(kind, part.fourcc)?;
         let known = self
             .known(kind, part.id)
             .and_then(|slot| slot.track.as_ref());
-        let track = match known.filter(|track| track.codec.fourcc() == Some(part.fourcc)) {
-            Some(track) => Arc::clone(track),
-            None if is_self_describing(part.fourcc) => {
-                let codec = codec(kind, part.fourcc, &[])?;
+        let known = known.filter(|track| track.codec.fourcc() == Some(part.fourcc));
+        let described = Codec::of_frame(part.fourcc, part.payload);
+        let track = match (known, described) {
+            // Nobody could decode it.
+            (_, Some(Err(_))) => return Err(TagError::NoConfig(kind)),
+            (Some(track), Some(Ok(codec))) if codec.decodes_like(&track.codec) => Arc::clone(track),
+            (_, Some(Ok(codec))) => self.slot(kind, part.id)?.renew(codec),
+            (Some(track), None) => Arc::clone(track),
+            (None, None) if is_self_describing(part.fourcc) => {
+                let codec = codec(part.fourcc, &[])?;
                 self.slot(kind, part.id)?.renew(codec)
             }
-            None => {
-                check_carried(kind, part.fourcc)?;
-                return Err(TagError::NoConfig(kind));
-            }
+            (None, None) => return Err(TagError::NoConfig(kind)),
         };
         let mut frame = MediaFrame::new(&track, part.at, payload(body, part));
         (frame.composition, frame.key) = (part.composition, part.key);
@@ -281,12 +288,13 @@ impl Iterator for Packets<'_> {
 }
 
 /// The codec of a sequence header; of codecs without one, under an empty record.
-fn codec(kind: Kind, fourcc: FourCc, record: &[u8]) -> Result<Codec, TagError> {
-    check_carried(kind, fourcc)?;
+pub(super) fn codec(fourcc: FourCc, record: &[u8]) -> Result<Codec, TagError> {
     let config = detached(record)?;
     Ok(match fourcc {
         FourCc::AVC1 => Codec::Avc(avc::Config::parse(config)?),
         FourCc::MP4A => Codec::Aac(aac::Config::parse(config)?),
+        FourCc::OPUS => Codec::Opus(opus::Config::parse(config)?),
+        FourCc::FLAC => Codec::Flac(flac::Config::parse(config)?),
         _ => Codec::Other { fourcc, config },
     })
 }

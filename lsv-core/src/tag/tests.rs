@@ -1,6 +1,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use proptest::prelude::*;
 
+use super::parser::codec;
 use super::*;
 use crate::codec::MAX_RECORD_BYTES;
 use crate::fuzzing::{assert_frame, assert_track};
@@ -13,6 +14,9 @@ const AVC_RECORD: &[u8] = &[
     0x2d, 0x96, 0x01, 0x00, 0x06, 0x68, 0xeb, 0xe3, 0xcb, 0x22, 0xc0,
 ];
 const AAC_RECORD: &[u8] = &[0x12, 0x10];
+const OPUS_RECORD: &[u8] = b"OpusHead\x01\x02\x38\x01\x80\xBB\0\0\0\0\0";
+const FLAC_RECORD: &[u8] = b"fLaC\x80\0\0\x22\x12\0\x12\0\0\0\0\0\0\0\x0B\xB8\x02\xF0\0\0\0\0\
+    \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 
 fn body(parts: &[&[u8]]) -> Bytes {
     Bytes::from(parts.concat())
@@ -33,7 +37,19 @@ fn record(fourcc: FourCc) -> &'static [u8] {
     match fourcc {
         FourCc::AVC1 => AVC_RECORD,
         FourCc::MP4A => AAC_RECORD,
+        FourCc::OPUS => OPUS_RECORD,
+        FourCc::FLAC => FLAC_RECORD,
         _ => b"record",
+    }
+}
+
+/// The header that every frame of this codec has.
+fn frame_header(fourcc: FourCc) -> &'static [u8] {
+    match fourcc {
+        FourCc::AC3 => &[0x0B, 0x77, 0x38, 0x90, 0x0C, 0x40, 0x43],
+        FourCc::EC3 => &[0x0B, 0x77, 0x01, 0x7F, 0x3F, 0x87],
+        FourCc::MP3 => &[0xFF, 0xFB, 0x90, 0x64],
+        _ => &[],
     }
 }
 
@@ -142,7 +158,7 @@ fn mod_ex_moves_the_time() {
     let unknown = [&[0x97, 255, 1, 3][..], &[0; 260], &[0x17]].concat();
     let found = audio(
         &mut parser,
-        &[&unknown, &[2, 0xFF, 0xFF, 0xFF, 0x05], b"\x00Opus\x07id"],
+        &[&unknown, &[2, 0xFF, 0xFF, 0xFF, 0x05], b"\x00Opus\x07"],
     );
     assert_eq!(the_track(&found).id, 7);
     let coded = b"\x97\x02\xFF\xFF\xFF\x05\x01Opus\x07x";
@@ -195,14 +211,15 @@ fn one_body_holds_many_codecs() {
         &b"\x95\x20mp4a"[..],
         &sized(0, &[AAC_RECORD]),
         b"Opus",
-        &sized(3, &[b"id header"]),
+        &sized(3, &[OPUS_RECORD]),
         b"ac-3",
         &sized(4, &[]),
     ];
-    assert_eq!(audio(&mut parser, &starts).len(), 3);
+    assert_eq!(audio(&mut parser, &starts).len(), 2, "AC-3 needs none");
+    let three = frame_header(FourCc::AC3);
     let coded = [
         &b"\x95\x21ac-3"[..],
-        &sized(4, &[b"three"]),
+        &sized(4, &[three]),
         b"mp4a",
         &sized(0, &[b"one"]),
         b"Opus",
@@ -210,7 +227,7 @@ fn one_body_holds_many_codecs() {
     ];
     let found = audio(&mut parser, &coded);
     let expected: [(u8, FourCc, &[u8]); 3] = [
-        (4, FourCc::AC3, b"three"),
+        (4, FourCc::AC3, three),
         (0, FourCc::MP4A, b"one"),
         (3, FourCc::OPUS, b"two"),
     ];
@@ -239,24 +256,30 @@ fn a_track_without_its_header_does_not_hold_up_the_others() {
 
 #[test]
 fn codecs_that_describe_themselves_need_no_sequence_header() {
-    for (kind, coded) in [
-        (Kind::Audio, &b"\x91ac-3x"[..]),
-        (Kind::Audio, b"\x91ec-3x"),
-        (Kind::Audio, b"\x91.mp3x"),
-        (Kind::Audio, b"\x2Fx"),
-        (Kind::Audio, b"\xEEx"),
-        (Kind::Video, b"\x91vp08x"),
+    for (kind, head, fourcc) in [
+        (Kind::Audio, &b"\x91ac-3"[..], FourCc::AC3),
+        (Kind::Audio, b"\x91ec-3", FourCc::EC3),
+        (Kind::Audio, b"\x91.mp3", FourCc::MP3),
+        (Kind::Audio, b"\x2F", FourCc::MP3),
+        (Kind::Audio, b"\xEE", FourCc::MP3),
+        (Kind::Video, b"\x91vp08", FourCc::VP08),
     ] {
         let mut parser = Parser::default();
-        let found = packets(&mut parser, kind, &body(&[coded])).unwrap();
+        let coded = body(&[head, frame_header(fourcc), b"x"]);
+        let found = packets(&mut parser, kind, &coded).unwrap();
         let frame = the_frame(&found);
-        assert_eq!(&frame.payload[..], b"x");
+        assert_eq!(frame.payload, coded[head.len()..]);
+        assert_eq!(frame.track.codec.fourcc(), Some(fourcc));
         assert!(frame.track.codec.config_record().is_empty());
-        let again = packets(&mut parser, kind, &body(&[coded])).unwrap();
+        let again = packets(&mut parser, kind, &coded).unwrap();
         assert!(Arc::ptr_eq(&frame.track, &the_frame(&again).track));
         let mut config = BytesMut::new();
         put_config(&mut config, &frame.track, Features::ALL);
         assert!(config.is_empty());
+    }
+    for coded in [&b"\x91ac-3x"[..], b"\x91ec-3x", b"\x91.mp3x", b"\x2Fx"] {
+        let error = packets(&mut configured(), Kind::Audio, &body(&[coded])).unwrap_err();
+        assert_eq!(error, TagError::NoConfig(Kind::Audio));
     }
     for coded in [&b"\x91vp09x"[..], b"\x91av01x", b"\x91hvc1\0\0\0x"] {
         let error = packets(&mut configured(), Kind::Video, &body(&[coded])).unwrap_err();
@@ -265,13 +288,29 @@ fn codecs_that_describe_themselves_need_no_sequence_header() {
 }
 
 #[test]
+fn a_changed_frame_header_makes_a_new_track() {
+    let mut parser = Parser::default();
+    let mut track = |payload: &[u8]| {
+        let found = audio(&mut parser, &[b"\x91.mp3", payload]);
+        Arc::clone(&the_frame(&found).track)
+    };
+    let first = track(&[0xFF, 0xFB, 0x90, 0x64]);
+    // Another bit rate, and joint stereo.
+    assert!(Arc::ptr_eq(&first, &track(&[0xFF, 0xFB, 0x52, 0x00])));
+    let mono = track(&[0xFF, 0xFB, 0x90, 0xC4]);
+    assert!(!Arc::ptr_eq(&first, &mono));
+    assert_eq!(mono.codec.sound().unwrap().channels, 1);
+    let slower = track(&[0xFF, 0xF3, 0x90, 0xC4]);
+    assert_eq!(slower.codec.sound().unwrap().sample_rate, 22_050);
+}
+
+#[test]
 fn mp3_goes_to_old_players_as_they_know_it() {
-    // MPEG-1 44.1 kHz stereo, MPEG-2 22.05 kHz mono, MPEG-2.5 8 kHz mono, and what is none.
+    // MPEG-1 44.1 kHz stereo, MPEG-2 22.05 kHz mono, MPEG-2.5 8 kHz mono.
     for (payload, header) in [
         (&[0xFF, 0xFB, 0x90, 0x00][..], 0x2F),
         (&[0xFF, 0xF3, 0x90, 0xC0], 0x2A),
         (&[0xFF, 0xE3, 0x98, 0xC0], 0x26),
-        (&[0], 0x2F),
     ] {
         let mut parser = Parser::default();
         let found = audio(&mut parser, &[b"\x91.mp3", payload]);
@@ -365,11 +404,11 @@ fn tracks_are_bounded() {
         the_track(&audio(&mut parser, &[&[0x95, 0x00], b"Opus", &[id]]));
     }
     for one_more in [
-        &b"\x95\x00Opus\x08"[..],
-        b"\x95\x04Opus\x08\0\0",
-        b"\x95\x01ac-3\x08x",
+        body(&[b"\x95\x00Opus\x08"]),
+        body(&[b"\x95\x04Opus\x08\0\0"]),
+        body(&[b"\x95\x01ac-3\x08", frame_header(FourCc::AC3)]),
     ] {
-        let error = packets(&mut parser, Kind::Audio, &body(&[one_more])).unwrap_err();
+        let error = packets(&mut parser, Kind::Audio, &one_more).unwrap_err();
         assert_eq!(error, TagError::TooManyTracks(8));
     }
     the_track(&video(&mut parser, &[b"\x90hvc1"]));
@@ -450,7 +489,7 @@ fn configs_are_written_as_they_came() {
         (Kind::Video, body(&[b"\x96\x00avc1\x05", AVC_RECORD])),
         (Kind::Audio, body(&[&[0xAF, 0], AAC_RECORD])),
         (Kind::Audio, body(&[b"\x90Opus"])),
-        (Kind::Audio, body(&[b"\x95\x00fLaC\x01record"])),
+        (Kind::Audio, body(&[b"\x95\x00fLaC\x01", FLAC_RECORD])),
     ] {
         let mut parser = Parser::default();
         let found = packets(&mut parser, kind, &sent).unwrap();
@@ -475,12 +514,10 @@ fn tracks() -> impl Strategy<Value = Arc<Track>> {
             true => &[],
             false => record(fourcc),
         };
-        let config = Bytes::from_static(record);
-        let codec = match fourcc {
-            FourCc::AVC1 => Codec::Avc(crate::codec::avc::Config::parse(config).unwrap()),
-            FourCc::MP4A => Codec::Aac(crate::codec::aac::Config::parse(config).unwrap()),
-            _ => Codec::Other { fourcc, config },
-        };
+        let described = Codec::of_frame(fourcc, frame_header(fourcc))
+            .transpose()
+            .unwrap();
+        let codec = described.unwrap_or_else(|| codec(fourcc, record).unwrap());
         let (metadata, channels) = side_data;
         Arc::new(match FourCc::VIDEO.contains(&fourcc) {
             true => Track::new(Kind::Video, codec)
@@ -494,11 +531,15 @@ fn tracks() -> impl Strategy<Value = Arc<Track>> {
 }
 
 fn any_frame() -> impl Strategy<Value = MediaFrame> {
-    let payload = prop::collection::vec(any::<u8>(), 1..100);
+    let payload = prop::collection::vec(any::<u8>(), 8..100);
     let times = (0..i64::from(u32::MAX) * 1_000_000, -(1i64 << 23)..1 << 23);
     (tracks(), times, any::<bool>(), payload).prop_map(
-        |(track, (dts, composition), key, payload)| {
+        |(track, (dts, composition), key, mut payload)| {
             let dts = Timestamp::from_nanos(dts);
+            if let Some(fourcc) = track.codec.fourcc() {
+                let header = frame_header(fourcc);
+                payload[..header.len()].copy_from_slice(header);
+            }
             let mut frame = MediaFrame::new(&track, dts, payload.into());
             if track.kind == Kind::Video {
                 frame.key = key;
@@ -520,7 +561,7 @@ proptest! {
 
     #[test]
     fn headers_cut_anywhere_are_errors_or_shorter(frame in any_frame()) {
-        let kind = frame.kind();
+        let (kind, fourcc) = (frame.kind(), frame.track.codec.fourcc().unwrap());
         let mut headers = BytesMut::new();
         put_frame_header(&mut headers, &frame, Features::ALL);
         let header = headers.len();
@@ -536,6 +577,10 @@ proptest! {
             let found = packets(&mut parser, kind, &whole.slice(..end));
             match end < header {
                 true => prop_assert_eq!(found.unwrap_err(), TagError::Truncated),
+                // Without the header that describes it.
+                false if end > header && end < header + frame_header(fourcc).len() => {
+                    prop_assert_eq!(found.unwrap_err(), TagError::NoConfig(kind));
+                }
                 false => {
                     let found = found.unwrap();
                     let payload = &whole[header..end];
@@ -553,11 +598,11 @@ proptest! {
     #[test]
     fn bodies_of_many_tracks_cut_anywhere_never_make_one_up(cut in 0usize..60) {
         let mut parser = configured();
-        let whole = body(&[b"\x95\x21mp4a", &sized(0, &[b"one"]), b"ac-3", &sized(1, &[b"two"])]);
+        let whole = body(&[b"\x95\x21mp4a", &sized(0, &[b"one"]), b"ac-3", &sized(1, &[frame_header(FourCc::AC3)])]);
         let cut = whole.slice(..cut.min(whole.len()));
         let found: Vec<_> = parser.audio(&cut, at(0)).collect();
         let whole_parts = found.iter().filter(|packet| packet.is_ok()).count();
-        prop_assert_eq!(whole_parts, usize::from(cut.len() >= 13) + usize::from(cut.len() >= 24));
+        prop_assert_eq!(whole_parts, usize::from(cut.len() >= 13) + usize::from(cut.len() >= 28));
     }
 
     #[test]

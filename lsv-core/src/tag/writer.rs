@@ -6,7 +6,7 @@ use super::{
     CODEC_AVC, COMMAND_FRAME, EX_VIDEO, INTER_FRAME, KEY_FRAME, PACKET_CONFIG, PACKET_MEDIA,
     SOUND_EX, SOUND_MP3, ex, has_composition, is_self_describing,
 };
-use crate::codec::FourCc;
+use crate::codec::{FourCc, mp3};
 use crate::media::{Codec, Kind, MediaFrame, Track};
 use crate::wire::put_i24;
 
@@ -52,9 +52,7 @@ pub fn put_frame_header(out: &mut BytesMut, frame: &MediaFrame, features: Featur
         Codec::Aac(_) if id == 0 && nanos == 0 => {
             out.put_slice(&[AAC_44K_16BIT_STEREO, PACKET_MEDIA]);
         }
-        codec if is_bare_mp3(codec) && id == 0 && nanos == 0 => {
-            out.put_u8(mp3_header(&frame.payload));
-        }
+        Codec::Mp3(config) if id == 0 && nanos == 0 => out.put_u8(mp3_header(config)),
         codec => {
             let Some(fourcc) = codec.fourcc() else {
                 return;
@@ -174,26 +172,16 @@ impl Enhanced {
     }
 }
 
-fn is_bare_mp3(codec: &Codec) -> bool {
-    codec.fourcc() == Some(FourCc::MP3) && codec.config_record().is_empty()
-}
-
-/// The legacy header of an MP3 frame, with the sound rate and type that the frame itself says (ISO/IEC 11172-3
-/// §2.4.1.3): players look there first.
-fn mp3_header(frame: &[u8]) -> u8 {
+/// The legacy header of an MP3 frame, with the sound rate and type that are nearest to the real ones: players look there
+/// first.
+fn mp3_header(config: &mp3::Config) -> u8 {
     const SIXTEEN_BIT: u8 = 1 << 1;
-    let (rate, stereo) = match frame {
-        [0xFF, version, _, mode, ..] if version & 0xE0 == 0xE0 => {
-            let rate = match (version >> 3) & 3 {
-                3 => RATE_44K,
-                2 => RATE_22K,
-                _ => RATE_11K,
-            };
-            (rate, mode >> 6 != 3)
-        }
-        _ => (RATE_44K, true),
+    let rate = match config.sample_rate {
+        ..16_000 => RATE_11K,
+        16_000..32_000 => RATE_22K,
+        _ => RATE_44K,
     };
-    (SOUND_MP3 << 4) | (rate << 2) | SIXTEEN_BIT | u8::from(stereo)
+    (SOUND_MP3 << 4) | (rate << 2) | SIXTEEN_BIT | u8::from(config.channels > 1)
 }
 
 const RATE_44K: u8 = 3;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing;
+use crate::{fuzzing, testing};
 
 /// The boxes of `bytes` as (type, content), which must end where the bytes end.
 fn boxes(mut bytes: &[u8]) -> Vec<(String, &[u8])> {
@@ -58,6 +58,44 @@ fn headers_have_the_boxes_of_cmaf() {
         ]
         .concat()
     );
+}
+
+/// Each sample entry's name, what stands for channels and rate, and its box, as FFmpeg 9 writes it of the same sound.
+#[test]
+fn sample_entries_of_sound() {
+    let found = fuzzing::sounds().into_iter().map(|track| {
+        let header = init(&track).unwrap();
+        let stsd = child(&header, &["moov", "trak", "mdia", "minf", "stbl", "stsd"]);
+        let (name, entry) = boxes(&stsd[8..]).remove(0);
+        let (inner, content) = boxes(&entry[28..]).remove(0);
+        (
+            name,
+            entry[17],
+            entry[24..26].to_vec(),
+            inner,
+            content.to_vec(),
+        )
+    });
+    let found: Vec<_> = found.skip(1).collect();
+    let flac = b"\0\0\0\0\x80\0\0\x22\x12\0\x12\0\0\0\0\0\0\0\x0B\xB8\x02\xF0\0\0\0\0";
+    let mp3 = b"\0\0\0\0\x03\x80\x80\x80\x1B\0\0\0\x04\x80\x80\x80\x0D\x6B\x15";
+    let expected: [(&str, u8, &str, &[u8]); 5] = [
+        ("Opus", 2, "dOps", b"\0\x02\x01\x38\0\0\xBB\x80\0\0\0"),
+        ("fLaC", 2, "dfLa", flac),
+        ("ac-3", 2, "dac3", b"\x10\x10\xC0"),
+        ("ec-3", 6, "dec3", b"\x06\0\x20\x0F\0"),
+        ("mp4a", 2, "esds", mp3),
+    ];
+    assert_eq!(found.len(), expected.len());
+    for (found, expected) in found.iter().zip(expected) {
+        let (name, channels, rate, inner, content) = found;
+        assert_eq!(
+            (name.as_str(), *channels, inner.as_str()),
+            (expected.0, expected.1, expected.2)
+        );
+        assert_eq!(rate[..], 48_000u16.to_be_bytes());
+        assert!(content.starts_with(expected.3), "{name}: {content:x?}");
+    }
 }
 
 #[test]

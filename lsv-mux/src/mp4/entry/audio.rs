@@ -1,34 +1,97 @@
 //! Sample entries of sound.
 
 use bytes::{BufMut, BytesMut};
-use lsv_core::codec::aac;
+use lsv_core::codec::{aac, ac3, flac, mp3, opus};
 use lsv_core::wire::put_u24;
 
-use super::super::boxes::{descriptor, full};
+use super::super::boxes::{descriptor, full, plain};
 
 /// ISO/IEC 14496-14 §5.6.
 pub(super) fn mp4a(out: &mut BytesMut, config: &aac::Config) {
-    audio(
-        out,
-        b"mp4a",
-        (config.channels(), config.sample_rate),
-        |out| {
-            full(out, b"esds", (0, 0), |out| elementary_stream(out, config));
-        },
-    );
+    let sound = (config.channels(), 16, config.output_sample_rate);
+    audio(out, b"mp4a", sound, |out| {
+        full(out, b"esds", (0, 0), |out| {
+            elementary_stream(out, OBJECT_TYPE_AAC, &config.record);
+        });
+    });
+}
+
+/// MP3 in the same entry, by its own object type: browsers, hls.js, ffmpeg, VLC and QuickTime take it so. The entry `.mp3`
+/// of QuickTime is no part of ISO BMFF, and no browser takes it.
+pub(super) fn mp3(out: &mut BytesMut, config: &mp3::Config) {
+    let object_type = match config.samples_per_frame {
+        MPEG_1_SAMPLES => OBJECT_TYPE_MPEG_1_AUDIO,
+        _ => OBJECT_TYPE_MPEG_2_AUDIO,
+    };
+    let sound = (config.channels, 16, config.sample_rate);
+    audio(out, b"mp4a", sound, |out| {
+        full(out, b"esds", (0, 0), |out| {
+            elementary_stream(out, object_type, &[]);
+        });
+    });
+}
+
+/// "Encapsulation of Opus in ISO Base Media File Format" §4.3. The samples to drop at the start are told as `pre-skip`
+/// alone: who joins a live stream has none to drop.
+pub(super) fn opus(out: &mut BytesMut, config: &opus::Config) {
+    let sound = (config.channels, 16, opus::SAMPLE_RATE);
+    audio(out, b"Opus", sound, |out| {
+        plain(out, b"dOps", |out| {
+            // Version 0; unlike in the identification header, numbers are big-endian.
+            out.put_slice(&[0, config.channels]);
+            out.put_u16(config.pre_skip);
+            out.put_u32(config.input_sample_rate);
+            out.put_i16(config.output_gain);
+            out.put_u8(config.mapping_family);
+            if let Some(mapping) = &config.mapping {
+                out.put_slice(&[mapping.streams, mapping.coupled]);
+                out.put_slice(&mapping.table);
+            }
+        });
+    });
+}
+
+/// "Encapsulation of FLAC in ISO Base Media File Format" §3.3.
+pub(super) fn flac(out: &mut BytesMut, config: &flac::Config) {
+    let bits = u16::from(config.bits_per_sample);
+    let sound = (config.channels, bits, config.sample_rate);
+    audio(out, b"fLaC", sound, |out| {
+        full(out, b"dfLa", (0, 0), |out| {
+            // STREAMINFO, the last block.
+            out.put_u8(0x80);
+            put_u24(out, config.stream_info.len() as u32);
+            out.put_slice(&config.stream_info);
+        });
+    });
+}
+
+/// ETSI TS 102 366 §F.3, §F.4.
+pub(super) fn ac3(out: &mut BytesMut, config: &ac3::Config) {
+    let sound = (config.channels, 16, config.sample_rate);
+    audio(out, b"ac-3", sound, |out| {
+        plain(out, b"dac3", |out| out.put_slice(&config.dac3()));
+    });
+}
+
+/// ETSI TS 102 366 §F.5, §F.6.
+pub(super) fn eac3(out: &mut BytesMut, config: &ac3::Config) {
+    let sound = (config.channels, 16, config.sample_rate);
+    audio(out, b"ec-3", sound, |out| {
+        plain(out, b"dec3", |out| out.put_slice(&config.dec3()));
+    });
 }
 
 /// An `AudioSampleEntry` (ISO/IEC 14496-12 §12.2.3) with the boxes that `boxes` appends.
 fn audio(
     out: &mut BytesMut,
     kind: &[u8; 4],
-    (channels, sample_rate): (u8, u32),
+    (channels, bits, sample_rate): (u8, u16, u32),
     boxes: impl FnOnce(&mut BytesMut),
 ) {
     super::put(out, kind, |out| {
         out.put_bytes(0, 8);
         out.put_u16(u16::from(channels));
-        out.put_u16(16);
+        out.put_u16(bits);
         out.put_u32(0);
         // The field has 16 bits before the point; a higher rate is told by the codec's own box alone.
         out.put_u16(u16::try_from(sample_rate).unwrap_or(0));
@@ -38,20 +101,22 @@ fn audio(
 }
 
 /// ISO/IEC 14496-1 §7.2.6.5 and following.
-fn elementary_stream(out: &mut BytesMut, config: &aac::Config) {
+fn elementary_stream(out: &mut BytesMut, object_type: u8, specific_info: &[u8]) {
     descriptor(out, ES_DESCRIPTOR, |out| {
         out.put_u16(0);
         out.put_u8(0);
         descriptor(out, DECODER_CONFIG_DESCRIPTOR, |out| {
-            out.put_u8(OBJECT_TYPE_AAC);
+            out.put_u8(object_type);
             out.put_u8(STREAM_TYPE_AUDIO << 2 | 1);
             // Buffer size and bit rates are not known of a live stream.
             put_u24(out, 0);
             out.put_u32(0);
             out.put_u32(0);
-            descriptor(out, DECODER_SPECIFIC_INFO, |out| {
-                out.put_slice(&config.record);
-            });
+            if !specific_info.is_empty() {
+                descriptor(out, DECODER_SPECIFIC_INFO, |out| {
+                    out.put_slice(specific_info)
+                });
+            }
         });
         descriptor(out, SL_CONFIG_DESCRIPTOR, |out| out.put_u8(2));
     });
@@ -64,4 +129,9 @@ const SL_CONFIG_DESCRIPTOR: u8 = 6;
 
 /// Audio ISO/IEC 14496-3.
 const OBJECT_TYPE_AAC: u8 = 0x40;
+/// Audio ISO/IEC 13818-3 and 11172-3.
+const OBJECT_TYPE_MPEG_2_AUDIO: u8 = 0x69;
+const OBJECT_TYPE_MPEG_1_AUDIO: u8 = 0x6B;
+/// What frames of MPEG-1 have, and those of MPEG-2 have not.
+const MPEG_1_SAMPLES: u32 = 1152;
 const STREAM_TYPE_AUDIO: u8 = 5;

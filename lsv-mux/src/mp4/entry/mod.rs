@@ -18,6 +18,11 @@ pub(super) fn sample_entry(track: &Track) -> Result<BytesMut, Error> {
     match &track.codec {
         Codec::Avc(config) => video::avc1(&mut out, config),
         Codec::Aac(config) => audio::mp4a(&mut out, config),
+        Codec::Opus(config) => audio::opus(&mut out, config),
+        Codec::Flac(config) => audio::flac(&mut out, config),
+        Codec::Ac3(config) => audio::ac3(&mut out, config),
+        Codec::Eac3(config) => audio::eac3(&mut out, config),
+        Codec::Mp3(config) => audio::mp3(&mut out, config),
         other => return Err(Error::unsupported("CMAF", other)),
     }
     Ok(out)
