@@ -69,6 +69,22 @@ impl Judge {
         named
     }
 
+    /// Forgets what left the manifest long ago, for streams that go on for days.
+    pub fn forget(&mut self) {
+        let periods = self.last.iter().flat_map(|last| &last.periods);
+        let ids: Vec<_> = periods.filter_map(|period| period.id.clone()).collect();
+        self.listed.retain(|(period, ..), _| ids.contains(period));
+        let newest: BTreeMap<_, _> = self
+            .listed
+            .keys()
+            .map(|(period, id, time)| ((period.clone(), id.clone()), *time))
+            .collect();
+        self.listed.retain(|(period, id, time), listed| {
+            let newest = newest.get(&(period.clone(), id.clone()));
+            newest.is_none_or(|newest| newest - time <= 100 * listed.timescale)
+        });
+    }
+
     /// Holds what was listed to the files behind it.
     pub fn judge_media(&mut self, files: &HashMap<String, Bytes>) {
         for ((period, representation, time), listed) in self.listed.clone() {

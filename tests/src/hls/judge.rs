@@ -369,7 +369,7 @@ impl Judge {
                 .iter()
                 .rposition(|listed| listed.segment.sequence == segment.sequence);
             if let Some(known) = known {
-                self.compare(known, segment);
+                self.compare(known, segment, playlist);
                 continue;
             }
             let next = self.listed.last().map(|listed| listed.segment.sequence + 1);
@@ -377,7 +377,8 @@ impl Judge {
                 format!("segment {} came, {next:?} was next", segment.sequence)
             });
             if let Some(grown) = grown.filter(|grown| grown.sequence == segment.sequence) {
-                self.check(segment.parts.starts_with(&grown.parts), || {
+                let outdated = segment.parts.is_empty() && is_far_back(playlist, segment);
+                self.check(outdated || segment.parts.starts_with(&grown.parts), || {
                     format!(
                         "the parts of segment {} changed when it closed",
                         segment.sequence
@@ -394,7 +395,7 @@ impl Judge {
         new
     }
 
-    fn compare(&mut self, known: usize, segment: &Segment) {
+    fn compare(&mut self, known: usize, segment: &Segment, playlist: &MediaPlaylist) {
         let listed = &self.listed[known].segment;
         let told = |segment: &Segment| Segment {
             parts: Vec::new(),
@@ -403,7 +404,8 @@ impl Judge {
             ..segment.clone()
         };
         let same = told(listed) == told(segment);
-        let parts = segment.parts.is_empty() || listed.parts == segment.parts;
+        let outdated = segment.parts.is_empty() && is_far_back(playlist, segment);
+        let parts = outdated || listed.parts == segment.parts;
         let was = listed.clone();
         self.check(same && parts, || {
             format!(
@@ -426,6 +428,18 @@ impl Judge {
             self.complaints.push(complaint);
         }
     }
+}
+
+/// Parts are listed up to three target durations from the end (RFC 8216bis §4.4.4.9), give or take a few frames: the
+/// renditions of a stream let go of them together.
+fn is_far_back(playlist: &MediaPlaylist, segment: &Segment) -> bool {
+    let later = playlist
+        .segments
+        .iter()
+        .filter(|later| later.sequence > segment.sequence);
+    let closed: f64 = later.map(|later| later.duration).sum();
+    let open: f64 = playlist.open.parts.iter().map(|part| part.duration).sum();
+    closed + open >= (playlist.target_duration * 3) as f64 - 0.1
 }
 
 /// Everything that a segment's tags point to.
