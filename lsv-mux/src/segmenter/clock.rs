@@ -1,6 +1,7 @@
 //! When frames are and how long they last, in the ticks of a track.
 
 use lsv_core::media::{Codec, MediaFrame, Track};
+use lsv_core::time::Timestamp;
 
 use crate::mp4::{self, Sample};
 
@@ -47,6 +48,14 @@ impl Clock {
             Self::Counted(_) => None,
         }
     }
+
+    /// Gives the frame that is held back if it has lasted for long at `end`, and ends it there.
+    pub(crate) fn expire(&mut self, end: Timestamp) -> Option<Timed> {
+        match self {
+            Self::Measured(clock) => clock.expire(end),
+            Self::Counted(_) => None,
+        }
+    }
 }
 
 /// Durations are the differences of decoding times, so a frame is held back until the next one is there.
@@ -87,15 +96,31 @@ impl Measured {
     }
 
     fn settle(&mut self, next: Option<&MediaFrame>) -> Option<Timed> {
-        let mut timed = self.held.take()?;
-        if let Some(next) = next {
-            let step = next
-                .dts
-                .to_scale(self.timescale)
-                .saturating_sub(timed.ticks);
-            // Two frames at one time: a tick apart, as no player likes a frame without duration.
-            self.last_duration = u32::try_from(step.max(1)).unwrap_or(u32::MAX);
+        match next {
+            Some(next) => self.end(next.dts),
+            None => {
+                let mut timed = self.held.take()?;
+                timed.sample.duration = self.last_duration;
+                Some(timed)
+            }
         }
+    }
+
+    fn expire(&mut self, end: Timestamp) -> Option<Timed> {
+        let ticks = self.held.as_ref()?.ticks;
+        let age = end.to_scale(self.timescale).saturating_sub(ticks);
+        match age > i64::from(self.timescale) * LONG_FRAME_MILLIS / 1000 {
+            true => self.end(end),
+            false => None,
+        }
+    }
+
+    /// The frame that is held back lasts until `end`.
+    fn end(&mut self, end: Timestamp) -> Option<Timed> {
+        let mut timed = self.held.take()?;
+        let step = end.to_scale(self.timescale).saturating_sub(timed.ticks);
+        // Two frames at one time: a tick apart, as no player likes a frame without duration.
+        self.last_duration = u32::try_from(step.max(1)).unwrap_or(u32::MAX);
         timed.sample.duration = self.last_duration;
         Some(timed)
     }
@@ -167,6 +192,10 @@ impl Counted {
         i64::try_from(noticed.max(frames)).unwrap_or(i64::MAX)
     }
 }
+
+/// A picture that stands for longer is one of a slide show: a gap behind it tells no lie, as its end in another segment
+/// would.
+const LONG_FRAME_MILLIS: i64 = 50;
 
 /// Of a video frame that never got a neighbour.
 const DEFAULT_FRAME_RATE: u32 = 30;

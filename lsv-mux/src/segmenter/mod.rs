@@ -18,6 +18,7 @@ use lsv_core::hub::Settings;
 use lsv_core::media::{Kind, MediaFrame, Track, Tracks};
 
 pub(crate) mod clock;
+mod length;
 mod open;
 mod running;
 mod segment;
@@ -31,6 +32,7 @@ mod tests;
 
 pub use segment::{Event, Init, Part, Rendition, Run, Segment, TsSegment};
 
+use self::length::Lengths;
 use self::open::Muxer;
 use self::running::{Running, Verdict};
 use self::track::Parts;
@@ -65,6 +67,7 @@ impl Default for Options {
 pub struct Segmenter {
     options: Options,
     settings: Settings,
+    lengths: Lengths,
     muxer: Muxer,
     parts: Parts,
     next_sequence: u64,
@@ -87,6 +90,11 @@ impl Segmenter {
     /// A segmenter that has seen nothing yet.
     pub fn new(options: Options, settings: &Settings) -> Self {
         Self {
+            lengths: Lengths {
+                target: settings.segment,
+                promised: None,
+                bytes: options.segment_bytes,
+            },
             muxer: Muxer::default(),
             parts: Parts::new(options.part_target),
             next_sequence: options.first_sequence,
@@ -107,6 +115,13 @@ impl Segmenter {
     /// Follows changed settings: the target at once, the formats from the next segment on.
     pub fn configure(&mut self, settings: &Settings) {
         self.settings = settings.clone();
+        self.lengths.target = settings.segment;
+    }
+
+    /// Playlists say from now on that no segment is longer than `target`, rounded to seconds: none will be, if it takes
+    /// a cut without a key frame.
+    pub fn promise(&mut self, target: Duration) {
+        self.lengths.promised = Some(target);
     }
 
     /// Tells which tracks the publisher has, as its headers do ahead of the frames: a run waits shortly for the default
@@ -178,14 +193,14 @@ impl Segmenter {
 
     /// How long segments are going to be, once the distance of key frames is known.
     pub fn segment_length(&self) -> Option<Duration> {
-        self.running.as_ref()?.segment_length(&self.settings)
+        self.running.as_ref()?.segment_length(&self.lengths)
     }
 
     fn route(&mut self, frame: &MediaFrame, now: SystemTime) {
         let Some(running) = &mut self.running else {
             return self.wait(frame, now);
         };
-        match running.judge(frame, &self.settings, &self.options) {
+        match running.judge(frame, &self.lengths) {
             Verdict::Drop => {}
             Verdict::Take => running.take(frame, &mut self.muxer, &mut self.parts),
             Verdict::Cut => {
@@ -218,6 +233,7 @@ impl Segmenter {
             number: self.next_run,
             start,
             origin: first.pts(),
+            composition: first.composition,
             inits: tracks.iter().filter_map(|track| self.init(track)).collect(),
         });
         self.inits.clone_from(&run.inits);

@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use lsv_core::media::{Kind, MediaFrame, Tracks};
 use lsv_core::time::Timestamp;
 
-use super::segment::{Event, TsSegment};
+use super::segment::{Event, Run, TsSegment};
 use crate::ts;
 
 /// The MPEG-TS multiplexer of the stream.
@@ -20,7 +20,7 @@ pub(super) struct Muxer {
 pub(super) struct Open {
     pub(super) sequence: u64,
     pub(super) discontinuity: bool,
-    /// Decoding and presentation time of the frame that opened it.
+    /// When the frame that opened it is decoded, and the [`Segment::start`](super::Segment::start) that follows.
     pub(super) from: Timestamp,
     pub(super) start: Timestamp,
     pub(super) independent: bool,
@@ -51,10 +51,10 @@ impl Open {
     }
 
     /// The segment after this one, opened by `first`.
-    pub(super) fn advance(&mut self, first: &MediaFrame, independent: bool) {
+    pub(super) fn advance(&mut self, first: &MediaFrame, run: &Run, independent: bool) {
         self.sequence += 1;
         self.discontinuity = false;
-        (self.from, self.start) = (first.dts, first.pts());
+        (self.from, self.start) = (first.dts, first.dts + run.composition);
         self.independent = independent;
     }
 

@@ -7,10 +7,11 @@ use lsv_core::hub::Settings;
 use lsv_core::media::{Kind, MediaFrame, Track, Tracks};
 use lsv_core::time::Timestamp;
 
+use super::length::Lengths;
 use super::open::{Muxer, Open};
+use super::same;
 use super::segment::{Init, Run, Segment};
 use super::track::{Packer, Parts};
-use super::{Options, same};
 
 /// What becomes of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,23 +90,18 @@ impl Running {
     }
 
     /// Where `frame` belongs.
-    pub(super) fn judge(
-        &mut self,
-        frame: &MediaFrame,
-        settings: &Settings,
-        options: &Options,
-    ) -> Verdict {
+    pub(super) fn judge(&mut self, frame: &MediaFrame, lengths: &Lengths) -> Verdict {
         if frame.kind() == Kind::Data {
             return Verdict::Take;
         }
         let elapsed = frame.dts.since(self.open.from);
         let starts = frame.key || self.leader == Kind::Audio;
         let leads = frame.kind() == self.leader;
-        let longest = longest(settings);
+        let latest = lengths.latest();
         if !self.knows(frame) {
             let leads_next = leads || frame.kind() == Kind::Video;
             self.changing = true;
-            return match (leads_next && starts) || elapsed >= longest {
+            return match (leads_next && starts) || elapsed >= latest {
                 true => Verdict::Restart,
                 false => Verdict::Drop,
             };
@@ -113,9 +109,11 @@ impl Running {
         if self.changing && leads && starts {
             return Verdict::Restart;
         }
-        let enough = elapsed >= self.earliest(settings) || self.size() >= options.segment_bytes / 2;
-        let due = leads && starts && enough;
-        let overdue = elapsed >= longest || self.is_full(options);
+        let enough = elapsed >= lengths.earliest(self.leader) || self.size() >= lengths.bytes / 2;
+        // Behind a cut that no key frame allowed, the next key frame is where players can start again.
+        let due = leads && starts && (enough || !self.open.independent);
+        let lasts = if leads { elapsed + self.step } else { elapsed };
+        let overdue = lasts > latest || self.is_full(lengths);
         match due || overdue {
             false => Verdict::Take,
             // A track fell silent: numbering on without its segments would mislead players.
@@ -182,8 +180,9 @@ impl Running {
             lane.seen = false;
             let packer = lane.packer.as_mut()?;
             let of_this_track = next.filter(|next| next.track.name() == lane.track.name());
-            if next.is_none() || of_this_track.is_some() {
-                packer.settle(of_this_track, parts);
+            match next {
+                Some(next) if of_this_track.is_none() => packer.expire(next.dts, parts),
+                _ => packer.settle(of_this_track, parts),
             }
             packer.close(parts)
         };
@@ -201,7 +200,7 @@ impl Running {
             events: open.take_events(),
         };
         if let Some(next) = next {
-            open.advance(next, next.key || self.leader == Kind::Audio);
+            open.advance(next, &self.run, next.key || self.leader == Kind::Audio);
         }
         segment
     }
@@ -229,14 +228,11 @@ impl Running {
     }
 
     /// How long segments get if the encoder goes on as it does, once two key frames tell.
-    pub(super) fn segment_length(&self, settings: &Settings) -> Option<Duration> {
-        let group = match self.leader {
-            Kind::Video => self.group?,
-            _ => return Some(settings.segment),
-        };
-        let groups = self.earliest(settings).as_secs_f64() / group.as_secs_f64();
-        let length = group.saturating_mul(groups.ceil().max(1.0) as u32);
-        Some(length.min(longest(settings)))
+    pub(super) fn segment_length(&self, lengths: &Lengths) -> Option<Duration> {
+        match self.leader {
+            Kind::Video => self.group.map(|group| lengths.of_groups(group)),
+            _ => Some(lengths.target),
+        }
     }
 
     /// A picture or two without sound, of which nothing is public yet: what a publisher leaves that vanishes right after
@@ -267,23 +263,19 @@ impl Running {
         self.latest.max(self.last + self.step)
     }
 
-    /// The earliest cut. With pictures a little before the target, so that a group of pictures that is a millisecond
-    /// short by RTMP's clock does not make a segment of twice the length.
-    fn earliest(&self, settings: &Settings) -> Duration {
-        match self.leader {
-            Kind::Video => settings.segment.mul_f64(0.95),
-            _ => settings.segment,
-        }
-    }
-
     fn knows(&self, frame: &MediaFrame) -> bool {
         self.lanes
             .iter()
             .any(|lane| same(&lane.track, &frame.track))
     }
 
+    /// A default track beside the leader has sent nothing in the open segment.
     fn misses_a_track(&self) -> bool {
-        self.lanes.iter().any(|lane| lane.is_default && !lane.seen)
+        let mut beside = self
+            .lanes
+            .iter()
+            .filter(|lane| lane.track.kind != self.leader);
+        beside.any(|lane| lane.is_default && !lane.seen)
     }
 
     fn packers(&self) -> impl Iterator<Item = &Packer> {
@@ -295,9 +287,9 @@ impl Running {
         self.open.size() + self.packers().map(Packer::size).sum::<usize>()
     }
 
-    fn is_full(&self, options: &Options) -> bool {
+    fn is_full(&self, lengths: &Lengths) -> bool {
         let mut packers = self.packers();
-        self.size() >= options.segment_bytes || packers.any(|packer| packer.parts() >= MAX_PARTS)
+        self.size() >= lengths.bytes || packers.any(|packer| packer.parts() >= MAX_PARTS)
     }
 }
 
@@ -313,20 +305,12 @@ impl Lane {
     }
 }
 
-/// The latest cut, key frame or not.
-fn longest(settings: &Settings) -> Duration {
-    settings.segment.saturating_mul(4).max(LONGEST_AT_LEAST)
-}
-
 /// Parts after which a segment is cut: what sound without time stretches to would make any number of them, and each
 /// is listed. Enough for 40 s of parts of 200 ms twice over.
 const MAX_PARTS: usize = 400;
 
 /// Shorter than anybody would miss.
 const STUB: Duration = Duration::from_millis(200);
-
-/// Encoders set to ten seconds between key frames exist, and are to get segments that start with them.
-const LONGEST_AT_LEAST: Duration = Duration::from_secs(12);
 
 /// A leader that has sent nothing for so long when a segment is overdue is not waited for. Slide shows with a
 /// frame every few seconds exist.

@@ -16,6 +16,8 @@ pub struct Run {
     pub start: SystemTime,
     /// The presentation time of that frame.
     pub origin: Timestamp,
+    /// Presentation time less decoding time of that frame: by how much the wall clock of a decoding time lies behind.
+    pub composition: Timestamp,
     /// The CMAF headers of its tracks, as far as CMAF carries them: video, then default audio, then other audio.
     pub inits: Vec<Arc<Init>>,
 }
@@ -72,7 +74,8 @@ pub struct Segment {
     pub run: Arc<Run>,
     /// A discontinuity lies in front of it.
     pub discontinuity: bool,
-    /// When its first frame is to be decoded.
+    /// Where it starts on the stream's timeline: when its first frame is decoded, later by [`Run::composition`]. Within a run
+    /// the next one starts [`Segment::duration`] later, whichever picture is shown first.
     pub start: Timestamp,
     /// The time to the next segment's start; what is there so far while it grows.
     pub duration: Duration,

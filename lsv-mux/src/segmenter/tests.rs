@@ -96,6 +96,99 @@ fn without_key_frames_segments_are_cut_by_time_and_say_so() {
     assert_eq!(ticks(&rig.closed, VIDEO), 36_000 * 90);
 }
 
+/// What playlists promise holds from when it is first told.
+fn assert_target_duration_holds(rig: &mut Rig, frames: &[MediaFrame]) {
+    let mut told = None;
+    rig.push_each(frames, |snapshot| {
+        if snapshot.target_known {
+            assert_eq!(
+                *told.get_or_insert(snapshot.target_duration),
+                snapshot.target_duration
+            );
+        }
+    });
+    let told = told.unwrap_or_default();
+    for segment in &rig.closed {
+        let renditions = segment.renditions.iter().map(Rendition::seconds);
+        let longest = renditions.fold(segment.duration.as_secs_f64(), f64::max);
+        assert!(longest.round() as u64 <= told, "{longest} of {told}");
+    }
+}
+
+#[test]
+fn a_target_duration_once_told_holds_when_key_frames_get_rare() {
+    for b_frames in [false, true] {
+        let mut frames = Source {
+            gop: 60,
+            b_frames,
+            ..Source::default()
+        }
+        .frames(10_000);
+        let later = Source {
+            gop: 240,
+            b_frames,
+            start: 10_000,
+            ..Source::default()
+        };
+        frames.extend(later.frames(24_000));
+        let mut rig = Rig::new();
+        assert_target_duration_holds(&mut rig, &frames);
+        let video: Vec<&Rendition> = rig
+            .closed
+            .iter()
+            .filter_map(|segment| segment.video())
+            .collect();
+        assert!(video[..5].iter().all(|video| video.independent));
+        // The three key frames after that open a segment each, and nothing else pretends to be one.
+        let independent: Vec<i64> = video[5..]
+            .iter()
+            .filter(|video| video.independent)
+            .map(|video| video.base / 90)
+            .collect();
+        assert_eq!(independent, [10_000, 18_000, 26_000]);
+        assert_eq!(
+            ticks(&rig.closed, VIDEO) / 90,
+            (video.last().unwrap().base / 90) as u64 + video.last().unwrap().duration / 90
+        );
+        assert!(rig.closed.iter().all(|segment| !segment.discontinuity));
+    }
+}
+
+#[test]
+fn a_target_duration_once_told_holds_for_slide_shows_with_sound() {
+    let mut frames = Source::default().frames(6_000);
+    let slides = Source {
+        start: 6_000,
+        ..Source::default()
+    }
+    .frames(30_000);
+    let stands = |frame: &MediaFrame| frame.dts.as_millis() % 5_000 < 30;
+    frames.extend(
+        slides
+            .into_iter()
+            .filter(|frame| frame.kind() == Kind::Audio || stands(frame)),
+    );
+    let mut rig = Rig::new();
+    assert_target_duration_holds(&mut rig, &frames);
+    assert!(rig.closed.iter().all(|segment| !segment.discontinuity));
+    assert!(rig.closed.iter().all(|segment| segment.audio().is_some()));
+}
+
+#[test]
+fn a_target_duration_once_told_holds_for_pictures_without_sound() {
+    let mut frames = Source::video_only().frames(6_000);
+    let later = Source {
+        start: 6_000,
+        gop: 100_000,
+        fps_millis: 1_500,
+        ..Source::video_only()
+    };
+    frames.extend(later.frames(30_000));
+    let mut rig = Rig::new();
+    assert_target_duration_holds(&mut rig, &frames);
+    assert!(rig.closed.len() > 12);
+}
+
 #[test]
 fn too_many_bytes_cut_a_segment() {
     let options = Options {
@@ -138,6 +231,7 @@ fn sound_has_no_gaps_and_never_moves_for_rounding() {
     let mut rig = Rig::new();
     rig.push(&Source::audio_only().frames(60_000));
     let mut next = None;
+    assert_eq!(rig.closed[0].audio().unwrap().start, 0);
     for audio in rig.closed.iter().filter_map(|segment| segment.audio()) {
         assert_eq!(audio.duration, u64::from(audio.samples) * 1024);
         assert_eq!(audio.start, next.unwrap_or(audio.start));

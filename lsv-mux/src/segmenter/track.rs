@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use lsv_core::media::{Kind, MediaFrame};
+use lsv_core::time::Timestamp;
 
 use super::clock::{Clock, Timed};
 use super::segment::{Init, Part, Rendition};
@@ -55,6 +56,13 @@ impl Packer {
     /// `next` opens the next segment: gives the frame that is held back its duration.
     pub(super) fn settle(&mut self, next: Option<&MediaFrame>, parts: &mut Parts) {
         if let Some(timed) = self.clock.settle(next) {
+            self.add(timed, parts);
+        }
+    }
+
+    /// A segment ends at `end`, at no frame of this track: a frame that has lasted for long goes with it.
+    pub(super) fn expire(&mut self, end: Timestamp, parts: &mut Parts) {
+        if let Some(timed) = self.clock.expire(end) {
             self.add(timed, parts);
         }
     }

@@ -93,12 +93,15 @@ impl Waiting {
             return false;
         } else {
             self.hold(frame, now);
-            self.release(|held| frame.dts.since(held) > VIDEO_WAIT);
-            match (self.expects_video, self.announced_video) {
-                (true, _) => (false, KEY_WAIT),
-                (false, true) => (false, ANNOUNCED_VIDEO_WAIT),
-                (false, false) => (false, VIDEO_WAIT),
+            let limit = match (self.expects_video, self.announced_video) {
+                (true, _) => KEY_WAIT,
+                (false, true) => ANNOUNCED_VIDEO_WAIT,
+                (false, false) => VIDEO_WAIT,
+            };
+            if limit > VIDEO_WAIT {
+                self.release(|held| frame.dts.since(held) > VIDEO_WAIT);
             }
+            (false, limit)
         };
         complete || frame.dts.since(since) >= limit || self.is_full(options)
     }

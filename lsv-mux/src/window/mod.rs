@@ -113,6 +113,9 @@ impl Window {
             }
             self.trim();
         }
+        if self.target_known {
+            segmenter.promise(Duration::from_secs(self.target_duration));
+        }
         if self.started.is_none() {
             let oldest = self.segments.front().map(|segment| segment.run.start);
             self.started = oldest.or_else(|| open.as_ref().map(|open| open.run.start));
@@ -153,8 +156,8 @@ impl Window {
     }
 
     /// EXT-X-TARGETDURATION must not change (RFC 8216 §4.3.3.1) and must not be shorter than any segment, rounded.
-    /// The first length that is known decides, as encoders are regular. Segments that get longer than that later
-    /// leave only to let it grow; it never shrinks.
+    /// The first length that is known decides, as encoders are regular, and the segmenter is held to it from then on. It
+    /// grows for what cannot be cut, which is a single picture that stands for longer, and never shrinks.
     fn grow_target(&mut self, seconds: f64) {
         if !self.target_known || seconds.round() as u64 > self.target_duration {
             let roomy = (seconds + SEGMENT_JITTER).round() as u64;
