@@ -430,7 +430,10 @@ fn sounds() -> io::Result<()> {
     for (name, codec, data) in seeds {
         seed("core_sound", name, &[&[codec], data])?;
     }
-    Ok(())
+    let text = b"\x02\0\x0AonTextData\x03\0\x04text\x02\0\x05hello\0\0\x09";
+    seed("core_script", "text", &[text])?;
+    let cue = b"\x02\0\x0AonCuePoint\x08\0\0\0\x02\0\x04time\0\x40\x29\0\0\0\0\0\0\0\x04list\x0A\0\0\0\x02\x05\x01\x01\0\0\x09";
+    seed("core_script", "cue", &[cue])
 }
 
 fn channels() -> io::Result<()> {

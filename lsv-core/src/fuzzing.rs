@@ -10,6 +10,7 @@ use crate::codec::{aac, ac3, flac, mp3, opus};
 use crate::media::{Codec, Kind, MediaFrame, Track};
 #[cfg(feature = "platform")]
 use crate::path::ChannelId;
+use crate::script::Message;
 use crate::tag::{self, Features, Packet};
 use crate::time::Timestamp;
 
@@ -107,6 +108,22 @@ pub fn sound(data: &[u8]) {
             assert!((5..=6).contains(&config.dec3().len()));
         }
         _ => {}
+    }
+}
+
+/// Whatever script data comes: it is refused, or becomes JSON of bounded length.
+///
+/// # Panics
+/// If the JSON is longer than its input can explain.
+pub fn script(data: &[u8]) {
+    let Ok(message) = Message::parse(data) else {
+        return;
+    };
+    for value in &message.values {
+        // A control character takes six bytes, a number of eight bytes up to some three hundred.
+        let json = value.to_string();
+        assert!(json.len() <= 16 + data.len() * 40, "{} bytes", json.len());
+        assert!(json.bytes().all(|byte| byte >= b' '), "a control character");
     }
 }
 

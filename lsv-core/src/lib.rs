@@ -5,6 +5,7 @@
 //! | --- | --- | --- |
 //! | [`media`], [`codec`], [`time`] | frames, tracks, codec configurations, media time | ISO/IEC 14496-3, -10, -15 |
 //! | [`tag`] | audio and video tag bodies, legacy and Enhanced | FLV 10.1 annex E, E-RTMP v2 |
+//! | [`script`] | script data messages, read | AMF0, FLV 10.1 annex E |
 //! | `hub` (feature `platform`) | streams, feeds, packaging once for all viewers | |
 //! | `path`, `channel` (feature `platform`) | names; the channel record, its fields and push keys | |
 //! | `ports`, `access`, `events` (feature `platform`) | what a node needs from outside, as traits; who may publish; what happens | |
@@ -75,6 +76,7 @@ pub mod media;
 pub mod path;
 #[cfg(feature = "platform")]
 pub mod ports;
+pub mod script;
 pub mod tag;
 pub mod time;
 pub mod wire;
