@@ -12,7 +12,7 @@
 //! ```
 //!
 //! A stream that is not there is 404, for FLV at once. A file that is about to come is waited for, no longer than
-//! [`Limits::wait`], then 503 with `Retry-After`. Within the reconnect window of a lost publisher all goes on.
+//! [`Limits::wait`] or [`Limits::first_wait`], then 503 with `Retry-After`. Within the reconnect window of a lost publisher all goes on.
 //!
 //! An FLV viewer who stops reading is let go after [`Limits::stall`]: it counts no more and holds nothing of the stream.
 //! A WebSocket is closed then. A plain response ends with an error, which its server sees only when it asks for more:
@@ -111,8 +111,11 @@ impl Default for Config {
 #[non_exhaustive]
 pub struct Limits {
     /// The longest wait for a file that is about to come, so that no request hangs for ever. A blocking playlist
-    /// reload may wait for three segments where that is longer (RFC 8216bis §6.2.5.2). 8 s.
+    /// reload may wait for three target durations where that is longer (RFC 8216bis §6.2.5.2). 8 s.
     pub wait: Duration,
+    /// The same for the first playlists of a stream. Encoders exist that send a key frame every ten seconds, and the
+    /// first segment is as long. 30 s.
+    pub first_wait: Duration,
     /// How long an FLV viewer may take nothing while there is something to take, or a WebSocket viewer may take for
     /// one batch. Longer than the stalls of a poor network, short enough that those who never read do not gather.
     /// 20 s.
@@ -125,6 +128,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             wait: Duration::from_secs(8),
+            first_wait: Duration::from_secs(30),
             stall: Duration::from_secs(20),
             query_bytes: 8 << 10,
         }

@@ -10,12 +10,14 @@ use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use lsv_core::channel::Moment;
-use lsv_core::hub::{Protocol, Stream};
+use lsv_core::hub::Protocol;
 use lsv_core::path::StreamPath;
 use lsv_core::ports::{Access, AccessRequest, Denied, Reason};
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
 
 use super::address::{Address, Target};
 use super::audience::Audience;
@@ -23,7 +25,7 @@ use super::content::{Content, Gzip};
 use super::grants::Grants;
 use super::problem::Problem;
 use super::{State, cors, flv, pages};
-use crate::window::{Cache, File, FileError, Outputs, Reload};
+use crate::window::{Cache, File, FileError, Outputs, Reload, Skip};
 
 /// Everything that a request needs.
 pub(super) struct Site {
@@ -126,9 +128,7 @@ impl Site {
     ) -> Result<Response, Problem> {
         let reload = reload(name, parts.uri.query())?;
         let stream = self.state.hub.find(path);
-        let wait = self.patience(stream.as_deref(), reload);
-        let found = tokio::time::timeout(wait, self.find_file(path, name, reload)).await;
-        let file = match found {
+        let file = match self.find_file(path, name, reload).await {
             Ok(Ok(file)) => file,
             Ok(Err(FileError::NotFound)) if stream.is_none() => return Err(not_live()),
             Ok(Err(error)) => return Err(missing(error)),
@@ -147,24 +147,25 @@ impl Site {
         Ok(response)
     }
 
-    /// How long a request for a file may wait.
-    fn patience(&self, stream: Option<&Stream>, reload: Reload) -> Duration {
-        let wait = self.state.limits.wait;
-        match (stream, reload.msn) {
-            (Some(stream), Some(_)) => {
-                wait.max(stream.settings().borrow().segment.saturating_mul(3))
-            }
-            _ => wait,
-        }
-    }
-
+    /// The file, waited for as long as a request may wait.
     async fn find_file(
         &self,
         path: &StreamPath,
         name: &str,
         reload: Reload,
-    ) -> Result<File, FileError> {
-        self.outputs(path).await?.file(name, reload).await
+    ) -> Result<Result<File, FileError>, Elapsed> {
+        let limits = &self.state.limits;
+        match timeout(limits.wait, self.outputs(path)).await? {
+            Ok(outputs) => {
+                let wait = match reload.msn {
+                    Some(_) => outputs.target_duration().saturating_mul(RELOAD_TARGETS),
+                    None if is_manifest(name) => limits.first_wait,
+                    None => limits.wait,
+                };
+                timeout(wait.max(limits.wait), outputs.file(name, reload)).await
+            }
+            Err(error) => Ok(Err(error)),
+        }
     }
 
     /// The live window of a stream; that of a stream that has just started comes a moment after it.
@@ -246,6 +247,11 @@ fn protocol(name: &str) -> Protocol {
     }
 }
 
+/// A playlist of any kind: it is not there only before it is there for good.
+fn is_manifest(name: &str) -> bool {
+    name.ends_with(".m3u8") || name.ends_with(".mpd")
+}
+
 fn missing(error: FileError) -> Problem {
     match error {
         FileError::BadReload => Problem::bad_request(error.to_string()),
@@ -308,25 +314,25 @@ fn reload(name: &str, query: Option<&str>) -> Result<Reload, Problem> {
         let bad =
             || Problem::bad_request(format!("{key} is given once, as a plain decimal number"));
         let digits = value.bytes().all(|b| b.is_ascii_digit());
-        match key {
-            "_HLS_msn" if !digits || reload.msn.is_some() => return Err(bad()),
-            "_HLS_msn" => reload.msn = Some(value.parse().map_err(|_| bad())?),
-            "_HLS_part" if !digits || reload.part.is_some() => return Err(bad()),
-            "_HLS_part" => reload.part = Some(value.parse().map_err(|_| bad())?),
+        match (key, value) {
+            ("_HLS_msn", _) if !digits || reload.msn.is_some() => return Err(bad()),
+            ("_HLS_msn", _) => reload.msn = Some(value.parse().map_err(|_| bad())?),
+            ("_HLS_part", _) if !digits || reload.part.is_some() => return Err(bad()),
+            ("_HLS_part", _) => reload.part = Some(value.parse().map_err(|_| bad())?),
+            ("_HLS_skip", "YES" | "v2") => reload.skip = Skip::Segments,
             _ => {}
         }
     }
-    match reload {
-        Reload {
-            msn: None,
-            part: Some(_),
-        } => Err(Problem::bad_request("_HLS_part needs _HLS_msn")),
-        reload => Ok(reload),
+    match reload.part {
+        Some(_) if reload.msn.is_none() => Err(Problem::bad_request("_HLS_part needs _HLS_msn")),
+        _ => Ok(reload),
     }
 }
 
 const NOT_LIVE: &str = "the channel is not live, or there is none of this name";
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Target durations that a blocking reload may wait for (RFC 8216bis §6.2.5.2).
+const RELOAD_TARGETS: u32 = 3;
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 const ISO: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");

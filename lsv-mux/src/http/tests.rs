@@ -50,6 +50,7 @@ fn state(hub: &Hub) -> State {
     let packagers = packagers(hub);
     let mut state = State::new(hub.clone(), packagers, Arc::new(Doorkeeper));
     state.limits.wait = Duration::from_millis(150);
+    state.limits.first_wait = Duration::from_millis(150);
     state
 }
 
@@ -347,6 +348,23 @@ async fn refusals_are_counted_by_reason() {
     assert_eq!((refused("mismatch"), refused("unknown-channel")), (1, 3));
 }
 
+#[tokio::test(start_paused = true)]
+async fn first_playlists_are_waited_for_as_long_as_the_first_segment_may_take() {
+    let hub = Hub::default();
+    let mut state = state(&hub);
+    state.limits = Limits::default();
+    let router = router(state);
+    let publisher = publish(&hub);
+    let asked = get(&router, "/cam/live.m3u8", &[]);
+    let later = async {
+        // As from an encoder with a key frame every ten seconds.
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        push(&publisher, &video(), 0, 60);
+    };
+    let (response, ()) = tokio::join!(asked, later);
+    assert_eq!(response.status(), 200);
+}
+
 #[tokio::test]
 async fn files_not_there_yet_are_waited_for_and_then_refused() {
     let hub = Hub::default();
@@ -428,8 +446,29 @@ async fn live_files_with_all_that_caches_and_players_ask_for() {
         );
     }
     assert_eq!(get(&router, "/cam/ts/1.ts", &[]).await.status(), 404);
-    let ahead = get(&router, "/cam/cmaf/video.m3u8?_HLS_msn=99999999999", &[]).await;
-    assert_eq!(ahead.status(), 400);
+    for directives in [
+        "_HLS_msn=99999999999",
+        "_HLS_msn=1&_HLS_msn=1",
+        "_HLS_msn=-1",
+        "_HLS_msn=1&_HLS_part=",
+        "_HLS_part=0",
+    ] {
+        for playlist in ["cmaf/video.m3u8", "live.m3u8"] {
+            let path = format!("/cam/{playlist}?{directives}");
+            assert_eq!(get(&router, &path, &[]).await.status(), 400, "{path}");
+        }
+    }
+    // As often as such answers go stale; those of blocking reloads never do.
+    for (query, max_age) in [
+        ("", 1),
+        ("?_HLS_skip=YES", 1),
+        ("?_HLS_msn=1", 12),
+        ("?_HLS_msn=1&_HLS_part=0&_HLS_skip=v2", 12),
+    ] {
+        let answer = get(&router, &format!("/cam/cmaf/video.m3u8{query}"), &[]).await;
+        let cached = format!("public, max-age={max_age}");
+        assert_eq!(field(&answer, "cache-control"), cached, "{query}");
+    }
     let traffic = publisher.stream().traffic();
     assert_eq!(
         (

@@ -1,20 +1,19 @@
-//! HLS with MPEG-TS segments (RFC 8216).
+//! HLS with MPEG-TS segments (RFC 8216bis).
 
 use std::fmt::Write;
 
-use super::{put, put_date, put_head};
+use super::{put, put_date, put_head, put_opening, put_server_control, put_skip};
+use crate::segmenter::Segment;
+use crate::window::Skip;
 use crate::window::snapshot::Snapshot;
 
 /// `live.m3u8`.
-pub(crate) fn render(window: &Snapshot) -> Option<String> {
+pub(crate) fn render(window: &Snapshot, skip: Skip) -> Option<String> {
     let listed = window.listed_ts();
     let first = listed.first()?;
     let mut out = String::with_capacity(256 + listed.len() * 128);
-    put!(
-        out,
-        "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:{}\n",
-        window.target_duration
-    );
+    put_opening(&mut out, window, skip);
+    put_server_control(&mut out, window, None);
     put_head(&mut out, Some(first), window.next_sequence);
     if listed
         .iter()
@@ -22,16 +21,21 @@ pub(crate) fn render(window: &Snapshot) -> Option<String> {
     {
         out.push_str("#EXT-X-INDEPENDENT-SEGMENTS\n");
     }
-    for segment in listed {
-        if segment.discontinuity {
-            out.push_str("#EXT-X-DISCONTINUITY\n");
-        }
-        put_date(&mut out, segment.wall());
-        let seconds = segment.duration.as_secs_f64();
-        put!(out, "#EXTINF:{seconds:.5},\nts/{}.ts\n", segment.sequence);
+    let (_, remaining) = put_skip(&mut out, window, listed, skip);
+    for segment in remaining {
+        put_segment(&mut out, segment);
     }
     if window.ended {
         out.push_str("#EXT-X-ENDLIST\n");
     }
     Some(out)
+}
+
+fn put_segment(out: &mut String, segment: &Segment) {
+    if segment.discontinuity {
+        out.push_str("#EXT-X-DISCONTINUITY\n");
+    }
+    put_date(out, segment.wall());
+    let seconds = segment.duration.as_secs_f64();
+    put!(out, "#EXTINF:{seconds:.5},\nts/{}.ts\n", segment.sequence);
 }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use lsv_core::media::TrackName;
 
-use super::{put, put_date, put_head};
+use super::{put, put_date, put_head, put_opening, put_server_control, put_skip};
 use crate::segmenter::{Init, Rendition, Segment};
+use crate::window::Skip;
 use crate::window::snapshot::Snapshot;
 
 /// `cmaf/video.m3u8` or `cmaf/audio.m3u8`. There are parts before it is known how long segments get, but a playlist
 /// that shows them would have to change its target duration.
-pub(crate) fn render(window: &Snapshot, track: TrackName) -> Option<String> {
+pub(crate) fn render(window: &Snapshot, track: TrackName, skip: Skip) -> Option<String> {
     if !window.target_known {
         return None;
     }
@@ -22,12 +23,10 @@ pub(crate) fn render(window: &Snapshot, track: TrackName) -> Option<String> {
         .map(AsRef::as_ref)
         .or_else(|| open.map(|(segment, _)| segment))?;
     let mut out = String::with_capacity(1024 + listed.len() * 1024);
-    put!(
-        out,
-        "#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-TARGETDURATION:{}\n",
-        window.target_duration
-    );
-    put_low_latency(&mut out, window);
+    put_opening(&mut out, window, skip);
+    put_server_control(&mut out, window, Some(part_hold_back(window)));
+    let part_target = window.part_target.as_secs_f64();
+    put!(out, "#EXT-X-PART-INF:PART-TARGET={part_target:.3}\n");
     put_head(&mut out, Some(first), window.next_sequence);
     let renditions = listed.iter().filter_map(|segment| segment.rendition(track));
     if renditions
@@ -36,13 +35,18 @@ pub(crate) fn render(window: &Snapshot, track: TrackName) -> Option<String> {
     {
         out.push_str("#EXT-X-INDEPENDENT-SEGMENTS\n");
     }
+    let (skipped, remaining) = put_skip(&mut out, window, listed, skip);
     let mut media = Media {
         out: &mut out,
         track,
-        map: None,
+        // A client has the map of what it is not told again.
+        map: skipped
+            .iter()
+            .rev()
+            .find_map(|segment| Some(segment.rendition(track)?.init.number)),
     };
-    let with_parts = parts_from(listed, window.target_duration);
-    for (index, segment) in listed.iter().enumerate() {
+    let with_parts = parts_from(remaining, window.target_duration);
+    for (index, segment) in remaining.iter().enumerate() {
         media.segment(segment, index >= with_parts);
     }
     if let Some((segment, rendition)) = open {
@@ -56,41 +60,22 @@ pub(crate) fn render(window: &Snapshot, track: TrackName) -> Option<String> {
     Some(out)
 }
 
-fn put_low_latency(out: &mut String, window: &Snapshot) {
-    let part_target = window.part_target.as_secs_f64();
-    // Three parts are the least allowed; less than a second leaves no room for one lost packet.
-    let part_hold_back = (part_target * 3.0).max(LEAST_PART_HOLD_BACK);
-    put!(
-        out,
-        "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK={part_hold_back:.3},HOLD-BACK={}\n",
-        window.target_duration * 3
-    );
-    put!(out, "#EXT-X-PART-INF:PART-TARGET={part_target:.3}\n");
+/// In seconds. Three parts are the least advised; less than a second leaves no room for one lost packet.
+fn part_hold_back(window: &Snapshot) -> f64 {
+    (window.part_target.as_secs_f64() * 3.0).max(LEAST_PART_HOLD_BACK)
 }
 
 /// The hint of the next part, and where the other renditions stand.
 fn put_ahead(out: &mut String, window: &Snapshot, track: TrackName) {
-    let parts = window
-        .open_media(track)
-        .map_or(0, |(_, rendition)| rendition.parts.len());
-    // Behind a discontinuity the hint would need tags that come only with the part.
-    let continues = window
-        .open
-        .as_ref()
-        .is_some_and(|open| parts > 0 || !open.discontinuity);
-    if continues {
+    if let Some(part) = next_part(window, track) {
         let sequence = window.next_sequence;
         put!(
             out,
-            "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"{track}-{sequence}.{parts}.m4s\"\n"
+            "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"{track}-{sequence}.{part}.m4s\"\n"
         );
     }
     for other in window.cmaf_tracks().filter(|other| *other != track) {
-        let open = window.open_media(other);
-        let closed = window.listed_media(other).last().map(AsRef::as_ref);
-        let newest =
-            open.or_else(|| closed.and_then(|segment| Some((segment, segment.rendition(other)?))));
-        if let Some((segment, rendition)) = newest {
+        if let Some((segment, rendition)) = newest(window, other) {
             put!(
                 out,
                 "#EXT-X-RENDITION-REPORT:URI=\"{other}.m3u8\",LAST-MSN={},LAST-PART={}\n",
@@ -99,6 +84,31 @@ fn put_ahead(out: &mut String, window: &Snapshot, track: TrackName) {
             );
         }
     }
+}
+
+/// The index of the part that comes next in the segment that grows, if one is sure to come: none while no publisher is
+/// there, and none of a sound that is silent.
+///
+/// The hinted part is sent when all of it is there, and not while it grows: RFC 8216bis §6.2.6 wants each part at the
+/// full speed of the link, so that clients can measure that speed.
+fn next_part(window: &Snapshot, track: TrackName) -> Option<usize> {
+    let open = window.open.as_ref()?;
+    if let Some((_, rendition)) = window.open_media(track) {
+        return Some(rendition.parts.len());
+    }
+    open.run.init(track)?;
+    let last = window.listed_cmaf().last();
+    let before = last.filter(|last| last.run.number == open.run.number);
+    before
+        .is_none_or(|last| last.rendition(track).is_some())
+        .then_some(0)
+}
+
+/// The newest segment that has something of `track`, growing or closed.
+fn newest(window: &Snapshot, track: TrackName) -> Option<(&Segment, &Rendition)> {
+    let closed = window.listed_media(track).iter().rev().map(AsRef::as_ref);
+    let closed = closed.filter_map(|segment| Some((segment, segment.rendition(track)?)));
+    window.open_media(track).into_iter().chain(closed).next()
 }
 
 /// The index of the first segment whose parts are still listed: parts are to be removed once they are more than

@@ -3,12 +3,15 @@
 //! Each is a function from the window at one moment to text, or to nothing while there is nothing to play.
 
 use std::fmt::Write;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use time::OffsetDateTime;
 use time::macros::format_description;
 
 use crate::segmenter::Segment;
+use crate::window::Skip;
+use crate::window::snapshot::Snapshot;
 
 pub(crate) mod hls;
 pub(crate) mod low_latency;
@@ -28,7 +31,51 @@ macro_rules! put {
 }
 pub(crate) use put;
 
-/// The tags that every media playlist opens with, after EXTM3U and EXT-X-VERSION.
+/// EXTM3U, the version and the target duration. The version is the least that allows what the playlist has, as clients
+/// are to refuse what they do not know (RFC 8216bis §8): 6 rounds the target duration and has EXT-X-MAP, 9 has EXT-X-SKIP.
+fn put_opening(out: &mut String, window: &Snapshot, skip: Skip) {
+    let version = match skip {
+        Skip::Nothing => 6,
+        Skip::Segments => 9,
+    };
+    put!(
+        out,
+        "#EXTM3U\n#EXT-X-VERSION:{version}\n#EXT-X-TARGETDURATION:{}\n",
+        window.target_duration
+    );
+}
+
+/// What the server can do for a client (RFC 8216bis §4.4.3.8). Blocking reloads need no parts: with them a player learns
+/// of a segment when it is there, not up to a target duration later.
+fn put_server_control(out: &mut String, window: &Snapshot, part_hold_back: Option<f64>) {
+    out.push_str("#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES");
+    if let Some(boundary) = window.skip_boundary() {
+        put!(out, ",CAN-SKIP-UNTIL={boundary}");
+    }
+    if let Some(seconds) = part_hold_back {
+        put!(out, ",PART-HOLD-BACK={seconds:.3}");
+    }
+    put!(out, ",HOLD-BACK={}\n", window.target_duration * 3);
+}
+
+/// Replaces the older ones of the segments `listed` in a delta update. Gives those replaced, and those that remain.
+fn put_skip<'a>(
+    out: &mut String,
+    window: &Snapshot,
+    listed: &'a [Arc<Segment>],
+    skip: Skip,
+) -> (&'a [Arc<Segment>], &'a [Arc<Segment>]) {
+    let count = match skip {
+        Skip::Nothing => 0,
+        Skip::Segments => window.skippable(listed),
+    };
+    if count > 0 {
+        put!(out, "#EXT-X-SKIP:SKIPPED-SEGMENTS={count}\n");
+    }
+    listed.split_at_checked(count).unwrap_or((&[], listed))
+}
+
+/// Where a media playlist begins: its first media sequence number and the count of discontinuities before it.
 fn put_head(out: &mut String, first: Option<&Segment>, next_sequence: u64) {
     let sequence = first.map_or(next_sequence, |segment| segment.sequence);
     put!(out, "#EXT-X-MEDIA-SEQUENCE:{sequence}\n");

@@ -9,8 +9,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::segmenter::synthetic::{Rig, Source};
 use crate::testing::{self, AUDIO, VIDEO};
-use crate::window::Limits;
 use crate::window::snapshot::Snapshot;
+use crate::window::{Limits, Skip};
 
 fn media(text: &str) -> MediaPlaylist {
     m3u8_rs::parse_media_playlist_res(text.as_bytes())
@@ -31,7 +31,7 @@ fn rig(source: &Source, millis: i64) -> Rig {
 #[test]
 fn hls() {
     let rig = rig(&Source::default(), 20_500);
-    let text = hls::render(&rig.snapshot).unwrap();
+    let text = hls::render(&rig.snapshot, Skip::Nothing).unwrap();
     let playlist = media(&text);
     assert_eq!(
         (playlist.target_duration, playlist.media_sequence),
@@ -39,16 +39,21 @@ fn hls() {
     );
     assert_eq!(playlist.segments.len(), 6);
     assert!(playlist.independent_segments && !playlist.end_list);
-    assert!(text.starts_with(
-        "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:1004\n#EXT-X-INDEPENDENT-SEGMENTS\n\
+    assert!(
+        text.starts_with(
+            "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:2\n\
+         #EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,HOLD-BACK=6\n\
+         #EXT-X-MEDIA-SEQUENCE:1004\n#EXT-X-INDEPENDENT-SEGMENTS\n\
          #EXT-X-PROGRAM-DATE-TIME:2026-01-01T00:00:08.000Z\n#EXTINF:2.00000,\nts/1004.ts\n"
-    ), "{text}");
+        ),
+        "{text}"
+    );
 }
 
 #[test]
 fn low_latency() {
     let rig = rig(&Source::default(), 20_500);
-    let text = low_latency::render(&rig.snapshot, VIDEO).unwrap();
+    let text = low_latency::render(&rig.snapshot, VIDEO, Skip::Nothing).unwrap();
     let playlist = media(&text);
     assert_eq!(
         (playlist.target_duration, playlist.media_sequence),
@@ -68,7 +73,7 @@ fn low_latency() {
     }
     // Three target durations of parts, and those of the segment that grows.
     assert_eq!(text.matches("#EXT-X-PART:").count(), 3 * 10 + 2);
-    let audio = low_latency::render(&rig.snapshot, AUDIO).unwrap();
+    let audio = low_latency::render(&rig.snapshot, AUDIO, Skip::Nothing).unwrap();
     assert_eq!(media(&audio).media_sequence, 1004);
 }
 
@@ -106,7 +111,7 @@ fn masters() {
 #[test]
 fn the_master_comes_with_the_first_parts() {
     let rig = rig(&Source::default(), 600);
-    assert!(hls::render(&rig.snapshot).is_none());
+    assert!(hls::render(&rig.snapshot, Skip::Nothing).is_none());
     assert!(mpd::render(&rig.snapshot).is_none());
     let text = master::render(&rig.snapshot).unwrap();
     assert_eq!(master_of(&text).variants.len(), 1);
@@ -178,9 +183,9 @@ fn a_resumed_stream_has_one_discontinuity_and_a_second_period() {
         .frames(4_500),
     );
     for text in [
-        hls::render(&rig.snapshot).unwrap(),
-        low_latency::render(&rig.snapshot, VIDEO).unwrap(),
-        low_latency::render(&rig.snapshot, AUDIO).unwrap(),
+        hls::render(&rig.snapshot, Skip::Nothing).unwrap(),
+        low_latency::render(&rig.snapshot, VIDEO, Skip::Nothing).unwrap(),
+        low_latency::render(&rig.snapshot, AUDIO, Skip::Nothing).unwrap(),
     ] {
         assert_eq!(text.matches("#EXT-X-DISCONTINUITY\n").count(), 1, "{text}");
         assert!(!text.contains("DISCONTINUITY-SEQUENCE"));
@@ -199,7 +204,7 @@ fn a_resumed_stream_has_one_discontinuity_and_a_second_period() {
         }
         .frames(30_500)[300..],
     );
-    let text = hls::render(&rig.snapshot).unwrap();
+    let text = hls::render(&rig.snapshot, Skip::Nothing).unwrap();
     assert!(
         text.contains("#EXT-X-DISCONTINUITY-SEQUENCE:1\n")
             && !text.contains("#EXT-X-DISCONTINUITY\n"),
@@ -212,9 +217,9 @@ fn an_ended_stream_says_so_everywhere() {
     let mut rig = rig(&Source::default(), 5_000);
     rig.end();
     let texts = [
-        hls::render(&rig.snapshot).unwrap(),
-        low_latency::render(&rig.snapshot, VIDEO).unwrap(),
-        low_latency::render(&rig.snapshot, AUDIO).unwrap(),
+        hls::render(&rig.snapshot, Skip::Nothing).unwrap(),
+        low_latency::render(&rig.snapshot, VIDEO, Skip::Nothing).unwrap(),
+        low_latency::render(&rig.snapshot, AUDIO, Skip::Nothing).unwrap(),
     ];
     for text in texts {
         assert!(text.ends_with("#EXT-X-ENDLIST\n"), "{text}");
@@ -250,9 +255,9 @@ fn the_target_duration_of_a_regular_encoder_never_changes() {
         let mut playlists = 0;
         Rig::new().push_each(&source.frames(22_000), |window| {
             let texts = [
-                hls::render(window),
-                low_latency::render(window, VIDEO),
-                low_latency::render(window, AUDIO),
+                hls::render(window, Skip::Nothing),
+                low_latency::render(window, VIDEO, Skip::Nothing),
+                low_latency::render(window, AUDIO, Skip::Nothing),
             ];
             for text in texts.into_iter().flatten() {
                 playlists += 1;
@@ -271,8 +276,109 @@ fn parts_are_listed_once_key_frames_tell_how_long_segments_get() {
             ..Source::default()
         };
         let rig = rig(&source, 1_300);
-        let playlist = low_latency::render(&rig.snapshot, VIDEO);
+        let playlist = low_latency::render(&rig.snapshot, VIDEO, Skip::Nothing);
         assert_eq!(playlist.is_some(), listed, "{gop}");
+    }
+}
+
+/// A list of ten segments of two seconds, of which a delta update leaves out those more than twelve seconds back.
+#[test]
+fn a_delta_update_leaves_out_what_lies_behind_the_skip_boundary() {
+    let mut rig = Rig::new();
+    rig.configure(|settings| settings.list_size = 10);
+    rig.push(&Source::default().frames(30_500));
+    let control = "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL=12,";
+    let window = &rig.snapshot;
+    let playlists = |skip| {
+        [
+            hls::render(window, skip).unwrap(),
+            low_latency::render(window, VIDEO, skip).unwrap(),
+            low_latency::render(window, AUDIO, skip).unwrap(),
+        ]
+    };
+    let deltas = playlists(Skip::Segments);
+    for (whole, delta) in playlists(Skip::Nothing).iter().zip(&deltas) {
+        assert!(whole.contains(control) && !whole.contains("EXT-X-SKIP"));
+        assert_is_delta(whole, delta, 4);
+    }
+    let [ts, video, _] = deltas;
+    assert!(
+        ts.starts_with(
+            "#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-TARGETDURATION:2\n\
+             #EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL=12,HOLD-BACK=6\n\
+             #EXT-X-MEDIA-SEQUENCE:1005\n#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-SKIP:SKIPPED-SEGMENTS=4\n\
+             #EXT-X-PROGRAM-DATE-TIME:2026-01-01T00:00:18.000Z\n#EXTINF:2.00000,\nts/1009.ts\n"
+        ),
+        "{ts}"
+    );
+    // The map is among what the client has.
+    assert!(!video.contains("EXT-X-MAP"), "{video}");
+}
+
+#[test]
+fn short_lists_offer_no_delta_updates() {
+    let rig = rig(&Source::default(), 30_500);
+    for text in [
+        hls::render(&rig.snapshot, Skip::Segments).unwrap(),
+        low_latency::render(&rig.snapshot, VIDEO, Skip::Segments).unwrap(),
+    ] {
+        assert!(!text.contains("SKIP"), "{text}");
+    }
+}
+
+/// The same header but for the version, and the same lines but for `skipped` whole segments in front.
+fn assert_is_delta(whole: &str, delta: &str, skipped: usize) {
+    let tag = format!("#EXT-X-SKIP:SKIPPED-SEGMENTS={skipped}\n");
+    let (head, tail) = delta.split_once(&tag).unwrap_or_else(|| panic!("{delta}"));
+    assert_eq!(delta.matches("EXT-X-SKIP").count(), 1);
+    let head = head.replace("VERSION:9", "VERSION:6");
+    let rest = whole
+        .strip_prefix(&head)
+        .unwrap_or_else(|| panic!("{whole}"));
+    let left_out = rest.strip_suffix(tail).unwrap_or_else(|| panic!("{whole}"));
+    assert_eq!(left_out.matches("#EXTINF").count(), skipped, "{left_out}");
+    let last = left_out.lines().last().unwrap_or_default();
+    assert!(last.ends_with(".ts") || last.ends_with(".m4s"), "{last}");
+}
+
+#[test]
+fn every_preload_hint_comes_true() {
+    for (base, fps_millis, gop) in [
+        (Source::default(), 30_000, 60),
+        (Source::default(), 29_970, 75),
+        (Source::default(), 23_976, 48),
+        (Source::default(), 59_940, 120),
+        (Source::video_only(), 25_000, 50),
+        (Source::audio_only(), 30_000, 30),
+    ] {
+        let source = Source {
+            fps_millis,
+            gop,
+            ..base
+        };
+        let mut hints = HashMap::new();
+        let mut kept = 0;
+        Rig::new().push_each(&source.frames(20_000), |window| {
+            for track in window.cmaf_tracks() {
+                let Some(text) = low_latency::render(window, track, Skip::Nothing) else {
+                    continue;
+                };
+                let hint = text.split_once("TYPE=PART,").map(|(_, hint)| hint);
+                let hint = hint
+                    .and_then(|hint| hint.lines().next())
+                    .unwrap()
+                    .to_owned();
+                // Still hinted, or there.
+                let before = hints.entry(track).or_insert_with(|| hint.clone());
+                assert!(
+                    text.contains(&format!("{before}\n")) || text.contains(&format!("{before},")),
+                    "{before} in\n{text}"
+                );
+                kept += usize::from(*before != hint);
+                *before = hint;
+            }
+        });
+        assert!(kept > 50, "{kept}");
     }
 }
 
@@ -288,9 +394,9 @@ struct Follower {
 impl Follower {
     fn check(&mut self, window: &Snapshot) {
         let texts = [
-            ("ts", hls::render(window)),
-            ("video", low_latency::render(window, VIDEO)),
-            ("audio", low_latency::render(window, AUDIO)),
+            ("ts", hls::render(window, Skip::Nothing)),
+            ("video", low_latency::render(window, VIDEO, Skip::Nothing)),
+            ("audio", low_latency::render(window, AUDIO, Skip::Nothing)),
         ];
         for (name, text) in texts {
             if let Some(text) = text {

@@ -41,6 +41,11 @@ impl Clock {
         }
     }
 
+    /// It always holds one frame back, which opens what follows.
+    pub(crate) fn holds_back(&self) -> bool {
+        matches!(self, Self::Measured(_))
+    }
+
     /// Gives the frame that is held back, before `next` is pushed or because nothing follows.
     pub(crate) fn settle(&mut self, next: Option<&MediaFrame>) -> Option<Timed> {
         match self {

@@ -110,7 +110,11 @@ impl Packer {
         self.length += duration;
         if self.is_long_enough(duration, parts) {
             parts.decide(self.length, self.init.timescale);
-            self.cut(parts);
+            // Only where a frame is held back that will open the next part: playlists hint that part, and a segment that
+            // ended here would have no more.
+            if self.clock.holds_back() {
+                self.cut(parts);
+            }
         }
     }
 

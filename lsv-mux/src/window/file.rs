@@ -65,13 +65,26 @@ pub enum Cache {
     Immutable,
 }
 
-/// The query of a blocking playlist reload (RFC 8216bis §6.2.5.2).
+/// The delivery directives in the query of a media playlist (RFC 8216bis §6.2.5).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Reload {
     /// `_HLS_msn`: answer once the playlist has this media sequence number.
     pub msn: Option<u64>,
     /// `_HLS_part`: ... or this part of it.
     pub part: Option<u32>,
+    /// `_HLS_skip`: leave out what the client has.
+    pub skip: Skip,
+}
+
+/// What a playlist delta update leaves out (RFC 8216bis §6.2.5.1). Where a playlist offers none, all of it is sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Skip {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// `YES`: segments behind the skip boundary.
+    Segments,
 }
 
 /// Why a file cannot be had.

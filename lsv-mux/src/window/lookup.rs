@@ -35,7 +35,7 @@ impl Snapshot {
             return Lookup::Refused(FileError::Disabled);
         }
         let found = match name {
-            Name::Hls => self.manifest(self.hls(), |segment| segment.ts.is_some()),
+            Name::Hls => self.ts_playlist(reload),
             Name::Master => self.manifest(self.master(), |segment| segment.cmaf),
             Name::Mpd => self.manifest(self.mpd(), |segment| segment.cmaf),
             Name::Media(track) => self.media_playlist(track, reload),
@@ -63,16 +63,46 @@ impl Snapshot {
         }
     }
 
+    fn ts_playlist(&self, reload: Reload) -> Lookup {
+        // There are no parts here.
+        let reload = Reload {
+            part: None,
+            ..reload
+        };
+        self.reloaded(
+            reload,
+            0,
+            |_| None,
+            || self.manifest(self.hls(reload.skip), |segment| segment.ts.is_some()),
+        )
+    }
+
     fn media_playlist(&self, track: TrackName, reload: Reload) -> Lookup {
-        match self.reload(track, reload) {
+        let growing = self.open_media(track);
+        let parts = growing.map_or(0, |(_, rendition)| rendition.parts.len());
+        let parts_of = |segment: &Segment| Some(segment.rendition(track)?.parts.len());
+        self.reloaded(reload, parts, parts_of, || {
+            self.manifest(self.media(track, reload.skip), |segment| segment.cmaf)
+        })
+    }
+
+    /// The playlist, once it has what a blocking reload asks for. `parts` are there of the segment that grows, and
+    /// `parts_of` a closed one.
+    fn reloaded(
+        &self,
+        reload: Reload,
+        parts: usize,
+        parts_of: impl Fn(&Segment) -> Option<usize>,
+        playlist: impl FnOnce() -> Lookup,
+    ) -> Lookup {
+        match self.has(reload, parts, parts_of) {
             Ok(true) => {}
             Ok(false) => return Lookup::Wait,
             Err(error) => return Lookup::Refused(error),
         }
-        let carried = |segment: &Segment| segment.cmaf;
-        match self.manifest(self.media(track), carried) {
+        match playlist() {
             Lookup::Found(file) if reload.msn.is_some() && !self.ended => Lookup::Found(File {
-                // The query names this state of the playlist, so it may be kept (RFC 8216bis §6.2.5.2).
+                // The query names this state of the playlist, so it may be kept (RFC 8216bis appendix B.1).
                 cache: Cache::Manifest {
                     max_age: Duration::from_secs(
                         self.target_duration.saturating_mul(BLOCKING_MAX_AGE),
@@ -85,7 +115,12 @@ impl Snapshot {
     }
 
     /// Whether the playlist has what a blocking reload asks for (RFC 8216bis §6.2.5.2).
-    fn reload(&self, track: TrackName, reload: Reload) -> Result<bool, FileError> {
+    fn has(
+        &self,
+        reload: Reload,
+        parts: usize,
+        parts_of: impl Fn(&Segment) -> Option<usize>,
+    ) -> Result<bool, FileError> {
         let (msn, part) = match (reload.msn, reload.part) {
             (None, None) => return Ok(true),
             (None, Some(_)) => return Err(FileError::BadReload),
@@ -95,9 +130,6 @@ impl Snapshot {
             return Ok(true);
         }
         let edge = self.next_sequence;
-        let parts = self
-            .open_media(track)
-            .map_or(0, |(_, rendition)| rendition.parts.len());
         let ahead =
             u64::from(part.unwrap_or(0)).saturating_sub(if msn == edge { parts as u64 } else { 0 });
         if msn > edge.saturating_add(1) || (msn >= edge && ahead > self.advance_part_limit()) {
@@ -110,10 +142,8 @@ impl Snapshot {
             return Ok(msn == edge && parts > part as usize);
         }
         // A part past the end of its segment is the first part of the next one.
-        let closed = self
-            .segment(msn)
-            .and_then(|segment| segment.rendition(track));
-        let past_end = closed.is_some_and(|rendition| rendition.parts.len() <= part as usize);
+        let closed = self.segment(msn).and_then(parts_of);
+        let past_end = closed.is_some_and(|closed| closed <= part as usize);
         Ok(!past_end || msn + 1 < edge || parts > 0)
     }
 

@@ -19,7 +19,7 @@ pub(crate) mod snapshot;
 #[cfg(test)]
 mod tests;
 
-pub use file::{Cache, File, FileError, Reload};
+pub use file::{Cache, File, FileError, Reload, Skip};
 pub use outputs::Outputs;
 
 use self::snapshot::{Rendered, Snapshot};

@@ -1,6 +1,7 @@
 //! The live files of one stream, found by name, waited for when they are about to come.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -50,6 +51,11 @@ impl Outputs {
     /// The number of the segment that grows, or of the next one.
     pub(crate) fn next_sequence(&self) -> u64 {
         self.window.borrow().next_sequence
+    }
+
+    /// EXT-X-TARGETDURATION of its playlists.
+    pub(crate) fn target_duration(&self) -> Duration {
+        Duration::from_secs(self.window.borrow().target_duration)
     }
 
     /// The file called `name` under the stream's own address, such as `live.m3u8`, `ts/1700000000.ts`,

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use lsv_core::media::TrackName;
 
-use super::file::{Cache, File};
+use super::file::{Cache, File, Skip};
 use crate::playlist;
 use crate::segmenter::{Rendition, Run, Segment};
 
@@ -44,20 +44,36 @@ pub(crate) struct Snapshot {
 /// The playlists, each rendered when it is first asked for after a change. Snapshots share what has not changed.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rendered {
-    hls: Slot,
+    hls: MediaSlots,
     mpd: Slot,
     master: Slot,
-    /// A slot for each track that has a playlist, made when it is first asked for.
-    media: Arc<Mutex<Vec<(TrackName, Slot)>>>,
+    /// Those of each track that has a playlist, made when it is first asked for.
+    media: Arc<Mutex<Vec<(TrackName, MediaSlots)>>>,
 }
 
 type Slot = Arc<OnceLock<Option<File>>>;
+
+/// A media playlist, whole and as a delta update.
+#[derive(Debug, Clone, Default)]
+struct MediaSlots {
+    whole: Slot,
+    delta: Slot,
+}
+
+impl MediaSlots {
+    fn slot(&self, skip: Skip) -> &Slot {
+        match skip {
+            Skip::Nothing => &self.whole,
+            Skip::Segments => &self.delta,
+        }
+    }
+}
 
 impl Rendered {
     /// As it is after a new part; whether closed segments changed too is for the caller to know.
     pub(super) fn after_part(&self, has_segments: bool) -> Self {
         Self {
-            hls: Arc::clone(&self.hls),
+            hls: self.hls.clone(),
             mpd: Arc::clone(&self.mpd),
             // Before the first segment, the master is measured from parts.
             master: if has_segments {
@@ -69,15 +85,15 @@ impl Rendered {
         }
     }
 
-    /// The slot of the playlist of `track`, which must be a track that the stream has: viewers may ask for any.
-    fn media_slot(&self, track: TrackName) -> Slot {
-        let mut slots = self.media.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, slot)) = slots.iter().find(|(name, _)| *name == track) {
-            return Arc::clone(slot);
+    /// The slots of the playlist of `track`, which must be a track that the stream has: viewers may ask for any.
+    fn media_slots(&self, track: TrackName) -> MediaSlots {
+        let mut media = self.media.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, slots)) = media.iter().find(|(name, _)| *name == track) {
+            return slots.clone();
         }
-        let slot = Slot::default();
-        slots.push((track, Arc::clone(&slot)));
-        slot
+        let slots = MediaSlots::default();
+        media.push((track, slots.clone()));
+        slots
     }
 }
 
@@ -160,9 +176,10 @@ impl Snapshot {
         }
     }
 
-    pub(super) fn hls(&self) -> Option<File> {
-        let file = self.rendered.hls.get_or_init(|| {
-            let body = playlist::hls::render(self)?;
+    pub(super) fn hls(&self, skip: Skip) -> Option<File> {
+        let skip = self.honoured(skip, self.listed_ts());
+        let file = self.rendered.hls.slot(skip).get_or_init(|| {
+            let body = playlist::hls::render(self, skip)?;
             Some(File::manifest(body, HLS_TYPE, self.pace()))
         });
         file.clone()
@@ -184,33 +201,61 @@ impl Snapshot {
         file.clone()
     }
 
-    pub(super) fn media(&self, track: TrackName) -> Option<File> {
+    pub(super) fn media(&self, track: TrackName, skip: Skip) -> Option<File> {
         if !self.knows(track) {
             return None;
         }
-        let slot = self.rendered.media_slot(track);
-        let file = slot.get_or_init(|| {
-            let body = playlist::low_latency::render(self, track)?;
-            let pace = if self.ended {
-                self.pace()
-            } else {
-                Cache::Manifest {
-                    max_age: Duration::ZERO,
-                }
-            };
-            Some(File::manifest(body, HLS_TYPE, pace))
+        let skip = self.honoured(skip, self.listed_media(track));
+        let slots = self.rendered.media_slots(track);
+        let file = slots.slot(skip).get_or_init(|| {
+            let body = playlist::low_latency::render(self, track, skip)?;
+            Some(File::manifest(body, HLS_TYPE, self.pace()))
         });
         file.clone()
     }
 
-    /// Half a target duration: a cache then delays a player by less than the playlist is late anyway.
+    /// Half a target duration (RFC 8216bis appendix B.1): a cache then delays a player by less than the playlist is late
+    /// anyway, and one that needs better asks with a blocking reload, whose answers are kept apart.
     fn pace(&self) -> Cache {
-        let max_age = if self.ended {
-            ENDED_MAX_AGE
-        } else {
-            self.target / 2
+        let max_age = match self.ended {
+            true => ENDED_MAX_AGE,
+            false => Duration::from_secs(self.target_duration) / 2,
         };
         Cache::Manifest { max_age }
+    }
+}
+
+/// Playlist delta updates (RFC 8216bis §6.2.5.1).
+impl Snapshot {
+    /// CAN-SKIP-UNTIL in seconds, where playlists get long enough for anything to be skipped. By the settings rather
+    /// than by what is there, so that the attribute does not come and go.
+    pub(crate) fn skip_boundary(&self) -> Option<u64> {
+        let list_size = u32::try_from(self.list_size).unwrap_or(u32::MAX);
+        let longest = self.target.saturating_mul(list_size);
+        let boundary = self.target_duration.saturating_mul(SKIP_TARGET_DURATIONS);
+        (longest > Duration::from_secs(boundary)).then_some(boundary)
+    }
+
+    /// How many of the segments `listed` lie behind the skip boundary with their whole length.
+    pub(crate) fn skippable(&self, listed: &[Arc<Segment>]) -> usize {
+        let Some(boundary) = self.skip_boundary().map(Duration::from_secs) else {
+            return 0;
+        };
+        let mut behind = Duration::ZERO;
+        let near = listed.iter().rev().take_while(|segment| {
+            let near = behind < boundary;
+            behind += segment.duration;
+            near
+        });
+        listed.len() - near.count()
+    }
+
+    /// What is really left out of a playlist of the segments `listed` for a client that asks for `skip`.
+    fn honoured(&self, skip: Skip, listed: &[Arc<Segment>]) -> Skip {
+        match self.ended || self.skippable(listed) == 0 {
+            true => Skip::Nothing,
+            false => skip,
+        }
     }
 }
 
@@ -227,6 +272,9 @@ impl Snapshot {
 
 const HLS_TYPE: &str = "application/vnd.apple.mpegurl";
 const MPD_TYPE: &str = "application/dash+xml";
+
+/// The least that CAN-SKIP-UNTIL may be (RFC 8216bis §4.4.3.8).
+const SKIP_TARGET_DURATIONS: u64 = 6;
 
 /// A stream that ended may come back under the same address, so not for long.
 const ENDED_MAX_AGE: Duration = Duration::from_secs(5);

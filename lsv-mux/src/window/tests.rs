@@ -12,6 +12,7 @@ fn reload(msn: u64, part: Option<u32>) -> Reload {
     Reload {
         msn: Some(msn),
         part,
+        ..Reload::default()
     }
 }
 
@@ -159,6 +160,53 @@ async fn a_blocking_reload_is_answered_with_its_part() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_blocking_reload_of_mpeg_ts_is_answered_with_its_segment() {
+    let (mut rig, outputs, rest) = live(20_500);
+    let there = outputs.file("live.m3u8", reload(1009, None)).await.unwrap();
+    assert!(text(&there).ends_with("ts/1009.ts\n"));
+    assert!(waits(&outputs, "live.m3u8", reload(1010, None)).await);
+    let too_far = outputs.file("live.m3u8", reload(1012, None)).await;
+    assert_eq!(too_far.err(), Some(FileError::BadReload));
+    let asked = ask(&outputs, "live.m3u8", reload(1010, None));
+    tokio::task::yield_now().await;
+    for frame in rest {
+        rig.push(&[frame]);
+        outputs.publish(rig.snapshot.clone());
+        tokio::task::yield_now().await;
+    }
+    assert!(text(&asked.await.unwrap().unwrap()).ends_with("ts/1010.ts\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delta_update_is_rendered_once_and_only_where_it_leaves_something_out() {
+    let delta = Reload {
+        skip: Skip::Segments,
+        ..Reload::default()
+    };
+    let (mut rig, outputs, _) = live(30_000);
+    for name in ["live.m3u8", "cmaf/video.m3u8"] {
+        let whole = outputs.file(name, Reload::default()).await.unwrap();
+        let same = outputs.file(name, delta).await.unwrap();
+        assert_eq!(whole.body.as_ptr(), same.body.as_ptr(), "{name}");
+    }
+    rig.configure(|settings| settings.list_size = 12);
+    outputs.publish(rig.snapshot.clone());
+    for name in ["live.m3u8", "cmaf/video.m3u8"] {
+        let whole = outputs.file(name, Reload::default()).await.unwrap();
+        let one = outputs.file(name, delta).await.unwrap();
+        let other = outputs.file(name, delta).await.unwrap();
+        assert_eq!(one.body.as_ptr(), other.body.as_ptr(), "{name}");
+        assert!(text(&one).contains("#EXT-X-SKIP:"), "{name}");
+        assert!(!text(&whole).contains("#EXT-X-SKIP:"), "{name}");
+    }
+    // What has ended is not reloaded any more.
+    rig.end();
+    outputs.publish(rig.snapshot.clone());
+    let ended = outputs.file("live.m3u8", delta).await.unwrap();
+    assert!(!text(&ended).contains("#EXT-X-SKIP:"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn dash_waits_for_the_segment_that_grows_and_for_no_other() {
     let (mut rig, outputs, rest) = live(4_500);
     // Two segments of two seconds at 90 kHz are there; the third is under way.
@@ -180,8 +228,8 @@ async fn dash_waits_for_the_segment_that_grows_and_for_no_other() {
 async fn reloads_too_far_ahead_are_refused() {
     let (_, outputs, _) = live(20_500);
     let lone_part = Reload {
-        msn: None,
         part: Some(1),
+        ..Reload::default()
     };
     for bad in [
         lone_part,
