@@ -16,7 +16,7 @@ use crate::hub::{self, Event, Hub, State, Stream};
 use crate::media::Codec;
 use crate::path::{ChannelId, Rendition, StreamPath};
 use crate::ports::{
-    AudioInfo, Lease, LiveSessions, Session, SessionInfo, SessionRegistry, VideoInfo,
+    AudioInfo, Lease, LiveSessions, Session, SessionInfo, SessionRegistry, VideoInfo, WarningInfo,
 };
 
 /// Follows the hub, and shows what is live to the API. Clones share it.
@@ -232,6 +232,7 @@ impl Lifecycle {
                 .collect(),
             bitrate_out: bitrate_out.unwrap_or_default(),
             tasks: Vec::new(),
+            warnings: stream.warnings().into_iter().map(warning_info).collect(),
         }
     }
 }
@@ -293,6 +294,13 @@ fn audio_info(codec: &Codec) -> AudioInfo {
         codec: codec.rfc6381(),
         sample_rate,
         channels: u32::from(channels),
+    }
+}
+
+fn warning_info(warning: hub::Warning) -> WarningInfo {
+    WarningInfo {
+        topic: warning.topic.to_owned(),
+        text: warning.text,
     }
 }
 

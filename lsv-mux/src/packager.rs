@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use lsv_core::hub::{Delivery, Event, Hub, Stream};
+use lsv_core::hub::{Delivery, Event, Hub, Stream, Warning};
 use lsv_core::path::StreamPath;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::{AbortHandle, JoinSet};
@@ -222,7 +222,9 @@ impl Task {
                 }
                 delivery = frames.next() => match delivery {
                     Some(Delivery::Item(frame)) => {
-                        self.packager.push(&frame, SystemTime::now());
+                        if self.packager.push(&frame, SystemTime::now()) {
+                            self.stream.warn(Warning::TRACKS, self.packager.refusals());
+                        }
                     }
                     Some(Delivery::Skipped(frames)) => {
                         tracing::warn!(frames, "packaging was too slow and passed over frames");

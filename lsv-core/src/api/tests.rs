@@ -207,6 +207,7 @@ impl Platform {
             viewers: BTreeMap::from([("flv".to_owned(), 3)]),
             bitrate_out: BTreeMap::new(),
             tasks: Vec::new(),
+            warnings: Vec::new(),
         };
         self.live.sessions.lock().unwrap().insert(channel, info);
     }

@@ -24,12 +24,14 @@ mod publisher;
 mod stats;
 mod stream;
 mod timeline;
+mod warning;
 
 pub use feed::{Batch, Delivery, Item, Subscriber};
 pub use package::{Chunk, Package};
 pub use publisher::{Closed, Publisher};
 pub use stats::{Ingest, Protocol, Traffic, Viewer};
 pub use stream::{State, Stream};
+pub use warning::Warning;
 
 /// All streams of a node. Clones share them.
 #[derive(Clone)]

@@ -58,9 +58,51 @@ pub(super) struct Meter {
     window_bytes: u64,
     window_frames: u32,
     last_key: Option<Timestamp>,
+    /// The newest frame of the default video track.
+    latest: Timestamp,
+    /// The newest distances between key frames, as far as there are any.
+    intervals: [Duration; 3],
+    /// The first and the newest frame of video that came before any key frame, by the publisher's clock.
+    undecodable: Option<(Timestamp, Timestamp)>,
+}
+
+/// How key frames come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum KeyFrames {
+    /// There was none yet, and pictures that need one have come for this long.
+    Awaited(Duration),
+    /// Longer than ever lately: the last one is this old.
+    Missing(Duration),
+    /// In this distance at most, lately.
+    Every(Duration),
 }
 
 impl Meter {
+    /// Another publisher sends from now on.
+    pub(super) fn restart(&mut self) {
+        self.last_key = None;
+        self.intervals = Default::default();
+        self.undecodable = None;
+    }
+
+    /// A frame of video came ahead of its first key frame, and goes no further.
+    pub(super) fn push_undecodable(&mut self, frame: &MediaFrame) {
+        let (first, _) = self.undecodable.unwrap_or((frame.dts, frame.dts));
+        self.undecodable = Some((first, frame.dts));
+    }
+
+    pub(super) fn key_frames(&self) -> KeyFrames {
+        let Some(last) = self.last_key else {
+            let wait = self.undecodable.map(|(first, latest)| latest.since(first));
+            return KeyFrames::Awaited(wait.unwrap_or_default());
+        };
+        let longest = self.intervals.iter().max().copied().unwrap_or_default();
+        match self.latest.since(last) {
+            age if age > longest => KeyFrames::Missing(age),
+            _ => KeyFrames::Every(longest),
+        }
+    }
+
     pub(super) fn ingest(&self) -> Ingest {
         self.ingest
     }
@@ -79,9 +121,13 @@ impl Meter {
         self.window_bytes += frame.payload.len() as u64;
         if frame.kind() == Kind::Video && frame.is_default {
             self.window_frames += 1;
+            self.latest = frame.dts;
             if frame.key {
                 let last = self.last_key.replace(frame.dts);
-                self.ingest.key_frame_interval = last.map(|last| frame.dts.since(last));
+                let interval = last.map(|last| frame.dts.since(last));
+                self.ingest.key_frame_interval = interval;
+                self.intervals.rotate_right(1);
+                self.intervals[0] = interval.unwrap_or_default();
             }
         }
     }

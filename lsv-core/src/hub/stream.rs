@@ -13,6 +13,7 @@ use super::package::{Changed, Chunk, Derived, Package, Packaged};
 use super::publisher::{Closed, Publisher};
 use super::stats::{Audience, Ingest, Meter, Protocol, Traffic, Viewer};
 use super::timeline::Timeline;
+use super::warning::{self, Warning};
 use super::{Event, Hub, Offer, OnBusy, PublishError, Settings, lock};
 use crate::media::{Kind, MediaFrame, Track, Tracks};
 use crate::path::StreamPath;
@@ -54,6 +55,8 @@ struct Inner {
     warned: bool,
     /// The same of metadata too long to be kept.
     warned_of_metadata: bool,
+    /// What outputs have to say of this stream.
+    raised: Vec<Warning>,
     derived: HashMap<TypeId, Box<dyn Derived>>,
 }
 
@@ -120,6 +123,7 @@ impl Stream {
                 changed: Changed::Nothing,
                 warned: false,
                 warned_of_metadata: false,
+                raised: Vec::new(),
                 derived: HashMap::new(),
             }),
         })
@@ -220,6 +224,25 @@ impl Stream {
         lock(&self.inner).meter.ingest()
     }
 
+    /// What its operator should know, as it is at the moment.
+    pub fn warnings(&self) -> Vec<Warning> {
+        let segment = self.settings.borrow().segment;
+        let inner = lock(&self.inner);
+        let keys = warning::of_key_frames(inner.meter.key_frames(), segment);
+        let jumps = warning::of_jumps(&inner.timeline.jumps());
+        let raised = inner.raised.iter().cloned();
+        keys.into_iter().chain(jumps).chain(raised).collect()
+    }
+
+    /// An output says something about `topic` to the operator, in place of what was said before, or takes it back.
+    pub fn warn(&self, topic: &'static str, text: Option<String>) {
+        let mut inner = lock(&self.inner);
+        inner.raised.retain(|warning| warning.topic != topic);
+        inner
+            .raised
+            .extend(text.map(|text| Warning::new(topic, text)));
+    }
+
     /// Tells the publisher to go and ends the stream. Says whether there was a publisher.
     pub fn close(&self, reason: Closed) -> bool {
         let inner = lock(&self.inner);
@@ -268,6 +291,7 @@ impl Stream {
         inner.primed.clear();
         (inner.warned, inner.warned_of_metadata) = (false, false);
         inner.timeline.restart();
+        inner.meter.restart();
         inner.incoming = Some(Tracks::default());
         let publisher = Publisher::new(this, inner.session, inner.closer.subscribe());
         drop(inner);
@@ -283,7 +307,11 @@ impl Stream {
             return Err(inner.closer.borrow().unwrap_or(Closed::TakenOver));
         }
         // Nobody can decode what precedes a track's first key frame.
-        if !self.adopt(inner, &mut frame.track) || !inner.is_primed(&frame) {
+        if !self.adopt(inner, &mut frame.track) {
+            return Ok(());
+        }
+        if !inner.is_primed(&frame) {
+            inner.meter.push_undecodable(&frame);
             return Ok(());
         }
         self.show_incoming(inner);
@@ -292,6 +320,7 @@ impl Stream {
         (frame.dts, frame.epoch) = inner
             .timeline
             .place(frame.kind(), frame.track.id, frame.dts);
+        frame.composition = inner.timeline.composition(frame.composition);
         inner.mark_start(&mut frame, &tracks);
         inner.meter.push(&frame);
         let changed = std::mem::take(&mut inner.changed);

@@ -23,6 +23,19 @@ pub(super) struct Timeline {
     latest: Option<Timestamp>,
     /// The last time given out to script data.
     last_data: Timestamp,
+    /// How often this publisher's clock jumped, where the last jump was bridged, and by how much it went.
+    jumps: u32,
+    last_jump: (Timestamp, Timestamp),
+}
+
+/// The jumps of a publisher's clock.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Jumps {
+    pub(super) count: u32,
+    /// How long ago the last one was.
+    pub(super) age: Duration,
+    /// By how much it went, forward or backward.
+    pub(super) by: Timestamp,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -45,12 +58,25 @@ impl Timeline {
             seam: None,
             latest: None,
             last_data: Timestamp::ZERO,
+            jumps: 0,
+            last_jump: Default::default(),
         }
     }
 
     /// A new publisher, with a clock of its own, is about to send.
     pub(super) fn restart(&mut self) {
         self.offset = None;
+        self.jumps = 0;
+    }
+
+    /// The jumps of this publisher's clock so far.
+    pub(super) fn jumps(&self) -> Jumps {
+        let (at, by) = self.last_jump;
+        Jumps {
+            count: self.jumps,
+            age: self.latest.unwrap_or(at).since(at),
+            by,
+        }
     }
 
     /// The stream's time and epoch for a frame of track `id` of a kind at the publisher's time `at`.
@@ -60,9 +86,22 @@ impl Timeline {
         }
         let clock = self.clock(kind, id).copied();
         let (offset, held) = match (self.offset, clock) {
-            (Some(_), Some(clock)) if !self.is_jump(&clock, at) => (clock.offset, Some(clock.last)),
+            (Some(_), Some(clock)) if !self.is_jump(clock.offset, clock.last, at) => {
+                (clock.offset, Some(clock.last))
+            }
+            // A track that lagged behind a jump of another one follows: that is the same jump.
+            (Some(offset), Some(clock)) if !self.is_jump(offset, clock.last, at) => {
+                (offset, Some(clock.last))
+            }
+            (Some(_), Some(clock)) => {
+                let by = at + clock.offset - clock.last;
+                let offset = self.open_epoch(at);
+                self.jumps = self.jumps.saturating_add(1);
+                self.last_jump = (at + offset, by);
+                (offset, self.seam)
+            }
             (Some(offset), None) => (self.join_epoch(at, offset), self.seam),
-            _ => (self.open_epoch(at), self.seam),
+            (None, _) => (self.open_epoch(at), self.seam),
         };
         // What lies slightly behind, as when frames are not quite in order, is held: a decoding time that runs
         // backwards breaks every muxer.
@@ -81,6 +120,14 @@ impl Timeline {
         (dts, self.epoch)
     }
 
+    /// `composition` where it can be true, else none: a picture is not shown that long before or after it is decoded.
+    pub(super) fn composition(&self, composition: Timestamp) -> Timestamp {
+        match apart(composition, Timestamp::ZERO) > self.max_gap {
+            true => Timestamp::ZERO,
+            false => composition,
+        }
+    }
+
     /// Script data lies where its publisher's clock says, or else where the stream stands. It never moves anything: a
     /// picture would have to follow an offset that was taken from an odd time.
     fn place_data(&mut self, at: Timestamp) -> Timestamp {
@@ -92,12 +139,13 @@ impl Timeline {
         self.last_data
     }
 
-    fn is_jump(&self, clock: &TrackClock, at: Timestamp) -> bool {
+    /// Whether `at`, moved by `offset`, is too far from where the stream and the track stand, which is at `last`.
+    fn is_jump(&self, offset: Timestamp, last: Timestamp, at: Timestamp) -> bool {
         let Some(latest) = self.latest else {
             return false;
         };
-        let at = at + clock.offset;
-        at.since(latest) > self.max_gap || clock.last.since(at) > BACKWARD_TOLERANCE
+        let at = at + offset;
+        at.since(latest) > self.max_gap || last.since(at) > BACKWARD_TOLERANCE
     }
 
     /// The offset of a track's first frame in an epoch that another track opened. Tracks that lie further apart than any
@@ -186,6 +234,51 @@ mod tests {
     }
 
     #[test]
+    fn a_jump_is_one_break_however_the_tracks_meet_it() {
+        for by in [3_600_000, -3_600_000] {
+            for stragglers in 0..4 {
+                let mut timeline = timeline();
+                let start = 7_200_000;
+                for n in 0..10 {
+                    timeline.place(Kind::Video, 0, ms(start + n * 40));
+                    timeline.place(Kind::Audio, 0, ms(start + n * 40));
+                }
+                let after = start + by + 400;
+                assert_eq!(timeline.place(Kind::Video, 0, ms(after)), (ms(400), 1));
+                for n in 0..stragglers {
+                    let (late, epoch) = timeline.place(Kind::Audio, 0, ms(start + 400 + n * 20));
+                    assert_eq!((late, epoch), (ms(400 + n * 20), 1));
+                }
+                for n in 1..10 {
+                    let placed = timeline.place(Kind::Audio, 0, ms(after + 80 + n * 40));
+                    assert_eq!(placed, (ms(480 + n * 40), 1));
+                    let placed = timeline.place(Kind::Video, 0, ms(after + 80 + n * 40));
+                    assert_eq!(placed, (ms(480 + n * 40), 1));
+                }
+                let jumps = timeline.jumps();
+                assert_eq!((jumps.count, jumps.age), (1, Duration::from_millis(440)));
+                assert_eq!(jumps.by, ms(by + 40));
+            }
+        }
+    }
+
+    #[test]
+    fn composition_offsets_that_cannot_be_are_none() {
+        let timeline = timeline();
+        for true_one in [ms(0), ms(120), ms(-80), ms(10_000)] {
+            assert_eq!(timeline.composition(true_one), true_one);
+        }
+        for lie in [
+            ms(i64::from(i32::MAX)),
+            ms(i64::from(i32::MIN)),
+            ms(-10_001),
+            ms(i64::MIN),
+        ] {
+            assert_eq!(timeline.composition(lie), ms(0));
+        }
+    }
+
+    #[test]
     fn clocks_far_apart_keep_their_own_pace() {
         let mut timeline = timeline();
         for n in 0..100 {
@@ -254,6 +347,18 @@ mod tests {
                 let (dts, _) = timeline.place(kinds[kind], 0, ms(i64::from(at)));
                 prop_assert!(dts >= last[kind]);
                 last[kind] = dts;
+            }
+        }
+
+        #[test]
+        fn never_leaps(times in prop::collection::vec((any::<i64>(), 0..3_usize, 0..3_u8), 1..200)) {
+            let mut timeline = timeline();
+            let mut latest = Timestamp::ZERO;
+            for (at, kind, id) in times {
+                let kinds = [Kind::Video, Kind::Audio, Kind::Data];
+                let (dts, _) = timeline.place(kinds[kind], id, Timestamp::from_nanos(at));
+                prop_assert!(dts.since(latest) <= Duration::from_secs(10), "{latest:?} to {dts:?}");
+                latest = latest.max(dts);
             }
         }
     }

@@ -129,6 +129,67 @@ async fn a_session_shows_what_comes_in_and_goes_out() {
     assert_eq!(session.bitrate_out["flv"], 4_000);
 }
 
+/// Sends pictures from `from` to `to` seconds by the publisher's clock, with key frames `interval` seconds apart.
+fn send(publisher: &Publisher, from: i64, to: i64, interval: i64) {
+    let codec = Codec::Other {
+        fourcc: FourCc::HVC1,
+        config: Bytes::new(),
+    };
+    let track = Arc::new(Track::new(Kind::Video, codec));
+    for tenth in from * 10..to * 10 {
+        let at = Timestamp::from_millis(tenth * 100);
+        let mut frame = MediaFrame::new(&track, at, Bytes::from_static(&[0]));
+        frame.key = interval > 0 && (tenth - from * 10) % (interval * 10) == 0;
+        publisher.push(frame).unwrap_or_default();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operator_is_warned_of_an_encoder_until_it_behaves() {
+    let node = node();
+    let publisher = node.publish().await;
+    let warnings = || {
+        let session = node.lifecycle.find(&node.path.channel).unwrap();
+        let warnings = session.warnings.into_iter();
+        warnings
+            .map(|warning| (warning.topic, warning.text))
+            .collect::<Vec<_>>()
+    };
+    let expect = |topic: &str, text: &str| {
+        let found = warnings();
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(
+            found[0].0 == topic && found[0].1.contains(text),
+            "{found:?}"
+        );
+    };
+    send(&publisher, 0, 4, 0);
+    assert_eq!(warnings(), []);
+    send(&publisher, 4, 8, 0);
+    expect("keyFrames", "no key frame has come in 8 s");
+    send(&publisher, 8, 29, 10);
+    expect("keyFrames", "key frames come every 10.0 s");
+    expect("keyFrames", "set the encoder's key-frame interval to 2 s");
+    send(&publisher, 29, 80, 100);
+    expect("keyFrames", "the last key frame came 51 s ago");
+    send(&publisher, 80, 85, 2);
+    expect("keyFrames", "key frames come every 51.0 s");
+    send(&publisher, 85, 91, 2);
+    assert_eq!(warnings(), []);
+    send(&publisher, 3_691, 3_693, 2);
+    expect("timestamps", "jumped by +3600.1 s 2 s ago, once");
+    send(&publisher, 91, 93, 2);
+    expect("timestamps", "2 times");
+    send(&publisher, 93, 160, 2);
+    assert_eq!(warnings(), []);
+    publisher
+        .stream()
+        .warn(hub::Warning::TRACKS, Some("no place".to_owned()));
+    expect("tracks", "no place");
+    publisher.stream().warn(hub::Warning::TRACKS, None);
+    assert_eq!(warnings(), []);
+}
+
 #[tokio::test]
 async fn an_operator_ends_a_session_and_changes_its_outputs() {
     let node = node();

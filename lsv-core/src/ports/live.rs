@@ -55,6 +55,20 @@ pub struct SessionInfo {
     /// Tasks that run for it.
     #[cfg_attr(feature = "api", schema(value_type = Vec<Object>))]
     pub tasks: Vec<Task>,
+    /// What its operator should know, and can mend at the encoder; empty where all is well.
+    #[serde(default)]
+    pub warnings: Vec<WarningInfo>,
+}
+
+/// Something about a live session that makes it worse for viewers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct WarningInfo {
+    /// What it is about: `keyFrames`, `timestamps`, `tracks`.
+    pub topic: String,
+    /// What is wrong, what that does, and what to do about it.
+    pub text: String,
 }
 
 /// The video track of a live session.

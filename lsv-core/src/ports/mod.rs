@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 
 pub use access::{Access, AccessRequest, Authorizer, Denied, Grant, Reason};
 pub use channels::{ChannelStore, Precondition, StreamDns, VersionedChannel};
-pub use live::{AudioInfo, LiveSessions, SessionInfo, VideoInfo};
+pub use live::{AudioInfo, LiveSessions, SessionInfo, VideoInfo, WarningInfo};
 pub use objects::{InvalidName, Object, ObjectInfo, ObjectName, ObjectStore, ObjectWriter, Piece};
 pub use sessions::{Lease, Session, SessionRegistry};
 pub use tasks::{Task, TaskId, TaskKind, TaskScheduler, TaskSpec, TaskState};

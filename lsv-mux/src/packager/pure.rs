@@ -56,6 +56,12 @@ impl Packager {
         news
     }
 
+    /// What outputs say of tracks that they do not carry, one sentence each; `None` where they carry all.
+    pub fn refusals(&self) -> Option<String> {
+        let refusals: Vec<&str> = self.segmenter.refusals().collect();
+        (!refusals.is_empty()).then(|| refusals.join(". "))
+    }
+
     /// Follows changed settings.
     pub fn configure(&mut self, settings: &Settings, now: SystemTime) {
         self.segmenter.configure(settings);

@@ -102,6 +102,32 @@ async fn a_lost_publisher_that_returns_makes_one_discontinuity() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_operator_learns_of_tracks_that_outputs_do_not_carry() {
+    let (hub, packagers) = packaged_hub();
+    let publisher = publish(&hub).await;
+    push(&publisher, 3).await;
+    assert_eq!(publisher.stream().warnings(), []);
+    let odd = Source {
+        video: Some(crate::testing::other()),
+        start: 3_000,
+        ..Source::default()
+    };
+    for frame in odd.frames(3_000) {
+        publisher.push(frame).unwrap();
+        tokio::task::yield_now().await;
+    }
+    settle().await;
+    let warnings = publisher.stream().warnings();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert_eq!(warnings[0].topic, Warning::TRACKS);
+    assert!(
+        warnings[0].text.contains("output does not carry"),
+        "{warnings:?}"
+    );
+    assert!(packagers.find(&path()).is_some());
+}
+
+#[tokio::test(start_paused = true)]
 async fn settings_are_followed_while_live() {
     let (hub, packagers) = packaged_hub();
     let publisher = publish(&hub).await;

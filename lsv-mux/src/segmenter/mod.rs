@@ -81,6 +81,8 @@ pub struct Segmenter {
     inits: Vec<Arc<Init>>,
     /// It was said once that CMAF does not carry some track.
     warned: bool,
+    /// What CMAF says of tracks of this run that it does not carry.
+    refusals: Vec<String>,
     /// When the last run ended by its own count: the next one cannot begin earlier.
     run_end: Option<SystemTime>,
     closed: Vec<Segment>,
@@ -105,6 +107,7 @@ impl Segmenter {
             running: None,
             inits: Vec::new(),
             warned: false,
+            refusals: Vec::new(),
             run_end: None,
             closed: Vec::new(),
             settings: settings.clone(),
@@ -196,6 +199,13 @@ impl Segmenter {
         self.running.as_ref()?.segment_length(&self.lengths)
     }
 
+    /// What the formats that are on say of tracks that they do not carry, for the operator.
+    pub fn refusals(&self) -> impl Iterator<Item = &str> {
+        let cmaf = self.refusals.iter().filter(|_| self.settings.cmaf);
+        let ts = self.muxer.refusal.iter().filter(|_| self.settings.hls);
+        ts.chain(cmaf).map(String::as_str)
+    }
+
     fn route(&mut self, frame: &MediaFrame, now: SystemTime) {
         let Some(running) = &mut self.running else {
             return self.wait(frame, now);
@@ -228,6 +238,8 @@ impl Segmenter {
             return;
         };
         let tracks = self.tracks(&held);
+        self.refusals.clear();
+        self.muxer.refusal = None;
         let start = self.run_end.map_or(*arrival, |end| end.max(*arrival));
         let run = Arc::new(Run {
             number: self.next_run,
@@ -289,6 +301,7 @@ impl Segmenter {
                 if self.settings.cmaf && !std::mem::replace(&mut self.warned, true) {
                     tracing::warn!(%error, "CMAF outputs go on without this track");
                 }
+                self.refusals.push(error.to_string());
                 None
             }
         }

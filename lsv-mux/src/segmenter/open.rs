@@ -5,7 +5,7 @@ use lsv_core::media::{Kind, MediaFrame, Tracks};
 use lsv_core::time::Timestamp;
 
 use super::segment::{Event, Run, TsSegment};
-use crate::ts;
+use crate::{Error, ts};
 
 /// The MPEG-TS multiplexer of the stream.
 #[derive(Debug, Default)]
@@ -13,6 +13,19 @@ pub(super) struct Muxer {
     ts: ts::Muxer,
     /// It was said once that some frames cannot be carried.
     warned: bool,
+    /// What it said of a codec that it does not carry.
+    pub(super) refusal: Option<String>,
+}
+
+impl Muxer {
+    fn refuse(&mut self, error: &Error) {
+        if !std::mem::replace(&mut self.warned, true) {
+            tracing::warn!(%error, "HLS goes on without these frames");
+        }
+        if self.refusal.is_none() && matches!(error, Error::Unsupported { .. }) {
+            self.refusal = Some(error.to_string());
+        }
+    }
 }
 
 /// The open segment.
@@ -75,10 +88,7 @@ impl Open {
         };
         match muxer.ts.push(frame, out) {
             Ok(()) => self.ts_frames += u32::from(frame.kind() != Kind::Data),
-            Err(error) if !std::mem::replace(&mut muxer.warned, true) => {
-                tracing::warn!(%error, "HLS goes on without these frames");
-            }
-            Err(_) => {}
+            Err(error) => muxer.refuse(&error),
         }
     }
 
