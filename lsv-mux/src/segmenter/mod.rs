@@ -168,7 +168,8 @@ impl Segmenter {
             return;
         }
         self.run_end = Some(running.end_wall());
-        self.closed.push(running.close(None, &mut self.parts));
+        self.closed
+            .push(running.close(None, &self.lengths, &mut self.parts));
         self.next_sequence = running.sequence() + 1;
     }
 
@@ -215,7 +216,7 @@ impl Segmenter {
             Verdict::Take => running.take(frame, &mut self.muxer, &mut self.parts),
             Verdict::Cut => {
                 self.closed
-                    .push(running.close(Some(frame), &mut self.parts));
+                    .push(running.close(Some(frame), &self.lengths, &mut self.parts));
                 running.begin(&self.settings, &mut self.muxer);
                 running.take(frame, &mut self.muxer, &mut self.parts);
             }

@@ -33,7 +33,7 @@ impl Muxer {
 pub(super) struct Open {
     pub(super) sequence: u64,
     pub(super) discontinuity: bool,
-    /// When the frame that opened it is decoded, and the [`Segment::start`](super::Segment::start) that follows.
+    /// Where it begins by the decoding clock, and the [`Segment::start`](super::Segment::start) that follows.
     pub(super) from: Timestamp,
     pub(super) start: Timestamp,
     pub(super) independent: bool,
@@ -63,11 +63,11 @@ impl Open {
         }
     }
 
-    /// The segment after this one, opened by `first`.
-    pub(super) fn advance(&mut self, first: &MediaFrame, run: &Run, independent: bool) {
+    /// The segment after this one, which begins where the decoding clock is at `from`.
+    pub(super) fn advance(&mut self, from: Timestamp, run: &Run, independent: bool) {
         self.sequence += 1;
         self.discontinuity = false;
-        (self.from, self.start) = (first.dts, first.dts + run.composition);
+        (self.from, self.start) = (from, from + run.composition);
         self.independent = independent;
     }
 

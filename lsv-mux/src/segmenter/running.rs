@@ -42,8 +42,9 @@ pub(super) struct Running {
     /// Decoding time of the leader's last frame and its distance to the one before.
     last: Timestamp,
     step: Duration,
-    /// Decoding time of the last frame of any track.
+    /// Decoding time of the last frame of any track, and how far that was ahead when the leader's last frame came.
     latest: Timestamp,
+    ahead: Duration,
     /// Decoding time of the last key frame of video, and its distance to the one before once there are two.
     last_key: Timestamp,
     group: Option<Duration>,
@@ -60,6 +61,8 @@ struct Lane {
     packer: Option<Packer>,
     /// It has sent something in the open segment.
     seen: bool,
+    /// Decoding time of its last frame.
+    last: Option<Timestamp>,
 }
 
 impl Running {
@@ -77,6 +80,7 @@ impl Running {
             last: first.dts,
             step: DEFAULT_STEP,
             latest: first.dts,
+            ahead: Duration::ZERO,
             last_key: first.dts,
             group: None,
             open: Open::new(sequence, run.number > 0, first),
@@ -94,9 +98,12 @@ impl Running {
         if frame.kind() == Kind::Data {
             return Verdict::Take;
         }
-        let elapsed = frame.dts.since(self.open.from);
+        if self.leaps(frame) {
+            return Verdict::Restart;
+        }
+        let leads = self.leads(frame);
+        let elapsed = self.moment(frame).since(self.open.from);
         let starts = frame.key || self.leader == Kind::Audio;
-        let leads = frame.kind() == self.leader;
         let latest = lengths.latest();
         if !self.knows(frame) {
             let leads_next = leads || frame.kind() == Kind::Video;
@@ -117,7 +124,7 @@ impl Running {
         match due || overdue {
             false => Verdict::Take,
             // A track fell silent: numbering on without its segments would mislead players.
-            true if self.misses_a_track() || frame.dts.since(self.last) > SILENCE => {
+            true if self.misses_a_track() || self.moment(frame).since(self.last) > SILENCE => {
                 Verdict::Restart
             }
             true => Verdict::Cut,
@@ -148,7 +155,8 @@ impl Running {
             }
             return;
         }
-        if frame.kind() == self.leader {
+        if self.leads(frame) {
+            self.ahead = self.latest.since(frame.dts);
             let step = frame.dts.since(self.last);
             if !step.is_zero() {
                 self.step = step;
@@ -166,6 +174,7 @@ impl Running {
         let name = frame.track.name();
         if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.track.name() == name) {
             lane.seen = true;
+            lane.last = Some(frame.dts);
             if let Some(packer) = &mut lane.packer {
                 packer.push(frame, parts);
             }
@@ -174,14 +183,19 @@ impl Running {
     }
 
     /// Closes the open segment in front of `next`, or for good.
-    pub(super) fn close(&mut self, next: Option<&MediaFrame>, parts: &mut Parts) -> Segment {
-        let end = next.map_or_else(|| self.end(), |next| next.dts);
+    pub(super) fn close(
+        &mut self,
+        next: Option<&MediaFrame>,
+        lengths: &Lengths,
+        parts: &mut Parts,
+    ) -> Segment {
+        let end = next.map_or_else(|| self.end(), |next| self.cut_before(next, lengths));
         let finish = |lane: &mut Lane| {
             lane.seen = false;
             let packer = lane.packer.as_mut()?;
             let of_this_track = next.filter(|next| next.track.name() == lane.track.name());
             match next {
-                Some(next) if of_this_track.is_none() => packer.expire(next.dts, parts),
+                Some(_) if of_this_track.is_none() => packer.expire(end, parts),
                 _ => packer.settle(of_this_track, parts),
             }
             packer.close(parts)
@@ -200,7 +214,8 @@ impl Running {
             events: open.take_events(),
         };
         if let Some(next) = next {
-            open.advance(next, &self.run, next.key || self.leader == Kind::Audio);
+            let independent = next.key || self.leader == Kind::Audio;
+            open.advance(end, &self.run, independent);
         }
         segment
     }
@@ -227,10 +242,11 @@ impl Running {
         self.open.sequence
     }
 
-    /// How long segments get if the encoder goes on as it does, once two key frames tell.
+    /// How long segments get if the encoder goes on as it does, once two key frames tell. A run's first one has more of
+    /// what runs ahead of its pictures.
     pub(super) fn segment_length(&self, lengths: &Lengths) -> Option<Duration> {
         match self.leader {
-            Kind::Video => self.group.map(|group| lengths.of_groups(group)),
+            Kind::Video => Some(lengths.of_groups(self.group?) + self.ahead),
             _ => Some(lengths.target),
         }
     }
@@ -261,6 +277,35 @@ impl Running {
     /// Where the run ends if nothing comes any more.
     fn end(&self) -> Timestamp {
         self.latest.max(self.last + self.step)
+    }
+
+    fn leads(&self, frame: &MediaFrame) -> bool {
+        frame.kind() == self.leader && frame.is_default
+    }
+
+    /// Where the leader stands when `frame` comes: tracks that run ahead of it do not hurry it.
+    fn moment(&self, frame: &MediaFrame) -> Timestamp {
+        match self.leads(frame) {
+            true => frame.dts,
+            false => frame.dts - (Timestamp::ZERO + self.ahead),
+        }
+    }
+
+    /// Where the open segment ends if `next` opens another one.
+    fn cut_before(&self, next: &MediaFrame, lengths: &Lengths) -> Timestamp {
+        let moment = self.moment(next).max(self.open.from);
+        match self.leads(next) {
+            true => moment,
+            false => moment.min(self.open.from + lengths.latest()),
+        }
+    }
+
+    /// Further from the last frame of its track than any timeline is that was made by the hub.
+    fn leaps(&self, frame: &MediaFrame) -> bool {
+        let name = frame.track.name();
+        let lane = self.lanes.iter().find(|lane| lane.track.name() == name);
+        let last = lane.and_then(|lane| lane.last).unwrap_or(self.latest);
+        frame.dts.since(last).max(last.since(frame.dts)) > LEAP
     }
 
     fn knows(&self, frame: &MediaFrame) -> bool {
@@ -301,6 +346,7 @@ impl Lane {
             init: run.init(track.name()).cloned(),
             packer: None,
             seen: false,
+            last: None,
         }
     }
 }
@@ -311,6 +357,9 @@ const MAX_PARTS: usize = 400;
 
 /// Shorter than anybody would miss.
 const STUB: Duration = Duration::from_millis(200);
+
+/// Three times what the hub bridges.
+const LEAP: Duration = Duration::from_secs(30);
 
 /// A leader that has sent nothing for so long when a segment is overdue is not waited for. Slide shows with a
 /// frame every few seconds exist.

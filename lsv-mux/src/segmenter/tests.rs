@@ -190,6 +190,25 @@ fn a_target_duration_once_told_holds_for_pictures_without_sound() {
 }
 
 #[test]
+fn sound_that_runs_ahead_does_not_hurry_the_pictures() {
+    let mut rig = Rig::new();
+    let tracks = testing::tracks(Some(&testing::video()), Some(&testing::audio()));
+    rig.segmenter.announce(&tracks);
+    let mut frames = Source::default().frames(20_000);
+    // As it comes when an encoder holds its pictures back: each sound 1.5 s before the pictures that go with it.
+    frames.sort_by_key(|frame| match frame.kind() {
+        Kind::Audio => frame.dts,
+        _ => frame.dts + Duration::from_millis(1_500),
+    });
+    assert_target_duration_holds(&mut rig, &frames);
+    assert!(rig.closed.len() > 7);
+    for segment in &rig.closed {
+        assert!(segment.video().unwrap().independent && !segment.discontinuity);
+        assert_eq!(millis(segment), 2_000);
+    }
+}
+
+#[test]
 fn too_many_bytes_cut_a_segment() {
     let options = Options {
         segment_bytes: 12_000,

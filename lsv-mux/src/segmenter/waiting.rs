@@ -98,8 +98,8 @@ impl Waiting {
                 (false, true) => ANNOUNCED_VIDEO_WAIT,
                 (false, false) => VIDEO_WAIT,
             };
-            if limit > VIDEO_WAIT {
-                self.release(|held| frame.dts.since(held) > VIDEO_WAIT);
+            if limit > AHEAD {
+                self.release(|held| frame.dts.since(held) > AHEAD);
             }
             (false, limit)
         };
@@ -168,6 +168,9 @@ const ANNOUNCED_VIDEO_WAIT: Duration = Duration::from_secs(3);
 
 /// From the first audio frame to a first video frame, where none was ever seen.
 const VIDEO_WAIT: Duration = Duration::from_secs(1);
+
+/// How much of the sound is kept for pictures that come later than the sound that goes with them.
+const AHEAD: Duration = Duration::from_secs(3);
 
 /// From the first frame to a key frame, where there is video.
 const KEY_WAIT: Duration = Duration::from_secs(12);
