@@ -1,7 +1,10 @@
 // Opens a player page in Chromium, watches it for a while and prints what it saw as one line of JSON.
 //
 //   node play.mjs --url http://127.0.0.1:8080/demo/flv.html [--seconds 10] [--start-within 20]
-//        [--expect-latency-below SECONDS] [--screenshot FILE] [--viewport 1280x800] [--dark]
+//        [--expect-latency-below SECONDS] [--screenshot FILE] [--viewport 1280x800] [--dark] [--clock]
+//
+// With --clock, pictures have the clock of `Picture::clock` in tests/src/ffmpeg.rs, and the report has by how much what
+// is on screen is older than the wall clock: `glass_p50`, `glass_p95` and `glass_max`.
 //
 // Needs `npm install` in this folder once, and Chromium: /usr/bin/chromium, or what LSV_CHROMIUM names.
 // Exits with 0 when the page played all along.
@@ -13,6 +16,8 @@ const SAMPLE_MS = 250;
 /// Of the watched seconds, how many the picture must have moved on.
 const MOVED_SHARE = 0.7;
 const ERRORS_KEPT = 50;
+/// The clock in the picture: seconds for one way across, and the width of its block in pixels.
+const CLOCK = { seconds: 8, block: 16 };
 
 const { values: options } = parseArgs({
   options: {
@@ -23,6 +28,7 @@ const { values: options } = parseArgs({
     screenshot: { type: 'string' },
     viewport: { type: 'string', default: '1280x800' },
     dark: { type: 'boolean', default: false },
+    clock: { type: 'boolean', default: false },
   },
 });
 if (!options.url) throw new Error('--url is missing');
@@ -77,6 +83,11 @@ async function watch(page, options) {
     note(message.text().includes('Content Security Policy') ? faults : errors, message.text());
   });
 
+  // Media events do not bubble, but they can be caught on their way down.
+  await page.addInitScript(() => {
+    window.waits = 0;
+    document.addEventListener('waiting', () => (window.waits += 1), true);
+  });
   const opened = Date.now();
   await page.goto(options.url, { waitUntil: 'domcontentloaded' });
   const started = await page
@@ -91,16 +102,17 @@ async function watch(page, options) {
   const samples = [];
   const until = Date.now() + seconds * 1000;
   while (started && Date.now() < until) {
-    samples.push(await page.evaluate(sample));
+    samples.push(await page.evaluate(sample, options.clock && CLOCK));
     await page.waitForTimeout(SAMPLE_MS);
   }
-  const last = await page.evaluate(sample);
+  const last = await page.evaluate(sample, options.clock && CLOCK);
   samples.push(last);
   if (options.screenshot) await page.screenshot({ path: options.screenshot });
 
-  const latencies = samples.map((s) => s.latency).filter((l) => l !== null).sort((a, b) => a - b);
+  const latencies = sorted(samples.map((s) => s.latency));
+  const glass = sorted(samples.map((s) => s.glass));
   const advanced = samples.slice(1).reduce((sum, s, at) => sum + Math.max(0, s.position - samples[at].position), 0);
-  const p50 = latencies.length ? latencies[Math.floor(latencies.length / 2)] : null;
+  const p50 = quantile(latencies, 0.5);
   const limit = options['expect-latency-below'];
   const onTime = limit === undefined || (p50 !== null && p50 < Number(limit));
   const moved = started && advanced >= seconds * MOVED_SHARE;
@@ -112,7 +124,12 @@ async function watch(page, options) {
     startup: started ? round(startup) : null,
     advanced: round(advanced),
     latency_p50: round(p50),
+    latency_p95: round(quantile(latencies, 0.95)),
     latency_max: round(latencies.at(-1) ?? null),
+    glass_p50: round(quantile(glass, 0.5)),
+    glass_p95: round(quantile(glass, 0.95)),
+    glass_max: round(glass.at(-1) ?? null),
+    waits: last.waits - samples[0].waits,
     buffered: round(last.buffered),
     stalls: last.stalls,
     restarts: last.restarts,
@@ -127,11 +144,13 @@ async function watch(page, options) {
 }
 
 // Runs in the page.
-function sample() {
+function sample(clock) {
   const video = document.querySelector('video');
   const quality = video?.getVideoPlaybackQuality?.();
   const numbers = window.lsv?.numbers() ?? {};
   return {
+    glass: clock ? glass() : null,
+    waits: window.waits,
     position: video?.currentTime ?? 0,
     frames: quality?.totalVideoFrames ?? 0,
     dropped: quality?.droppedVideoFrames ?? 0,
@@ -146,6 +165,34 @@ function sample() {
     source: window.lsv?.source ?? null,
     errors: window.lsv?.errors ?? [],
   };
+
+  /// Seconds since the picture on screen was drawn, by the block in its strip.
+  function glass() {
+    const width = video?.videoWidth ?? 0;
+    if (width === 0) return null;
+    const canvas = new OffscreenCanvas(width, 1).getContext('2d', { willReadFrequently: true });
+    canvas.drawImage(video, 0, 16, width, 1, 0, 0, width, 1);
+    const now = Date.now() / 1000;
+    const { data } = canvas.getImageData(0, 0, width, 1);
+    let light = 0;
+    let centre = 0;
+    for (let x = 0; x < width; x += 1) {
+      const level = Math.max(0, data[x * 4 + 1] - 64);
+      light += level;
+      centre += level * (x + 0.5);
+    }
+    if (light === 0) return null;
+    const drawn = ((centre / light - clock.block / 2) / (width - clock.block)) * clock.seconds;
+    return (((now - drawn) % clock.seconds) + clock.seconds) % clock.seconds;
+  }
+}
+
+function sorted(numbers) {
+  return numbers.filter((number) => number !== null).sort((a, b) => a - b);
+}
+
+function quantile(numbers, share) {
+  return numbers.length ? numbers[Math.floor((numbers.length - 1) * share)] : null;
 }
 
 function round(number) {

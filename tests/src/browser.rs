@@ -1,6 +1,7 @@
 //! Player pages in headless Chromium, through `tests/browser/play.mjs`.
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -19,10 +20,25 @@ pub struct Seen {
     pub advanced: f64,
     /// Seconds behind live, in the middle and at worst; none where the page cannot tell.
     pub latency_p50: Option<f64>,
+    /// The same of 95 in a hundred looks.
+    pub latency_p95: Option<f64>,
     /// The worst of it.
     pub latency_max: Option<f64>,
-    /// How often it ran dry.
+    /// Seconds since what was on screen was drawn, in the middle, in 95 of a hundred looks and at worst, where the
+    /// pictures have a clock.
+    pub glass_p50: Option<f64>,
+    /// See there.
+    pub glass_p95: Option<f64>,
+    /// See there.
+    pub glass_max: Option<f64>,
+    /// How often it stood still.
     pub stalls: u32,
+    /// How often the browser had nothing to show (`waiting` events).
+    pub waits: u32,
+    /// Pictures that came too late to be shown, and all of them.
+    pub dropped: u32,
+    /// See there.
+    pub frames: u32,
     /// Width of the picture in pixels.
     pub width: u32,
     /// What went wrong in the page.
@@ -36,14 +52,29 @@ pub struct Seen {
 /// # Panics
 /// If Node or Chromium is missing, or the page never answers.
 pub async fn play(url: &str, seconds: u64, screenshot: Option<&Path>) -> Seen {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/browser/play.mjs");
-    let seconds = seconds.to_string();
-    let mut arguments = vec![script, "--url", url, "--seconds", &seconds];
-    if let Some(file) = screenshot {
-        arguments.extend(["--screenshot", file.to_str().expect("a path in UTF-8")]);
+    match screenshot {
+        None => look(url, seconds, &[]).await,
+        Some(file) => {
+            let file = file.to_str().expect("a path in UTF-8");
+            look(url, seconds, &["--screenshot", file]).await
+        }
     }
+}
+
+/// As [`play`], at pictures with a clock ([`Picture::clock`](crate::Picture::clock)).
+///
+/// # Panics
+/// As [`play`] does.
+pub async fn play_clock(url: &str, seconds: u64) -> Seen {
+    look(url, seconds, &["--clock"]).await
+}
+
+async fn look(url: &str, seconds: u64, options: &[&str]) -> Seen {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/browser/play.mjs");
+    let watched = seconds.to_string();
+    let arguments = [&[script, "--url", url, "--seconds", &watched], options].concat();
     let mut node = Process::start("node", arguments);
-    node.ended().await;
+    node.ended_after(Duration::from_secs(seconds)).await;
     let said = node.stdout();
     let line = said.lines().last().unwrap_or_default();
     serde_json::from_str(line).unwrap_or_else(|error| {

@@ -22,6 +22,9 @@ pub struct Picture {
     pub preset: &'static str,
     /// Also keeps what is sent in this FLV file.
     pub copy: Option<PathBuf>,
+    /// Has a clock that a page can read: a white block crosses a black strip at the top once in eight seconds of Unix
+    /// time. What is on screen then tells how long ago it was drawn, through encoder, network and player.
+    pub clock: bool,
 }
 
 impl Default for Picture {
@@ -33,6 +36,7 @@ impl Default for Picture {
             bit_rate: None,
             preset: "ultrafast",
             copy: None,
+            clock: false,
         }
     }
 }
@@ -76,7 +80,11 @@ impl Picture {
             line.extend(pace);
             line.extend(["-f", "lavfi", "-i", source]);
         }
-        line.extend(["-map", "0:v", "-map", "1:a", "-pix_fmt", "yuv420p"]);
+        match self.clock {
+            false => line.extend(["-map", "0:v"]),
+            true => line.extend(["-filter_complex", CLOCK, "-map", "[clock]"]),
+        }
+        line.extend(["-map", "1:a", "-pix_fmt", "yuv420p"]);
         line.extend(["-c:v", "libx264", "-preset", self.preset]);
         line.extend(["-g", &gop, "-keyint_min", &gop, "-sc_threshold", "0"]);
         if let Some(rate) = self.bit_rate {
@@ -245,3 +253,7 @@ pub async fn watch_file(file: &Path) {
     assert!(status.success(), "{file}: {status}: {}", player.stderr());
     assert_eq!(player.stderr(), "", "{file}");
 }
+
+/// As `tests/browser/play.mjs` reads it.
+const CLOCK: &str = "[0:v]drawbox=w=iw:h=32:color=black:t=fill[dark];color=white:size=16x32[block];\
+    [dark][block]overlay=x='mod(time(0),8)/8*(W-w)':eval=frame:shortest=1[clock]";

@@ -27,7 +27,7 @@ mod viewer;
 mod wait;
 
 pub use api::{Answer, Api, stream_key};
-pub use browser::{Seen, play};
+pub use browser::{Seen, play, play_clock};
 pub use certificate::{Certificate, served};
 pub use ffmpeg::{Picture, Watched, probe, push_file, push_file_and_return, watch, watch_file};
 pub use packets::Packets;

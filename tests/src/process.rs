@@ -78,9 +78,18 @@ impl Process {
     /// # Panics
     /// If it goes on for longer than [`PATIENCE`].
     pub async fn ended(&mut self) -> ExitStatus {
-        let Ok(status) = timeout(PATIENCE, self.child.wait()).await else {
+        self.ended_after(Duration::ZERO).await
+    }
+
+    /// As [`Process::ended`], of a process that has something to do for `busy` first.
+    ///
+    /// # Panics
+    /// If it goes on for longer than that and [`PATIENCE`].
+    pub async fn ended_after(&mut self, busy: Duration) -> ExitStatus {
+        let patience = PATIENCE + busy;
+        let Ok(status) = timeout(patience, self.child.wait()).await else {
             panic!(
-                "{} did not end in {PATIENCE:?}: {}",
+                "{} did not end in {patience:?}: {}",
                 self.name,
                 self.stderr()
             );

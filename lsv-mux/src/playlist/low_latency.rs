@@ -159,7 +159,8 @@ impl Media<'_> {
     fn opening(&mut self, segment: &Segment, rendition: &Rendition) {
         self.discontinuity(segment);
         self.map(&rendition.init);
-        put_date(self.out, segment.run.wall(rendition.start()));
+        let run = &segment.run;
+        put_date(self.out, run.wall(rendition.steady_start(run)));
     }
 
     fn discontinuity(&mut self, segment: &Segment) {

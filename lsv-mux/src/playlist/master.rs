@@ -1,12 +1,13 @@
-//! The master playlist over the CMAF renditions (RFC 8216 §4.3.4).
+//! The multivariant playlist over the CMAF renditions (RFC 8216bis §4.4.6).
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use lsv_core::media::TrackName;
 
-use super::measure::{bandwidth, frame_rate};
+use super::measure::{Bandwidth, bandwidth, frame_rate};
 use super::put;
-use crate::segmenter::Init;
+use crate::segmenter::{Init, Run};
 use crate::window::snapshot::Snapshot;
 
 /// `master.m3u8`, once there is something of each track, or a whole segment.
@@ -15,65 +16,126 @@ pub(crate) fn render(window: &Snapshot) -> Option<String> {
     let is_there = |track: TrackName| {
         !window.listed_media(track).is_empty() || window.open_media(track).is_some()
     };
-    let tracks: Vec<TrackName> = window.cmaf_tracks().collect();
     // A track beside the default ones may be silent; it appears when it has something.
-    let awaited = || run.video().into_iter().chain(run.audio().next());
-    if tracks.is_empty() || !awaited().all(|init| is_there(init.track.name())) {
+    let mut awaited = run.video().into_iter().chain(run.audio().next());
+    if run.inits.is_empty() || !awaited.all(|init| is_there(init.track.name())) {
         return None;
     }
-    // What a player fetches at once: the pictures and one of the sounds.
-    let played: Vec<TrackName> = awaited().map(|init| init.track.name()).collect();
-    let measured = bandwidth(window, &played);
-    let mut codecs: Vec<String> = run
-        .inits
-        .iter()
-        .map(|init| init.track.codec.rfc6381())
-        .collect();
-    codecs.dedup();
+    let audio = run.audio().filter(|init| is_there(init.track.name()));
+    let groups = groups(audio.cloned().collect());
     let mut out = String::from("#EXTM3U\n#EXT-X-VERSION:6\n");
-    let grouped = tracks.len() > 1;
-    if grouped {
-        let audio = run.audio().filter(|init| is_there(init.track.name()));
-        for (index, init) in audio.enumerate() {
-            put_audio(&mut out, init, index == 0);
-        }
+    let Some(video) = run.video() else {
+        put_sound(&mut out, window, &groups);
+        return Some(out);
+    };
+    for group in &groups {
+        put_group(&mut out, run, group);
     }
-    put!(
-        out,
-        "#EXT-X-STREAM-INF:BANDWIDTH={},AVERAGE-BANDWIDTH={},CODECS=\"{}\"",
-        measured.peak,
-        measured.average,
-        codecs.join(",")
-    );
-    if let Some(init) = run.video() {
-        if let Some(picture) = init.track.codec.picture() {
-            put!(out, ",RESOLUTION={}x{}", picture.width, picture.height);
-        }
-        if let Some(rate) = frame_rate(window) {
-            put!(out, ",FRAME-RATE={rate:.3}");
-        }
+    if groups.is_empty() {
+        put_pictures(&mut out, window, video, None);
     }
-    if grouped {
-        out.push_str(",AUDIO=\"audio\"");
+    for group in &groups {
+        put_pictures(&mut out, window, video, Some(group));
     }
-    let media = played.first()?;
-    put!(out, "\ncmaf/{media}.m3u8\n");
     Some(out)
 }
 
-/// One sound of the group that every picture goes with.
-fn put_audio(out: &mut String, init: &Init, is_default: bool) {
-    let name = init.track.name();
+/// Sounds of one codec. A player that lacks the codec passes over the variants with it and keeps the others, where one
+/// group of all sounds would leave it nothing.
+struct Group {
+    codec: String,
+    /// The default sound first, where it is of this codec.
+    members: Vec<Arc<Init>>,
+}
+
+impl Group {
+    /// What names it: its first sound.
+    fn id(&self) -> Option<TrackName> {
+        self.members.first().map(|init| init.track.name())
+    }
+}
+
+/// The default sound's group comes first.
+fn groups(audio: Vec<Arc<Init>>) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for init in audio {
+        let codec = init.track.codec.rfc6381();
+        match groups.iter_mut().find(|group| group.codec == codec) {
+            Some(group) => group.members.push(init),
+            None => groups.push(Group {
+                codec,
+                members: vec![init],
+            }),
+        }
+    }
+    groups
+}
+
+/// The sounds of a stream without pictures: a variant each, as there is nothing that they could go with.
+fn put_sound(out: &mut String, window: &Snapshot, groups: &[Group]) {
+    for group in groups {
+        for init in &group.members {
+            let name = init.track.name();
+            put_variant(out, bandwidth(window, &[name]), &group.codec);
+            put!(out, "\ncmaf/{name}.m3u8\n");
+        }
+    }
+}
+
+/// The members of a group. What is said to be at the same place in each group is the same sound in another encoding, so
+/// it has the same name (RFC 8216bis §4.4.6.1.1).
+fn put_group(out: &mut String, run: &Run, group: &Group) {
+    let Some(id) = group.id() else {
+        return;
+    };
+    let names = run.audio().map(|init| init.track.name());
+    for (index, (init, called)) in group.members.iter().zip(names).enumerate() {
+        put!(
+            out,
+            "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"{id}\",NAME=\"{called}\""
+        );
+        out.push_str(match index {
+            0 => ",DEFAULT=YES,AUTOSELECT=YES",
+            _ => ",DEFAULT=NO,AUTOSELECT=YES",
+        });
+        if let Some(sound) = init.track.codec.sound() {
+            put!(out, ",CHANNELS=\"{}\"", sound.channels);
+        }
+        put!(out, ",URI=\"cmaf/{}.m3u8\"\n", init.track.name());
+    }
+}
+
+/// The pictures, with one of the sounds of `group`.
+fn put_pictures(out: &mut String, window: &Snapshot, video: &Init, group: Option<&Group>) {
+    let pictures = video.track.name();
+    let mut codecs = video.track.codec.rfc6381();
+    // The most that a player can choose to fetch at once.
+    let mut measured = bandwidth(window, &[pictures]);
+    if let Some(group) = group {
+        put!(codecs, ",{}", group.codec);
+        for init in &group.members {
+            let together = bandwidth(window, &[pictures, init.track.name()]);
+            measured = measured.most(together);
+        }
+    }
+    put_variant(out, measured, &codecs);
+    if let Some(picture) = video.track.codec.picture() {
+        put!(out, ",RESOLUTION={}x{}", picture.width, picture.height);
+    }
+    if let Some(rate) = frame_rate(window) {
+        put!(out, ",FRAME-RATE={rate:.3}");
+    }
+    if let Some(id) = group.and_then(Group::id) {
+        put!(out, ",AUDIO=\"{id}\"");
+    }
+    put!(out, "\ncmaf/{pictures}.m3u8\n");
+}
+
+/// A variant, up to the attributes that only pictures have.
+fn put_variant(out: &mut String, measured: Bandwidth, codecs: &str) {
+    let Bandwidth { peak, average } = measured;
     put!(
         out,
-        "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"audio\",NAME=\"{name}\""
+        "#EXT-X-STREAM-INF:BANDWIDTH={peak},AVERAGE-BANDWIDTH={average},CODECS=\"{codecs}\""
     );
-    out.push_str(match is_default {
-        true => ",DEFAULT=YES,AUTOSELECT=YES",
-        false => ",DEFAULT=NO,AUTOSELECT=YES",
-    });
-    if let Some(sound) = init.track.codec.sound() {
-        put!(out, ",CHANNELS=\"{}\"", sound.channels);
-    }
-    put!(out, ",URI=\"cmaf/{name}.m3u8\"\n");
 }

@@ -14,6 +14,16 @@ pub(super) struct Bandwidth {
     pub(super) average: u64,
 }
 
+impl Bandwidth {
+    /// The larger of each.
+    pub(super) fn most(self, other: Self) -> Self {
+        Self {
+            peak: self.peak.max(other.peak),
+            average: self.average.max(other.average),
+        }
+    }
+}
+
 /// The bandwidth of `tracks` together, over the newest segments, or over the first parts while there are none.
 pub(super) fn bandwidth(window: &Snapshot, tracks: &[TrackName]) -> Bandwidth {
     let closed: Vec<&Segment> = window

@@ -1,7 +1,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use lsv_core::media::MediaFrame;
+use bytes::Bytes;
+use lsv_core::codec::opus;
+use lsv_core::media::{Codec, Kind, MediaFrame, Track};
 use lsv_core::time::Timestamp;
 use m3u8_rs::{MasterPlaylist, MediaPlaylist};
 use proptest::prelude::*;
@@ -105,6 +107,56 @@ fn masters() {
     assert!(
         text.ends_with("CODECS=\"mp4a.40.2\"\ncmaf/audio.m3u8\n"),
         "{text}"
+    );
+}
+
+/// The default sound and another in AAC, and one in Opus: a player that lacks Opus has the first variant.
+#[test]
+fn each_codec_of_sound_has_a_variant_of_its_own() {
+    let opus = Codec::Opus(opus::Config::parse(Bytes::new()).unwrap());
+    let beside = [
+        Arc::new(Track::clone(&testing::audio()).with_id(1)),
+        Arc::new(Track::new(Kind::Audio, opus).with_id(2)),
+    ];
+    let mut frames = Vec::new();
+    for frame in Source::default().frames(9_000) {
+        if frame.kind() == Kind::Audio {
+            for track in &beside {
+                let mut other = frame.clone();
+                other.is_default = false;
+                other.track = Arc::clone(track);
+                frames.push(other);
+            }
+        }
+        frames.push(frame);
+    }
+    let mut rig = Rig::new();
+    rig.push(&frames);
+    let text = master::render(&rig.snapshot).unwrap();
+    let lines: Vec<&str> = text.lines().skip(2).collect();
+    let variant = |line: &str, codecs: &str, group: &str| {
+        assert!(line.starts_with("#EXT-X-STREAM-INF:BANDWIDTH="), "{line}");
+        let ends =
+            format!("CODECS=\"{codecs}\",RESOLUTION=640x360,FRAME-RATE=30.000,AUDIO=\"{group}\"");
+        assert!(line.ends_with(&ends), "{line}");
+    };
+    assert_eq!(lines.len(), 7, "{text}");
+    assert_eq!(
+        lines[..3],
+        [
+            "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"audio\",NAME=\"audio\",DEFAULT=YES,AUTOSELECT=YES,CHANNELS=\"2\",URI=\"cmaf/audio.m3u8\"",
+            "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"audio\",NAME=\"audio1\",DEFAULT=NO,AUTOSELECT=YES,CHANNELS=\"2\",URI=\"cmaf/audio1.m3u8\"",
+            "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"audio2\",NAME=\"audio\",DEFAULT=YES,AUTOSELECT=YES,CHANNELS=\"2\",URI=\"cmaf/audio2.m3u8\"",
+        ]
+    );
+    variant(lines[3], "avc1.64001E,mp4a.40.2", "audio");
+    variant(lines[5], "avc1.64001E,Opus", "audio2");
+    assert_eq!((lines[4], lines[6]), ("cmaf/video.m3u8", "cmaf/video.m3u8"));
+    assert!(
+        master_of(&text)
+            .variants
+            .iter()
+            .all(|variant| variant.bandwidth >= variant.average_bandwidth.unwrap())
     );
 }
 
@@ -382,6 +434,33 @@ fn every_preload_hint_comes_true() {
     }
 }
 
+/// Pictures come with composition offsets that differ from key frame to key frame, at a variable rate.
+#[test]
+fn dates_go_on_by_the_durations() {
+    let mut frames = Source::default().frames(20_500);
+    for (index, frame) in frames.iter_mut().enumerate() {
+        if frame.kind() == Kind::Video {
+            frame.composition = Timestamp::from_millis([66, 133, 0, 33][index % 4]);
+        }
+    }
+    let mut rig = Rig::new();
+    rig.push(&frames);
+    for text in [
+        hls::render(&rig.snapshot, Skip::Nothing).unwrap(),
+        low_latency::render(&rig.snapshot, VIDEO, Skip::Nothing).unwrap(),
+        low_latency::render(&rig.snapshot, AUDIO, Skip::Nothing).unwrap(),
+    ] {
+        let segments = media(&text).segments;
+        assert_eq!(segments.len(), 6);
+        for pair in segments.windows(2) {
+            let date = |at: usize| pair[at].program_date_time.unwrap().timestamp_millis();
+            let millis = f64::from(pair[0].duration) * 1000.0;
+            let off = (date(1) - date(0)) as f64 - millis;
+            assert!(off.abs() < 1.5, "{off} ms in {text}");
+        }
+    }
+}
+
 /// What must hold of a playlist, and from one to the next.
 #[derive(Default)]
 struct Follower {
@@ -389,6 +468,10 @@ struct Follower {
     targets: HashMap<&'static str, u64>,
     /// The duration that each segment was announced with, so that it never changes.
     announced: HashMap<(&'static str, u64), f32>,
+    /// Its date too.
+    dated: HashMap<(&'static str, u64), i64>,
+    /// How far back a date may lie, in milliseconds: sound without any rhythm runs ahead of its frames' times.
+    slack: i64,
 }
 
 impl Follower {
@@ -453,6 +536,13 @@ impl Follower {
                 .entry((name, number))
                 .or_insert(segment.duration);
             assert_eq!(*announced, segment.duration, "{name} {number}");
+            let date = segment.program_date_time.unwrap().timestamp_millis();
+            assert_eq!(*self.dated.entry((name, number)).or_insert(date), date);
+            let before = self.dated.get(&(name, number - 1));
+            assert!(
+                before.is_none_or(|before| *before <= date + self.slack),
+                "{text}"
+            );
         }
     }
 }
@@ -506,7 +596,7 @@ proptest! {
             })
             .collect();
         let mut rig = Rig::new();
-        let mut follower = Follower::default();
+        let mut follower = Follower { slack: 1_000, ..Follower::default() };
         rig.push_each(&frames, |window| follower.check(window));
         rig.end();
         follower.check(&rig.snapshot);

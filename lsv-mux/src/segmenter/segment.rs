@@ -172,7 +172,21 @@ impl Rendition {
 
     /// Where it starts on the stream's timeline.
     pub fn start(&self) -> Timestamp {
-        let nanos = i128::from(self.start) * 1_000_000_000 / i128::from(self.init.timescale.max(1));
+        self.timestamp(self.start)
+    }
+
+    /// When its first sample is decoded on the stream's timeline, pictures later by [`Run::composition`]: as for
+    /// [`Segment::start`], the next one starts [`Rendition::seconds`] later.
+    pub fn steady_start(&self, run: &Run) -> Timestamp {
+        let decoded = self.timestamp(self.base);
+        match self.init.track.kind {
+            Kind::Video => decoded + run.composition,
+            Kind::Audio | Kind::Data => decoded,
+        }
+    }
+
+    fn timestamp(&self, ticks: i64) -> Timestamp {
+        let nanos = i128::from(ticks) * 1_000_000_000 / i128::from(self.init.timescale.max(1));
         Timestamp::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
     }
 
