@@ -119,9 +119,13 @@ impl Trace {
                 continue;
             }
             let fields: Vec<&str> = line.split(',').map(str::trim).collect();
-            let &[stream, dts, pts, _, _, hash, ..] = fields.as_slice() else {
+            let &[stream, dts, pts, _, size, hash, ..] = fields.as_slice() else {
                 panic!("not a line of framehash: {line}");
             };
+            // What ffmpeg makes of a `MultichannelConfig` in FLV that has no pictures.
+            if size == "0" {
+                continue;
+            }
             let stream: usize = stream.parse().expect("a stream's index");
             streams[stream].push(Sent {
                 dts: number(dts) * bases[stream],

@@ -54,7 +54,8 @@ impl Open {
             discontinuity,
             from: first.dts,
             start: first.pts(),
-            independent: first.key,
+            // Sound can begin anywhere, also where the hub lets no viewer start.
+            independent: first.key || first.kind() == Kind::Audio,
             cmaf: false,
             ts: None,
             ts_frames: 0,
