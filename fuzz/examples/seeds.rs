@@ -292,7 +292,61 @@ fn formats() -> io::Result<()> {
             &[&frame(2, 0, 0, &[]), &frame(1, 0, 0, &[])],
         )?;
     }
-    Ok(())
+    segmenter()
+}
+
+/// Frames as the segmenter's target reads them: flags with the track's number, a step of 2 ms each, a length.
+fn segmenter() -> io::Result<()> {
+    const KEY: u8 = 8;
+    let pictures = |track: u8, count: u8| {
+        let picture = move |n: u8| match n % 30 {
+            0 => [track | KEY | 0x60, 16, 9],
+            _ => [track | 0x40, 16, 90],
+        };
+        (0..count).flat_map(picture).collect::<Vec<u8>>()
+    };
+    let sounds = |track: u8, count: u8| [track, 11, 40].repeat(usize::from(count));
+    let stream = [pictures(0, 95), sounds(2, 200), sounds(3, 9)].concat();
+    let target = "mux_segmenter";
+    seed(target, "stream", &[&[7, 0], &stream])?;
+    seed(
+        target,
+        "configuration",
+        &[&stream, &pictures(1, 70), &pictures(0, 70)],
+    )?;
+    seed(
+        target,
+        "epoch",
+        &[&stream, &[7, 2], &pictures(0, 70), &[7, 1], &sounds(2, 200)],
+    )?;
+    seed(
+        target,
+        "settings",
+        &[
+            &stream,
+            &[7, 0x0B],
+            &pictures(0, 70),
+            &[7, 0x27],
+            &sounds(2, 200),
+        ],
+    )?;
+    seed(
+        target,
+        "script",
+        &[&stream, &[4, 0, 200].repeat(300), &pictures(0, 70)],
+    )?;
+    let mut far = [0x18, 0, 0, 0, 0, 0, 0, 0, 0, 40];
+    far[1..9].copy_from_slice(&(i64::MAX - 5).to_be_bytes());
+    seed(target, "far", &[&stream, &far, &pictures(0, 70)])?;
+    seed(
+        target,
+        "composition",
+        &[
+            &stream,
+            &[0xC8, 4, 9, 0x7F, 0xFF, 0xFF, 0xFF],
+            &pictures(0, 70),
+        ],
+    )
 }
 
 /// Tag bodies, each after a byte with its length and, in the top bit, whether it is audio. In front of all is a byte of

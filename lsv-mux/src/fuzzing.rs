@@ -10,6 +10,12 @@ use lsv_core::wire::{Reader, Truncated};
 
 use crate::{annexb as annex_b, flv, mp4, ts};
 
+#[cfg(feature = "live")]
+mod segmenter;
+
+#[cfg(feature = "live")]
+pub use segmenter::segmenter;
+
 /// A configuration record of libx264: High profile, 640x360, 30 frames a second.
 pub const AVC_RECORD: &[u8] = &[
     0x01, 0x64, 0x00, 0x1e, 0xff, 0xe1, 0x00, 0x1a, 0x67, 0x64, 0x00, 0x1e, 0xac, 0xd9, 0x40, 0xa0,
@@ -190,6 +196,30 @@ mod tests {
             super::ts_mux(&data);
             super::mp4_fragment(&data);
             super::annexb(&data);
+        }
+    }
+
+    #[cfg(feature = "live")]
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn segments_hold_on_noise(data in prop::collection::vec(any::<u8>(), 0..6000)) {
+            super::segmenter(&data);
+        }
+
+        /// Noise that is closer to a stream: frames in small steps, with few surprises.
+        #[test]
+        fn segments_hold_on_frames(frames in prop::collection::vec((0..5_u8, any::<bool>(), 0..30_u8, 1..255_u8, 0..40_u8), 0..1500)) {
+            let step = |(track, key, step, length, odd): (u8, bool, u8, u8, u8)| {
+                let frame = [track | u8::from(key) << 3 | 0x60, step, length];
+                match odd {
+                    0 => vec![7, step, frame[0], frame[1], frame[2]],
+                    1 => vec![frame[0] | 0x80, step, length, key.into(), length, track, 0],
+                    _ => frame.to_vec(),
+                }
+            };
+            super::segmenter(&frames.into_iter().flat_map(step).collect::<Vec<u8>>());
         }
     }
 }

@@ -69,6 +69,8 @@ pub(crate) struct Measured {
     timescale: u32,
     held: Option<Timed>,
     last_duration: u32,
+    /// The end of the last frame that was given: the next one cannot begin earlier.
+    floor: i64,
 }
 
 impl Measured {
@@ -77,15 +79,13 @@ impl Measured {
             timescale,
             held: None,
             last_duration: timescale / DEFAULT_FRAME_RATE,
+            floor: 0,
         }
     }
 
     fn push(&mut self, frame: &MediaFrame) -> Option<Timed> {
         let done = self.settle(Some(frame));
-        let floor = done.as_ref().map_or(0, |timed| {
-            timed.ticks.saturating_add(i64::from(timed.sample.duration))
-        });
-        let ticks = frame.dts.to_scale(self.timescale).max(floor);
+        let ticks = frame.dts.to_scale(self.timescale).max(self.floor);
         let presented = frame.pts().to_scale(self.timescale);
         let composition = presented.saturating_sub(ticks);
         self.held = Some(Timed {
@@ -104,9 +104,8 @@ impl Measured {
         match next {
             Some(next) => self.end(next.dts),
             None => {
-                let mut timed = self.held.take()?;
-                timed.sample.duration = self.last_duration;
-                Some(timed)
+                let timed = self.held.take()?;
+                Some(self.give(timed))
             }
         }
     }
@@ -122,12 +121,17 @@ impl Measured {
 
     /// The frame that is held back lasts until `end`.
     fn end(&mut self, end: Timestamp) -> Option<Timed> {
-        let mut timed = self.held.take()?;
+        let timed = self.held.take()?;
         let step = end.to_scale(self.timescale).saturating_sub(timed.ticks);
         // Two frames at one time: a tick apart, as no player likes a frame without duration.
         self.last_duration = u32::try_from(step.max(1)).unwrap_or(u32::MAX);
+        Some(self.give(timed))
+    }
+
+    fn give(&mut self, mut timed: Timed) -> Timed {
         timed.sample.duration = self.last_duration;
-        Some(timed)
+        self.floor = timed.ticks.saturating_add(i64::from(self.last_duration));
+        timed
     }
 }
 
