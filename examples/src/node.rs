@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
+use lsv_auth::Secret;
 use lsv_core::access::ChannelAuthorizer;
 use lsv_core::api::{self, Api, Listeners};
 use lsv_core::channel::{Channel, Moment, Signer};
@@ -106,6 +107,7 @@ struct Platform {
     channels: Arc<Channels>,
     objects: Arc<Objects>,
     lifecycle: Lifecycle,
+    secret: Secret,
     signer: Signer,
     token: Kept,
     metrics: PrometheusHandle,
@@ -132,7 +134,8 @@ impl Platform {
             events,
             channels,
             objects,
-            signer: Signer::new(secret, config.push_sign.clone()),
+            signer: Signer::new(secret.clone(), config.push_sign.clone()),
+            secret,
             token: keys::token(data, config.api_token.as_ref())?,
             metrics: PrometheusBuilder::new()
                 .install_recorder()
@@ -187,7 +190,9 @@ impl Platform {
         ready: watch::Receiver<bool>,
     ) -> axum::Router {
         tokio::spawn(self.lifecycle.clone().run());
-        let packagers = Packagers::new(packager::Config::default());
+        let mut packaging = packager::Config::default();
+        packaging.secret = Some(self.secret.clone());
+        let packagers = Packagers::new(packaging);
         tokio::spawn(packagers.clone().run(self.hub.clone()));
         tokio::spawn(keep_metrics(self.metrics.clone()));
 

@@ -10,6 +10,7 @@
 //! | DASH | ISO/IEC 23009-1 | `playlist` |
 
 pub mod annexb;
+pub mod encrypt;
 pub mod flv;
 #[doc(hidden)]
 pub mod fuzzing;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use lsv_auth::Secret;
 use lsv_core::hub::{Delivery, Event, Hub, Stream, Warning};
 use lsv_core::path::StreamPath;
 use tokio::sync::broadcast::error::RecvError;
@@ -15,6 +16,7 @@ mod pure;
 
 use self::linger::Lingering;
 pub use self::pure::Packager;
+use crate::encrypt::ContentKeys;
 use crate::segmenter::Options;
 use crate::window::{Limits, Outputs};
 
@@ -31,6 +33,9 @@ pub struct Config {
     pub part_target: Duration,
     /// Bytes of a segment, in all formats together, after which it is cut without waiting for a key frame, 64 MiB.
     pub segment_bytes: usize,
+    /// What the keys of encrypted streams are derived from: the platform's secret, the same on all nodes. Without one
+    /// they have no HLS and CMAF. None.
+    pub secret: Option<Secret>,
     /// What bounds the window of each stream.
     pub window: Limits,
 }
@@ -44,6 +49,7 @@ impl Default for Config {
             linger_bytes: window.bytes,
             part_target: options.part_target,
             segment_bytes: options.segment_bytes,
+            secret: None,
             window,
         }
     }
@@ -198,7 +204,12 @@ struct Task {
 impl Task {
     fn new(stream: Arc<Stream>, config: &Config, first_sequence: u64) -> Self {
         let settings = stream.settings().borrow().clone();
-        let packager = Packager::new(config, &settings, first_sequence, SystemTime::now());
+        let now = SystemTime::now();
+        let mut packager = Packager::new(config, &settings, first_sequence, now);
+        if let Some(secret) = &config.secret {
+            let keys = ContentKeys::derive(secret, &stream.path().to_string());
+            packager = packager.with_keys(keys, now);
+        }
         Self { stream, packager }
     }
 

@@ -1,5 +1,6 @@
 //! From the record's words to the hub's: which live outputs a channel has.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::Channel;
@@ -14,6 +15,9 @@ impl From<&Channel> for hub::Settings {
             cmaf: settings.is_cmaf,
             segment: Duration::from_secs(u64::from(settings.hls_time)),
             list_size: usize::try_from(settings.hls_list_size).unwrap_or(usize::MAX),
+            // A rotation of 0, which no record has, is no reason to send in the clear what is to be encrypted.
+            key_rotation: (settings.is_encrypted)
+                .then_some(NonZeroU32::new(settings.key_rotation).unwrap_or(NonZeroU32::MIN)),
         }
     }
 }

@@ -56,6 +56,10 @@ settings! { now:
     hls_time: u32 = 2, "hls_time", Kind::Whole { min: 1, max: 60 };
     /// Length of a live playlist, in segments.
     hls_list_size: u32 = 6, "hls_list_size", Kind::Whole { min: 3, max: 100 };
+    /// Encryption of live HLS with AES-128, keys only for those who may watch; there is no DASH then.
+    is_encrypted: bool = false, "isEncrypted", Kind::Flag;
+    /// Segments after which an encrypted channel changes its key.
+    key_rotation: u32 = 30, "key_rotation", Kind::Whole { min: 1, max: 3_600 };
 
     /// Recording as MP4 files.
     is_video: bool = false, "isVideo", Kind::Flag;

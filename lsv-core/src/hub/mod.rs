@@ -11,6 +11,7 @@
 //! somebody with a clock calls [`Stream::expire`]; [`crate::lifecycle`] does.
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -215,6 +216,9 @@ pub struct Settings {
     pub segment: Duration,
     /// Segments in a playlist.
     pub list_size: usize,
+    /// Encrypt HLS, under a new key every so many segments; `None` leaves it in the clear. FLV and RTMP, which have no
+    /// encryption, go on as they are.
+    pub key_rotation: Option<NonZeroU32>,
 }
 
 impl Default for Settings {
@@ -226,6 +230,7 @@ impl Default for Settings {
             cmaf: false,
             segment: Duration::from_secs(2),
             list_size: 6,
+            key_rotation: None,
         }
     }
 }

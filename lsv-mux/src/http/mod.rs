@@ -6,6 +6,7 @@
 //! /<id>/live.m3u8           HLS, MPEG-TS                        ts/...
 //! /<id>/master.m3u8         low-latency HLS, CMAF               cmaf/...
 //! /<id>/manifest.mpd        DASH, CMAF
+//! /<id>/key/<n>             what encrypted HLS is encrypted with
 //! /<id>/time                the server's clock, for DASH
 //! /<id>/360p/...            the same for a rendition
 //! /players/<version>/...    what the pages load

@@ -83,7 +83,7 @@ impl Site {
             // Says nothing about the stream.
             Target::Bare(_) => {}
             // Asked for among many others, whoever was let in a moment ago.
-            Target::File(_) if self.grants.contains(&request) => {}
+            Target::File(name) if !is_key(name) && self.grants.contains(&request) => {}
             _ => self.admit(request).await?,
         }
         match target {
@@ -135,7 +135,7 @@ impl Site {
             Err(_) => return Err(Problem::unavailable("it is not there yet", RETRY_AFTER)),
         };
         let response = self.content(&file, &parts.method, &parts.headers);
-        if let Some(stream) = stream.filter(|_| parts.method == Method::GET) {
+        if let Some(stream) = stream.filter(|_| parts.method == Method::GET && !is_key(name)) {
             let agent = parts.headers.get(header::USER_AGENT);
             let agent = agent
                 .and_then(|agent| agent.to_str().ok())
@@ -202,6 +202,7 @@ impl Site {
         let text = match cache {
             Cache::Manifest { max_age } if max_age.as_secs() == 0 => "no-cache".to_owned(),
             Cache::Manifest { max_age } => format!("public, max-age={}", max_age.as_secs()),
+            Cache::Never => "no-store".to_owned(),
             Cache::Immutable => {
                 let seconds = self.state.config.segment_max_age.as_secs();
                 format!("public, max-age={seconds}, immutable")
@@ -247,6 +248,11 @@ fn protocol(name: &str) -> Protocol {
     }
 }
 
+/// A content key: asked for once in many segments, so who may have it is decided each time.
+fn is_key(name: &str) -> bool {
+    name.starts_with("key/")
+}
+
 /// A playlist of any kind: it is not there only before it is there for good.
 fn is_manifest(name: &str) -> bool {
     name.ends_with(".m3u8") || name.ends_with(".mpd")
@@ -255,7 +261,7 @@ fn is_manifest(name: &str) -> bool {
 fn missing(error: FileError) -> Problem {
     match error {
         FileError::BadReload => Problem::bad_request(error.to_string()),
-        FileError::NotFound | FileError::Disabled | FileError::Ended => {
+        FileError::NotFound | FileError::Disabled | FileError::Encrypted | FileError::Ended => {
             Problem::not_found(error.to_string())
         }
     }

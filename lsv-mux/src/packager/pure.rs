@@ -8,6 +8,7 @@ use lsv_core::hub::Settings;
 use lsv_core::media::{MediaFrame, Tracks};
 
 use super::Config;
+use crate::encrypt::ContentKeys;
 use crate::segmenter::{Options, Segmenter};
 use crate::window::{Outputs, Window};
 
@@ -35,6 +36,14 @@ impl Packager {
             window,
             outputs,
         }
+    }
+
+    /// Encrypts HLS with `keys` whenever the settings want it. Without keys such a stream has no HLS and CMAF.
+    #[must_use]
+    pub fn with_keys(mut self, keys: ContentKeys, now: SystemTime) -> Self {
+        self.window.set_keys(keys);
+        self.publish(now);
+        self
     }
 
     /// What viewers can fetch.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::key::KeyTag;
 use super::{put, put_date, put_head, put_opening, put_server_control, put_skip};
 use crate::segmenter::Segment;
 use crate::window::Skip;
@@ -21,9 +22,10 @@ pub(crate) fn render(window: &Snapshot, skip: Skip) -> Option<String> {
     {
         out.push_str("#EXT-X-INDEPENDENT-SEGMENTS\n");
     }
-    let (_, remaining) = put_skip(&mut out, window, listed, skip);
+    let (skipped, remaining) = put_skip(&mut out, window, listed, skip);
+    let mut key = KeyTag::new("key/", skipped);
     for segment in remaining {
-        put_segment(&mut out, segment);
+        put_segment(&mut out, &mut key, segment);
     }
     if window.ended {
         out.push_str("#EXT-X-ENDLIST\n");
@@ -31,10 +33,11 @@ pub(crate) fn render(window: &Snapshot, skip: Skip) -> Option<String> {
     Some(out)
 }
 
-fn put_segment(out: &mut String, segment: &Segment) {
+fn put_segment(out: &mut String, key: &mut KeyTag, segment: &Segment) {
     if segment.discontinuity {
         out.push_str("#EXT-X-DISCONTINUITY\n");
     }
+    key.put(out, segment.key);
     put_date(out, segment.wall());
     let seconds = segment.duration.as_secs_f64();
     put!(out, "#EXTINF:{seconds:.5},\nts/{}.ts\n", segment.sequence);

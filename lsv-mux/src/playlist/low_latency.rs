@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use lsv_core::media::TrackName;
 
+use super::key::KeyTag;
 use super::{put, put_date, put_head, put_opening, put_server_control, put_skip};
 use crate::segmenter::{Init, Rendition, Segment};
 use crate::window::Skip;
@@ -44,6 +45,7 @@ pub(crate) fn render(window: &Snapshot, track: TrackName, skip: Skip) -> Option<
             .iter()
             .rev()
             .find_map(|segment| Some(segment.rendition(track)?.init.number)),
+        key: KeyTag::new("../key/", skipped),
     };
     let with_parts = parts_from(remaining, window.target_duration);
     for (index, segment) in remaining.iter().enumerate() {
@@ -55,7 +57,10 @@ pub(crate) fn render(window: &Snapshot, track: TrackName, skip: Skip) -> Option<
     }
     match window.ended {
         true => out.push_str("#EXT-X-ENDLIST\n"),
-        false => put_ahead(&mut out, window, track),
+        false => {
+            media.hint(window);
+            put_reports(&mut out, window, track);
+        }
     }
     Some(out)
 }
@@ -65,15 +70,8 @@ fn part_hold_back(window: &Snapshot) -> f64 {
     (window.part_target.as_secs_f64() * 3.0).max(LEAST_PART_HOLD_BACK)
 }
 
-/// The hint of the next part, and where the other renditions stand.
-fn put_ahead(out: &mut String, window: &Snapshot, track: TrackName) {
-    if let Some(part) = next_part(window, track) {
-        let sequence = window.next_sequence;
-        put!(
-            out,
-            "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"{track}-{sequence}.{part}.m4s\"\n"
-        );
-    }
+/// Where the other renditions stand.
+fn put_reports(out: &mut String, window: &Snapshot, track: TrackName) {
     for other in window.cmaf_tracks().filter(|other| *other != track) {
         if let Some((segment, rendition)) = newest(window, other) {
             put!(
@@ -128,6 +126,7 @@ struct Media<'a> {
     track: TrackName,
     /// The EXT-X-MAP in force.
     map: Option<u64>,
+    key: KeyTag,
 }
 
 impl Media<'_> {
@@ -159,8 +158,21 @@ impl Media<'_> {
     fn opening(&mut self, segment: &Segment, rendition: &Rendition) {
         self.discontinuity(segment);
         self.map(&rendition.init);
+        self.key.put(self.out, segment.key);
         let run = &segment.run;
         put_date(self.out, run.wall(rendition.steady_start(run)));
+    }
+
+    /// The part that comes next, with the key that it is going to be encrypted with.
+    fn hint(&mut self, window: &Snapshot) {
+        let (track, sequence) = (self.track, window.next_sequence);
+        if let Some(part) = next_part(window, track) {
+            self.key.put(self.out, window.next_key);
+            put!(
+                self.out,
+                "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"{track}-{sequence}.{part}.m4s\"\n"
+            );
+        }
     }
 
     fn discontinuity(&mut self, segment: &Segment) {
@@ -172,6 +184,8 @@ impl Media<'_> {
     fn map(&mut self, init: &Init) {
         if self.map.replace(init.number) != Some(init.number) {
             let track = self.track;
+            // It would hold for the map too, which is not encrypted.
+            self.key.put(self.out, None);
             put!(
                 self.out,
                 "#EXT-X-MAP:URI=\"{track}-init-{}.mp4\"\n",

@@ -14,6 +14,7 @@ use crate::window::Skip;
 use crate::window::snapshot::Snapshot;
 
 pub(crate) mod hls;
+mod key;
 pub(crate) mod low_latency;
 pub(crate) mod master;
 mod measure;

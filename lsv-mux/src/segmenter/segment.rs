@@ -81,6 +81,8 @@ pub struct Segment {
     pub duration: Duration,
     /// CMAF is on: a rendition that is missing is a gap, not a format turned off.
     pub cmaf: bool,
+    /// The number of the key that its media is encrypted with; the segmenter itself encrypts nothing.
+    pub key: Option<u64>,
     /// The MPEG-TS segment; never before it closes.
     pub ts: Option<TsSegment>,
     /// The CMAF tracks in the order of [`Run::inits`]; one that has sent nothing here is missing.
@@ -121,7 +123,11 @@ impl Segment {
     pub fn size(&self) -> usize {
         let ts = self.ts.as_ref().map_or(0, |ts| ts.bytes.len());
         let events: usize = self.events.iter().map(|event| event.body.len()).sum();
-        ts + events + self.renditions.iter().map(Rendition::size).sum::<usize>()
+        // Encrypted, a rendition as a whole is no longer its parts side by side.
+        let whole = |rendition: &Rendition| self.key.map_or(0, |_| rendition.bytes.len());
+        let cmaf = self.renditions.iter();
+        let cmaf = cmaf.map(|rendition| rendition.size() + whole(rendition));
+        ts + events + cmaf.sum::<usize>()
     }
 }
 
@@ -158,7 +164,7 @@ pub struct Rendition {
     pub samples: u32,
     /// It opens with a key frame.
     pub independent: bool,
-    /// Its parts; once the segment is closed they are slices of `bytes`.
+    /// Its parts; once the segment is closed they are slices of `bytes`, unless they are encrypted.
     pub parts: Vec<Part>,
     /// All parts in one; empty until the segment is closed.
     pub bytes: Bytes,

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::encrypt::ContentKey;
+
 /// A playlist, segment, part or init segment, ready to be sent.
 #[derive(Debug, Clone)]
 pub struct File {
@@ -28,6 +30,17 @@ impl File {
             content_type,
             cache: Cache::Immutable,
             etag,
+            compressed: None,
+        }
+    }
+
+    /// A content key. Caches are not asked to check who may have it.
+    pub(crate) fn key(key: &ContentKey, number: u64) -> Self {
+        Self {
+            body: Bytes::copy_from_slice(key.expose()),
+            content_type: "application/octet-stream",
+            cache: Cache::Never,
+            etag: format!("\"key-{number}\"").into(),
             compressed: None,
         }
     }
@@ -63,6 +76,8 @@ pub enum Cache {
     },
     /// Never changes under its name.
     Immutable,
+    /// It is for the one who asked: no cache may keep it.
+    Never,
 }
 
 /// The delivery directives in the query of a media playlist (RFC 8216bis §6.2.5).
@@ -97,6 +112,11 @@ pub enum FileError {
     /// The channel's settings turn this format off: answer 404.
     #[error("this format is turned off for the channel")]
     Disabled,
+    /// What is encrypted is not to be had as DASH: answer 404.
+    #[error(
+        "the channel is encrypted as HLS can be (AES-128), which DASH does not know; play master.m3u8 or live.m3u8"
+    )]
+    Encrypted,
     /// The reload asks for what is too far ahead or makes no sense: answer 400 (RFC 8216bis §6.2.5.2).
     #[error(
         "_HLS_msn or _HLS_part asks for what is too far ahead; reload the playlist without them"

@@ -30,9 +30,12 @@ impl From<Option<File>> for Lookup {
 impl Snapshot {
     /// Looks for `name`.
     pub(super) fn lookup(&self, name: Name, reload: Reload) -> Lookup {
-        let enabled = if name.is_cmaf() { self.cmaf } else { self.hls };
+        let enabled = self.cmaf && name.is_cmaf() || self.hls && name.is_ts();
         if !enabled {
             return Lookup::Refused(FileError::Disabled);
+        }
+        if name.is_dash() && self.is_encrypted() {
+            return Lookup::Refused(FileError::Encrypted);
         }
         let found = match name {
             Name::Hls => self.ts_playlist(reload),
@@ -44,6 +47,7 @@ impl Snapshot {
             Name::At(track, init, start) => self.at(track, init, start),
             Name::Part(track, sequence, part) => self.part(track, sequence, part),
             Name::Ts(sequence) => self.ts(sequence).into(),
+            Name::Key(number) => self.key(number).into(),
         };
         match found {
             Lookup::Wait if self.ended => Lookup::Refused(FileError::Ended),

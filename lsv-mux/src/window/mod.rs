@@ -14,6 +14,7 @@ pub mod file;
 mod lookup;
 pub(crate) mod name;
 mod outputs;
+mod sealer;
 pub(crate) mod snapshot;
 
 #[cfg(test)]
@@ -22,7 +23,9 @@ mod tests;
 pub use file::{Cache, File, FileError, Reload, Skip};
 pub use outputs::Outputs;
 
+use self::sealer::Sealer;
 use self::snapshot::{Rendered, Snapshot};
+use crate::encrypt::ContentKeys;
 use crate::segmenter::{Rendition, Segment, Segmenter};
 
 /// What bounds the window of one stream.
@@ -45,6 +48,8 @@ impl Default for Limits {
 pub(crate) struct Window {
     limits: Limits,
     settings: Settings,
+    /// What encrypts, where there are keys.
+    sealer: Option<Sealer>,
     segments: VecDeque<Arc<Segment>>,
     /// The same, as snapshots share it.
     shared: Arc<[Arc<Segment>]>,
@@ -69,6 +74,7 @@ impl Window {
         Self {
             limits,
             settings: settings.clone(),
+            sealer: None,
             segments: VecDeque::new(),
             shared: Arc::default(),
             bytes: 0,
@@ -82,9 +88,23 @@ impl Window {
         }
     }
 
+    /// Gives the stream the keys that it is encrypted with when its settings want it.
+    pub(crate) fn set_keys(&mut self, keys: ContentKeys) {
+        self.sealer = Some(Sealer::new(keys, self.settings.key_rotation));
+    }
+
     /// Follows changed settings.
     pub(crate) fn configure(&mut self, settings: &Settings) {
         self.settings = settings.clone();
+        match &mut self.sealer {
+            Some(sealer) => sealer.configure(settings.key_rotation),
+            None if settings.key_rotation.is_some() => {
+                tracing::warn!(
+                    "the stream is to be encrypted and has no keys: it has no HLS and CMAF"
+                );
+            }
+            None => {}
+        }
         self.target_duration = self.target_duration.max(whole_seconds(settings.segment));
         self.trim();
         self.rendered = Rendered::default();
@@ -92,8 +112,15 @@ impl Window {
 
     /// Takes what the segmenter has made at `now`.
     pub(crate) fn update(&mut self, segmenter: &mut Segmenter, now: SystemTime) -> Snapshot {
-        let closed = segmenter.take_closed();
-        let open = segmenter.open();
+        let mut closed = segmenter.take_closed();
+        let mut open = segmenter.open();
+        if let Some(sealer) = &mut self.sealer {
+            closed = closed
+                .into_iter()
+                .map(|segment| sealer.seal_closed(segment))
+                .collect();
+            open = open.map(|segment| sealer.seal_growing(segment));
+        }
         if let Some(target) = segmenter.part_target() {
             self.part_target = target;
         }
@@ -136,13 +163,17 @@ impl Window {
     }
 
     fn snapshot(&self, open: Option<Segment>, next_sequence: u64) -> Snapshot {
+        let sealer = self.sealer.as_ref();
+        let may_be_seen = sealer.is_some() || self.settings.key_rotation.is_none();
         Snapshot {
             segments: Arc::clone(&self.shared),
             open,
             next_sequence,
             list_size: self.settings.list_size,
-            hls: self.settings.hls,
-            cmaf: self.settings.cmaf,
+            hls: self.settings.hls && may_be_seen,
+            cmaf: self.settings.cmaf && may_be_seen,
+            next_key: sealer.and_then(|sealer| sealer.key_number(next_sequence)),
+            keys: sealer.map(Sealer::keys),
             target: self.settings.segment,
             target_duration: self.target_duration,
             target_known: self.target_known,

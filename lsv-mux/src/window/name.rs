@@ -23,6 +23,8 @@ pub(crate) enum Name {
     Part(TrackName, u64, u32),
     /// `ts/7.ts`.
     Ts(u64),
+    /// `key/7`: a content key.
+    Key(u64),
 }
 
 impl Name {
@@ -36,6 +38,9 @@ impl Name {
         }
         if let Some(number) = name.strip_prefix("ts/") {
             return Some(Self::Ts(decimal(number.strip_suffix(".ts")?)?));
+        }
+        if let Some(number) = name.strip_prefix("key/") {
+            return Some(Self::Key(decimal(number)?));
         }
         let file = name.strip_prefix("cmaf/")?;
         let (track, file) = track(file)?;
@@ -60,9 +65,19 @@ impl Name {
         })
     }
 
-    /// It belongs to CMAF, else to HLS with MPEG-TS.
+    /// It belongs to HLS with MPEG-TS.
+    pub(crate) fn is_ts(self) -> bool {
+        matches!(self, Self::Hls | Self::Ts(_) | Self::Key(_))
+    }
+
+    /// It belongs to CMAF.
     pub(crate) fn is_cmaf(self) -> bool {
         !matches!(self, Self::Hls | Self::Ts(_))
+    }
+
+    /// Only DASH uses it.
+    pub(crate) fn is_dash(self) -> bool {
+        matches!(self, Self::Mpd | Self::At(..))
     }
 }
 
@@ -124,12 +139,20 @@ mod tests {
             Name::parse("ts/1700000000.ts"),
             Some(Name::Ts(1_700_000_000))
         );
+        assert_eq!(
+            Name::parse("key/1700000000"),
+            Some(Name::Key(1_700_000_000))
+        );
         for unknown in [
             "",
             "ts/",
             "ts/.ts",
             "ts/07.ts",
             "ts/+7.ts",
+            "key/",
+            "key/07",
+            "key/7.bin",
+            "key/18446744073709551616",
             "cmaf/video",
             "cmaf/video-.m4s",
             "cmaf/video-7.m4s/",

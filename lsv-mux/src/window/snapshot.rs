@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use lsv_core::media::TrackName;
 
 use super::file::{Cache, File, Skip};
+use crate::encrypt::ContentKeys;
 use crate::playlist;
 use crate::segmenter::{Rendition, Run, Segment};
 
@@ -22,6 +23,10 @@ pub(crate) struct Snapshot {
     pub(crate) list_size: usize,
     pub(crate) hls: bool,
     pub(crate) cmaf: bool,
+    /// The number of the key of `next_sequence`.
+    pub(crate) next_key: Option<u64>,
+    /// The keys of the stream, where it has some.
+    pub(super) keys: Option<Arc<ContentKeys>>,
     /// What segments aim at.
     pub(crate) target: Duration,
     /// EXT-X-TARGETDURATION.
@@ -164,11 +169,26 @@ impl Snapshot {
         open.or_else(|| self.segment(sequence))
     }
 
+    /// Something of it is encrypted, or is going to be.
+    pub(super) fn is_encrypted(&self) -> bool {
+        let mut kept = self.segments.iter();
+        self.next_key.is_some() || kept.any(|segment| segment.key.is_some())
+    }
+
+    /// The content key of that number, if something that can be fetched, or is about to be, needs it.
+    pub(super) fn key(&self, number: u64) -> Option<File> {
+        let closed = self.segments.iter().map(|segment| segment.key);
+        let mut needed = closed.chain([self.next_key]).flatten();
+        needed.find(|needed| *needed == number)?;
+        Some(File::key(&self.keys.as_ref()?.key(number), number))
+    }
+
     /// The same without anything to fetch.
     pub(super) fn withdrawn(&self) -> Self {
         Self {
             segments: Arc::default(),
             open: None,
+            next_key: None,
             ended: true,
             withdrawn: true,
             rendered: Rendered::default(),

@@ -20,7 +20,7 @@ mod servers;
 
 pub use clip::{Audio, Clip, Video};
 pub use obs::Obs;
-pub use players::{Addresses, Player};
+pub use players::{Addresses, Player, vlc};
 pub use publishers::{Publisher, Publishing};
 pub use servers::{Listening, PeerServer, serve_file};
 

@@ -119,7 +119,10 @@ impl Player {
             Self::Rtmpdump => Process::start("rtmpdump", ["--live", "-q", "-r", url, "-o", file]),
             Self::Rtmp2Src => gstreamer("rtmp2src", url, file),
             Self::Librtmp => gstreamer("rtmpsrc", &format!("{url} live=1"), file),
-            Self::Vlc => vlc(url, folder, file),
+            Self::Vlc => {
+                let dump = ["--demux=dump", "--demuxdump-file", file, url];
+                vlc(folder, ["--no-video", "--no-audio"].into_iter().chain(dump))
+            }
         };
         Playing::File(process, path)
     }
@@ -202,8 +205,12 @@ fn gstreamer(source: &str, url: &str, file: &str) -> Process {
     Process::start("gst-launch-1.0", line)
 }
 
-/// VLC does not run as root; there it runs as nobody.
-fn vlc(url: &str, folder: &Path, file: &str) -> Process {
+/// VLC without a picture, at home in `folder`. It does not run as root; there it runs as nobody, who may then write into
+/// the folder.
+///
+/// # Panics
+/// If it cannot be started.
+pub fn vlc<'a>(folder: &Path, arguments: impl IntoIterator<Item = &'a str>) -> Process {
     let root = rustix::process::geteuid().is_root();
     let mut command = Command::new(if root { "setpriv" } else { "cvlc" });
     if root {
@@ -211,8 +218,7 @@ fn vlc(url: &str, folder: &Path, file: &str) -> Process {
         fs::set_permissions(folder, everybody).expect("the owner of the folder");
         command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "cvlc"]);
     }
-    command.args(["--intf=dummy", "--quiet", "--no-video", "--no-audio"]);
-    command.args(["--demux=dump", "--demuxdump-file", file, url]);
+    command.args(["--intf=dummy", "--quiet"]).args(arguments);
     command.env("HOME", folder).env_remove("XDG_RUNTIME_DIR");
     Process::run(command)
 }
