@@ -10,6 +10,7 @@ use lsv_auth::{
     Secret,
     push::{self, Algorithm, Expiry},
 };
+use lsv_core::fuzzing::vectors;
 use lsv_mux::fuzzing::AVC_RECORD;
 use lsv_rtmp::{
     fuzzing::{CLIENT_SCRIPT, SERVER_SCRIPT},
@@ -26,6 +27,7 @@ fn main() -> io::Result<()> {
     sessions()?;
     formats()?;
     tags()?;
+    pictures()?;
     sounds()?;
     channels()?;
     credentials()
@@ -384,13 +386,13 @@ fn tags() -> io::Result<()> {
     ];
     seed(target, "others", &others)?;
     let codecs = [
-        video(b"\x90hvc1record"),
+        video(&[b"\x90hvc1", vectors::HEVC_RECORD].concat()),
         video(b"\x91hvc1\0\0\x28key"),
         video(b"\xA3hvc1inter"),
         video(b"\x90vvc1record"),
         video(b"\x91vvc1\xFF\xFF\xD8key"),
-        video(b"\x90vp09record"),
-        video(b"\x91vp09key"),
+        video(&[b"\x90vp09", vectors::VP9_RECORD].concat()),
+        video(&[b"\x91vp09", vectors::VP9_KEY_FRAME].concat()),
         video(b"\x91vp08key"),
         audio(b"\x90OpusOpusHead"),
         audio(b"\x91Opussound"),
@@ -416,7 +418,7 @@ fn tags() -> io::Result<()> {
     ];
     seed(target, "sounds", &sounds)?;
     let old_hevc = [
-        video(b"\x1C\0\0\0\0record"),
+        video(&[b"\x1C\0\0\0\0", vectors::HEVC_RECORD].concat()),
         video(b"\x1C\x01\0\0\x28key"),
         video(b"\x2C\x01\0\0\0inter"),
         video(b"\x1C\x02\0\0\0"),
@@ -431,16 +433,16 @@ fn tags() -> io::Result<()> {
     ];
     seed(target, "one-track", &one_track)?;
     let many_tracks = [
-        video(b"\x96\x10hvc1\0\0\0\x04zero\x01\0\0\x03one"),
-        video(b"\x96\x11hvc1\0\0\0\x04\0\0\0a\x01\0\0\x04\0\0\0b"),
-        video(b"\xA6\x13hvc1\x01\0\0\x01c"),
+        video(b"\x96\x10vvc1\0\0\0\x04zero\x01\0\0\x03one"),
+        video(b"\x96\x11vvc1\0\0\0\x04\0\0\0a\x01\0\0\x04\0\0\0b"),
+        video(b"\xA6\x13vvc1\x01\0\0\x01c"),
         audio(b"\x95\x20mp4a\0\0\0\x02\x12\x10Opus\x01\0\0\0"),
         audio(b"\x95\x21mp4a\0\0\0\x01aOpus\x01\0\0\x01bac-3\x02\0\0\x01c"),
         audio(b"\x95\x11mp4a\0\0\0\x09cut"),
     ];
     seed(target, "many-tracks", &many_tracks)?;
     let mod_ex = [
-        video(b"\x90av01record"),
+        video(&[b"\x90av01", vectors::AV1_RECORD].concat()),
         video(b"\xA7\x02\x07\xA1\x20\x01av01inter"),
         video(b"\xA7\x02\x07\xA1\x20\x06\x01av01\0inter"),
         audio(b"\x97\0\0\x17\x02\0\0\x01\x01ac-3sound"),
@@ -450,7 +452,7 @@ fn tags() -> io::Result<()> {
     let color = b"\x02\0\x09colorInfo\x03\0\x06hdrCll\x03\0\x07maxFall\0\x40\x79\0\0\0\0\0\0\0\0\x09\0\0\x09";
     let side_data = [
         video(&[&b"\x94hvc1"[..], color].concat()),
-        video(b"\x90hvc1record"),
+        video(&[b"\x90hvc1", vectors::HEVC_RECORD].concat()),
         video(b"\xD4hvc1\x02\0\x09colorInfo\x06"),
         video(&[&b"\x96\x04hvc1\x01"[..], color].concat()),
         audio(b"\x90Opus"),
@@ -488,6 +490,60 @@ fn sounds() -> io::Result<()> {
     seed("core_script", "text", &[text])?;
     let cue = b"\x02\0\x0AonCuePoint\x08\0\0\0\x02\0\x04time\0\x40\x29\0\0\0\0\0\0\0\x04list\x0A\0\0\0\x02\x05\x01\x01\0\0\x09";
     seed("core_script", "cue", &[cue])
+}
+
+/// Each is a codec, the length of its record, the record, and a key frame that brings the configuration of another.
+fn pictures() -> io::Result<()> {
+    let (idr, hevc_idr) = ([0, 0, 0, 2, 0x65, 0x88], [0, 0, 0, 3, 0x28, 1, 0xAF]);
+    let seeds: [(&str, u8, &[u8], Vec<u8>); 9] = [
+        ("avc", 0, AVC_RECORD, idr.to_vec()),
+        ("avc-other", 0, AVC_RECORD, [AVC_OTHER_SPS, &idr].concat()),
+        ("hevc", 1, vectors::HEVC_RECORD, hevc_idr.to_vec()),
+        ("hevc-hdr", 1, vectors::HEVC_HDR_RECORD, hevc_idr.to_vec()),
+        (
+            "hevc-other",
+            1,
+            vectors::HEVC_444_RECORD,
+            // The parameter sets of another record, each behind a length of 32 bits rather than 16.
+            [
+                &[0, 0],
+                &vectors::HEVC_RECORD[26..52],
+                &[0, 0],
+                &vectors::HEVC_RECORD[55..99],
+                &hevc_idr,
+            ]
+            .concat(),
+        ),
+        (
+            "av1",
+            2,
+            vectors::AV1_RECORD,
+            vectors::AV1_HDR_RECORD[4..].to_vec(),
+        ),
+        (
+            "av1-bare",
+            2,
+            &vectors::AV1_RECORD[..4],
+            vectors::AV1_RECORD[4..].to_vec(),
+        ),
+        (
+            "vp9",
+            3,
+            vectors::VP9_RECORD,
+            vectors::VP9_KEY_FRAME.to_vec(),
+        ),
+        (
+            "vp9-hdr",
+            3,
+            vectors::VP9_HDR_RECORD,
+            vectors::VP9_HDR_KEY_FRAME.to_vec(),
+        ),
+    ];
+    for (name, codec, record, key_frame) in seeds {
+        let head = [codec, record.len() as u8];
+        seed("core_picture", name, &[&head, record, &key_frame])?;
+    }
+    Ok(())
 }
 
 fn channels() -> io::Result<()> {
@@ -585,3 +641,10 @@ const AC3_FRAME: &[u8] = &[0x0B, 0x77, 0x38, 0x90, 0x0C, 0x40, 0x43];
 const EAC3_FRAME: &[u8] = &[0x0B, 0x77, 0x01, 0x7F, 0x3F, 0x87, 0xC0];
 /// AAC in four channels, which only a program configuration can say.
 const AAC_QUAD: &[u8] = b"\x11\x80\x04\xC4\x04\0\x21\x10\x0DLavc59.37.100\x56\xE5\0";
+
+/// An SPS of libx264 for pixels of 4:3, behind its length.
+const AVC_OTHER_SPS: &[u8] = &[
+    0x00, 0x00, 0x00, 0x1e, 0x67, 0x64, 0x00, 0x1e, 0xac, 0xd9, 0x40, 0xa0, 0x2f, 0xf9, 0x70, 0xe6,
+    0xa0, 0x40, 0x40, 0x28, 0x00, 0x00, 0x03, 0x00, 0x08, 0x00, 0x00, 0x03, 0x01, 0xe0, 0x78, 0xb1,
+    0x6c, 0xb0,
+];

@@ -1,41 +1,130 @@
-//! H.264 access units as a byte stream with start codes (ISO/IEC 14496-10 annex B), as MPEG-TS carries them.
+//! H.264 and HEVC access units as a byte stream with start codes (annex B of ISO/IEC 14496-10 and of ISO/IEC 23008-2),
+//! as MPEG-TS carries them.
 
-use bytes::{BufMut, BytesMut};
-use lsv_core::codec::avc::{self, nal, nal_units};
+use bytes::{BufMut, Bytes, BytesMut};
+use lsv_core::codec::{avc, hevc, nal_units};
 
 use crate::Error;
+
+/// The configuration of a codec whose access units are NAL units.
+#[derive(Debug, Clone, Copy)]
+pub enum Config<'a> {
+    /// H.264.
+    Avc(&'a avc::Config),
+    /// H.265.
+    Hevc(&'a hevc::Config),
+}
+
+impl<'a> From<&'a avc::Config> for Config<'a> {
+    fn from(config: &'a avc::Config) -> Self {
+        Self::Avc(config)
+    }
+}
+
+impl<'a> From<&'a hevc::Config> for Config<'a> {
+    fn from(config: &'a hevc::Config) -> Self {
+        Self::Hevc(config)
+    }
+}
 
 /// Appends the access unit `payload`, length-prefixed as `config` says, to `out` as a byte stream.
 ///
 /// It opens with an access unit delimiter, and the parameter sets of `config` come next where a reader may start
-/// (`key`, or an IDR picture) and the access unit does not bring its own. All other NAL units keep their bytes and
-/// their order. An access unit without NAL units appends nothing.
+/// (`key`, or a picture that says so itself) and the access unit does not bring its own. All other NAL units keep their
+/// bytes and their order. An access unit without NAL units appends nothing.
 ///
 /// # Errors
 /// [`Error::InvalidAccessUnit`] when a length points past the end; `out` is then as before.
-pub fn write_access_unit(
+pub fn write_access_unit<'a>(
     out: &mut BytesMut,
-    config: &avc::Config,
+    config: impl Into<Config<'a>>,
     payload: &[u8],
     key: bool,
 ) -> Result<(), Error> {
-    let contents = Contents::of(payload, config.length_size)?;
+    let config = config.into();
+    let contents = Contents::of(payload, config)?;
     if contents.units == 0 {
         return Ok(());
     }
     out.reserve(payload.len() + PREAMBLE_ROOM);
-    write_unit(out, contents.delimiter.unwrap_or(&ANY_SLICES));
-    if (key || contents.idr) && !(contents.sps && contents.pps) {
-        for unit in config.sps.iter().chain(&config.pps) {
-            write_unit(out, unit);
-        }
+    write_unit(
+        out,
+        contents.delimiter.unwrap_or_else(|| config.any_slices()),
+    );
+    if (key || contents.random_access) && contents.sets != config.all_sets() {
+        config.each_set(|unit| write_unit(out, unit));
     }
-    for unit in nal_units(payload, config.length_size).map_while(Result::ok) {
-        if nal::unit_type(unit) != nal::AUD {
+    for unit in nal_units(payload, config.length_size()).map_while(Result::ok) {
+        if config.role(unit) != Role::Delimiter {
             write_unit(out, unit);
         }
     }
     Ok(())
+}
+
+/// What a NAL unit is here for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Delimiter,
+    /// A slice of a picture where decoding may start.
+    RandomAccess,
+    /// A parameter set, with the bit that stands for its kind.
+    Set(u8),
+    Other,
+}
+
+impl<'a> Config<'a> {
+    fn length_size(self) -> u8 {
+        match self {
+            Self::Avc(config) => config.length_size,
+            Self::Hevc(config) => config.length_size,
+        }
+    }
+
+    fn role(self, unit: &[u8]) -> Role {
+        match self {
+            Self::Avc(_) => match avc::nal::unit_type(unit) {
+                avc::nal::AUD => Role::Delimiter,
+                avc::nal::IDR => Role::RandomAccess,
+                avc::nal::SPS => Role::Set(1),
+                avc::nal::PPS => Role::Set(2),
+                _ => Role::Other,
+            },
+            Self::Hevc(_) => match hevc::nal::unit_type(unit) {
+                hevc::nal::AUD => Role::Delimiter,
+                hevc::nal::FIRST_RANDOM_ACCESS..=hevc::nal::LAST_RANDOM_ACCESS => {
+                    Role::RandomAccess
+                }
+                hevc::nal::SPS => Role::Set(1),
+                hevc::nal::PPS => Role::Set(2),
+                hevc::nal::VPS => Role::Set(4),
+                _ => Role::Other,
+            },
+        }
+    }
+
+    /// The bits of the parameter sets without which no picture can be decoded.
+    fn all_sets(self) -> u8 {
+        match self {
+            Self::Avc(_) => 1 | 2,
+            Self::Hevc(_) => 1 | 2 | 4,
+        }
+    }
+
+    fn each_set(self, mut write: impl FnMut(&'a Bytes)) {
+        match self {
+            Self::Avc(config) => config.sps.iter().chain(&config.pps).for_each(write),
+            Self::Hevc(config) => config.parameter_sets().for_each(&mut write),
+        }
+    }
+
+    /// An access unit delimiter that allows slices of any type.
+    fn any_slices(self) -> &'static [u8] {
+        match self {
+            Self::Avc(_) => &[avc::nal::AUD, 0xF0],
+            Self::Hevc(_) => &[hevc::nal::AUD << 1, 1, 0x50],
+        }
+    }
 }
 
 /// What an access unit has in it.
@@ -44,22 +133,20 @@ struct Contents<'a> {
     units: usize,
     /// The publisher's own delimiter; more than one would tear the access unit apart.
     delimiter: Option<&'a [u8]>,
-    idr: bool,
-    sps: bool,
-    pps: bool,
+    random_access: bool,
+    sets: u8,
 }
 
 impl<'a> Contents<'a> {
-    fn of(payload: &'a [u8], length_size: u8) -> Result<Self, Error> {
+    fn of(payload: &'a [u8], config: Config<'_>) -> Result<Self, Error> {
         let mut contents = Self::default();
-        for unit in nal_units(payload, length_size) {
+        for unit in nal_units(payload, config.length_size()) {
             let unit = unit?;
-            match nal::unit_type(unit) {
-                nal::AUD => contents.delimiter = contents.delimiter.or(Some(unit)),
-                nal::IDR => contents.idr = true,
-                nal::SPS => contents.sps = true,
-                nal::PPS => contents.pps = true,
-                _ => {}
+            match config.role(unit) {
+                Role::Delimiter => contents.delimiter = contents.delimiter.or(Some(unit)),
+                Role::RandomAccess => contents.random_access = true,
+                Role::Set(bit) => contents.sets |= bit,
+                Role::Other => {}
             }
             contents.units += usize::from(!unit.is_empty());
         }
@@ -78,9 +165,6 @@ fn write_unit(out: &mut BytesMut, unit: &[u8]) {
 /// everywhere.
 const START_CODE: [u8; 4] = [0, 0, 0, 1];
 
-/// An access unit delimiter with `primary_pic_type` 7, any slice type.
-const ANY_SLICES: [u8; 2] = [nal::AUD, 0xF0];
-
 /// Delimiter and parameter sets of an ordinary stream, with their start codes.
 const PREAMBLE_ROOM: usize = 128;
 
@@ -88,8 +172,12 @@ const PREAMBLE_ROOM: usize = 128;
 mod tests {
     use super::*;
     use crate::testing;
+    use lsv_core::fuzzing::vectors;
     use lsv_core::media::Codec;
     use proptest::prelude::*;
+
+    /// A delimiter of H.264 for any slices.
+    const ANY_SLICES: [u8; 2] = [avc::nal::AUD, 0xF0];
 
     fn config() -> avc::Config {
         match &testing::video().codec {
@@ -150,6 +238,49 @@ mod tests {
             write_access_unit(&mut out, &config, payload, false).unwrap();
             assert_eq!(split(&out)[1], [0x41]);
         }
+    }
+
+    #[test]
+    fn hevc_gets_its_own_delimiter_and_sets() {
+        let record = Bytes::from_static(vectors::HEVC_RECORD);
+        let mut config = hevc::Config::parse(record).unwrap();
+        config.sei.push(Bytes::from_static(&[0x4E, 1, 0x89]));
+        let written = |units: &[&[u8]], key| {
+            let mut out = BytesMut::new();
+            write_access_unit(&mut out, &config, &testing::access_unit(units), key).unwrap();
+            split(&out)
+        };
+        let any_slices = &[0x46, 1, 0x50][..];
+        let sets: Vec<&[u8]> = config.parameter_sets().map(|unit| &unit[..]).collect();
+        assert_eq!(sets.len(), 4);
+        let (slice, aud) = (&[0x02, 1, 0xD0][..], &[0x46, 1, 0x10][..]);
+        assert_eq!(written(&[slice], false), [any_slices, slice]);
+        // Every picture where decoding may start, and what the publisher says is one.
+        for unit_type in 16..=21 {
+            let unit = &[unit_type << 1, 1, 0xAF][..];
+            let expected = [&[any_slices][..], &sets, &[unit]].concat();
+            assert_eq!(written(&[unit], false), expected);
+        }
+        let expected = [&[aud][..], &sets, &[slice]].concat();
+        assert_eq!(written(&[aud, slice, aud], true), expected);
+        // What the encoder brings whole is not doubled.
+        let brought = [sets[0], sets[1], sets[2], slice];
+        let expected = [&[any_slices][..], &brought].concat();
+        assert_eq!(written(&brought, true), expected);
+        let without_vps = [sets[1], sets[2], slice];
+        assert_eq!(written(&without_vps, true).len(), 1 + 4 + 3);
+    }
+
+    #[test]
+    fn a_million_tiny_units_are_no_more_than_bytes() {
+        let tiny = [0, 0, 0, 1, 0x41].repeat(1_000_000);
+        let empty = vec![0; 4_000_000];
+        let mut out = BytesMut::new();
+        write_access_unit(&mut out, &config(), &tiny, true).unwrap();
+        assert!(out.len() < tiny.len() + 200);
+        out.clear();
+        write_access_unit(&mut out, &config(), &empty, true).unwrap();
+        assert!(out.is_empty());
     }
 
     proptest! {

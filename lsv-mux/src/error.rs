@@ -14,6 +14,9 @@ pub enum Error {
         /// The codec, by its RFC 6381 string.
         codec: String,
     },
+    /// The size of the pictures is not known: the codec's configuration leaves it to the first key frame.
+    #[error("the size of the pictures is not known before the first key frame; wait for it")]
+    NoPicture,
     /// An access unit of the publisher does not follow its codec's framing.
     #[error("an access unit cannot be split into NAL units: a length points past its end")]
     InvalidAccessUnit,

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use lsv_core::codec::{FourCc, aac, avc, flac, opus};
+use lsv_core::codec::{FourCc, aac, avc, flac, hevc, nal_units, opus};
+use lsv_core::fuzzing::vectors;
 use lsv_core::media::{Codec, Kind, MediaFrame, Track, Tracks};
 use lsv_core::time::Timestamp;
 use lsv_core::wire::{Reader, Truncated};
@@ -118,23 +119,29 @@ pub fn mp4_fragment(data: &[u8]) {
     }
 }
 
-/// Hostile access units into Annex B: all NAL units or nothing.
+/// Hostile access units of H.264 and HEVC into Annex B: all NAL units or nothing.
 pub fn annexb(data: &[u8]) {
-    let Some(Codec::Avc(config)) = tracks().video.map(|track| track.codec.clone()) else {
-        return;
-    };
+    let avc = avc::Config::parse(Bytes::from_static(AVC_RECORD));
+    let hevc = hevc::Config::parse(Bytes::from_static(vectors::HEVC_RECORD));
+    if let (Ok(avc), Ok(hevc)) = (avc, hevc) {
+        let avc_aud = |unit: &[u8]| avc::nal::unit_type(unit) == avc::nal::AUD;
+        assert_annexb((&avc).into(), data, avc_aud);
+        let hevc_aud = |unit: &[u8]| hevc::nal::unit_type(unit) == hevc::nal::AUD;
+        assert_annexb((&hevc).into(), data, hevc_aud);
+    }
+}
+
+fn assert_annexb(config: annex_b::Config<'_>, data: &[u8], is_delimiter: impl Fn(&[u8]) -> bool) {
     for key in [false, true] {
         let mut out = BytesMut::new();
-        match annex_b::write_access_unit(&mut out, &config, data, key) {
+        match annex_b::write_access_unit(&mut out, config, data, key) {
             Ok(()) => {
-                let units: Vec<&[u8]> = avc::nal_units(data, config.length_size)
+                let units: Vec<&[u8]> = nal_units(data, 4)
                     .filter_map(Result::ok)
                     .filter(|unit| !unit.is_empty())
                     .collect();
                 assert_eq!(out.is_empty(), units.is_empty(), "units came or went");
-                let slices = units
-                    .iter()
-                    .rfind(|unit| avc::nal::unit_type(unit) != avc::nal::AUD);
+                let slices = units.iter().rfind(|unit| !is_delimiter(unit));
                 assert!(slices.is_none_or(|unit| out.ends_with(unit)));
             }
             Err(_) => assert!(out.is_empty(), "an error left bytes behind"),

@@ -1,10 +1,11 @@
 //! H.264: the `AVCDecoderConfigurationRecord` (ISO/IEC 14496-15 §5.3.3.1) and of the sequence parameter set what
 //! playlists and sample entries need (ISO/IEC 14496-10 §7.3.2.1.1).
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
 
-use super::{InvalidConfig, MAX_RECORD_BYTES};
-use crate::wire::{BitReader, Reader, subslice};
+use super::nal::{in_front, put_units, read_units, read_vui, unescape, window};
+use super::{InvalidConfig, MAX_RECORD_BYTES, Picture, picture};
+use crate::wire::{BitReader, Reader};
 
 /// A parsed `AVCDecoderConfigurationRecord`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,12 +24,8 @@ pub struct Config {
     pub sps: Vec<Bytes>,
     /// Picture parameter sets, likewise.
     pub pps: Vec<Bytes>,
-    /// Picture width in pixels after cropping.
-    pub width: u32,
-    /// Picture height in pixels after cropping.
-    pub height: u32,
-    /// Frames a second in thousandths as the VUI gives it, where it does.
-    pub frame_rate_millis: Option<u32>,
+    /// What the first sequence parameter set says of the pictures.
+    pub picture: Picture,
 }
 
 impl Config {
@@ -47,19 +44,17 @@ impl Config {
             return Err(InvalidConfig::Field("NAL unit length size"));
         }
         let sps_count = reader.u8()? & 0x1F;
-        let sps = parameter_sets(&record, &mut reader, sps_count)?;
+        let sps = read_units(&record, &mut reader, u16::from(sps_count))?;
         let pps_count = reader.u8()?;
-        let pps = parameter_sets(&record, &mut reader, pps_count)?;
+        let pps = read_units(&record, &mut reader, u16::from(pps_count))?;
         let first = sps.first().ok_or(InvalidConfig::Field("number of SPS"))?;
-        let picture = Picture::parse(first)?;
+        let picture = Sps::parse(first)?.picture;
         Ok(Self {
             profile,
             compatibility,
             level,
             length_size,
-            width: picture.width,
-            height: picture.height,
-            frame_rate_millis: picture.frame_rate_millis,
+            picture,
             sps,
             pps,
             record,
@@ -73,6 +68,64 @@ impl Config {
             self.profile, self.compatibility, self.level
         )
     }
+
+    /// The configuration that the access unit `key_frame` brings with it, where its sequence parameter sets are others.
+    ///
+    /// Other picture parameter sets alone make none: they stay in the access units, where decoders find them.
+    pub(crate) fn brought_by(&self, key_frame: &[u8]) -> Option<Self> {
+        let (mut sps, mut pps) = (Vec::new(), Vec::new());
+        let is_slice = |unit: &[u8]| (1..=nal::IDR).contains(&nal::unit_type(unit));
+        for unit in in_front(key_frame, self.length_size, is_slice) {
+            match nal::unit_type(unit) {
+                nal::SPS => sps.push(unit),
+                nal::PPS => pps.push(unit),
+                _ => {}
+            }
+        }
+        if sps
+            .iter()
+            .all(|unit| self.sps.iter().any(|known| known == unit))
+        {
+            return None;
+        }
+        let copied = |units: Vec<&[u8]>| units.into_iter().map(Bytes::copy_from_slice).collect();
+        let pps = match pps.is_empty() {
+            true => self.pps.clone(),
+            false => copied(pps),
+        };
+        let record = record(self.length_size, &copied(sps), &pps).ok()?;
+        Self::parse(record).ok()
+    }
+}
+
+/// The record that says these parameter sets (ISO/IEC 14496-15 §5.3.3.1.2).
+fn record(length_size: u8, sps: &[Bytes], pps: &[Bytes]) -> Result<Bytes, InvalidConfig> {
+    let first = sps.first().ok_or(InvalidConfig::Field("number of SPS"))?;
+    let said = Sps::parse(first)?;
+    let mut out = BytesMut::with_capacity(64);
+    out.put_u8(1);
+    out.put_slice(first.get(1..4).ok_or(InvalidConfig::Truncated)?);
+    out.put_u8(0xFC | (length_size - 1));
+    out.put_u8(0xE0 | count(sps, 31)?);
+    put_units(&mut out, sps)?;
+    out.put_u8(count(pps, 255)?);
+    put_units(&mut out, pps)?;
+    if matches!(said.profile, 100 | 110 | 122 | 144) {
+        out.put_slice(&[
+            0xFC | said.chroma_format,
+            0xF8 | said.luma_depth_minus8,
+            0xF8 | said.chroma_depth_minus8,
+            0,
+        ]);
+    }
+    Ok(out.freeze())
+}
+
+fn count(units: &[Bytes], most: u8) -> Result<u8, InvalidConfig> {
+    u8::try_from(units.len())
+        .ok()
+        .filter(|count| *count <= most)
+        .ok_or(InvalidConfig::Field("number of parameter sets"))
 }
 
 /// NAL unit types that outputs look at (ISO/IEC 14496-10 table 7-1).
@@ -92,66 +145,30 @@ pub mod nal {
     }
 }
 
-/// The NAL units of a length-prefixed access unit; a length that points past the end ends the iteration with an error.
-pub fn nal_units(
-    payload: &[u8],
-    length_size: u8,
-) -> impl Iterator<Item = Result<&[u8], InvalidConfig>> {
-    let mut reader = Reader::new(payload);
-    let mut broken = false;
-    std::iter::from_fn(move || {
-        if broken || reader.is_empty() {
-            return None;
-        }
-        let length = match length_size {
-            1 => reader.u8().map(usize::from),
-            2 => reader.u16().map(usize::from),
-            _ => reader.u32().map(|n| n as usize),
-        };
-        let unit = length.and_then(|n| reader.take(n));
-        broken = unit.is_err();
-        Some(unit.map_err(InvalidConfig::from))
-    })
+/// What a sequence parameter set says.
+struct Sps {
+    profile: u32,
+    chroma_format: u8,
+    luma_depth_minus8: u8,
+    chroma_depth_minus8: u8,
+    picture: Picture,
 }
 
-fn parameter_sets(
-    record: &Bytes,
-    reader: &mut Reader<'_>,
-    count: u8,
-) -> Result<Vec<Bytes>, InvalidConfig> {
-    (0..count)
-        .map(|_| {
-            let length = reader.u16()?;
-            let unit = reader.take(usize::from(length))?;
-            Ok(subslice(record, unit))
-        })
-        .collect()
-}
-
-struct Picture {
-    width: u32,
-    height: u32,
-    frame_rate_millis: Option<u32>,
-}
-
-impl Picture {
+impl Sps {
     fn parse(sps: &[u8]) -> Result<Self, InvalidConfig> {
         let rbsp = unescape(sps.get(1..).unwrap_or_default());
         let mut bits = BitReader::new(&rbsp);
         let profile = bits.bits(8)?;
         bits.skip(16)?;
         bits.ue()?;
-        let mut chroma_format = 1;
+        let (mut chroma_format, mut luma_depth_minus8, mut chroma_depth_minus8) = (1, 0, 0);
         if HIGH_PROFILES.contains(&profile) {
-            chroma_format = bits.ue()?;
-            if chroma_format > 3 {
-                return Err(InvalidConfig::Field("chroma format"));
-            }
+            chroma_format = at_most(bits.ue()?, 3, "chroma format")?;
             if chroma_format == 3 {
                 bits.skip(1)?;
             }
-            bits.ue()?;
-            bits.ue()?;
+            luma_depth_minus8 = at_most(bits.ue()?, 6, "bit depth")?;
+            chroma_depth_minus8 = at_most(bits.ue()?, 6, "bit depth")?;
             bits.skip(1)?;
             if bits.bit()? {
                 skip_scaling_matrix(&mut bits, if chroma_format == 3 { 12 } else { 8 })?;
@@ -168,31 +185,31 @@ impl Picture {
             bits.skip(1)?;
         }
         bits.skip(1)?;
-        let mut crop = [0u64; 4];
-        if bits.bit()? {
-            for edge in &mut crop {
-                *edge = u64::from(bits.ue()?);
-            }
-        }
+        let [left, right, top, bottom] = window(&mut bits)?;
         let field_factor = if frames_only { 1 } else { 2 };
         let crop_x = if matches!(chroma_format, 1 | 2) { 2 } else { 1 };
         let crop_y = field_factor * if chroma_format == 1 { 2 } else { 1 };
-        let [left, right, top, bottom] = crop;
-        let width = (width_mbs * 16).saturating_sub((left + right) * crop_x);
-        let height = (height_units * 16 * field_factor).saturating_sub((top + bottom) * crop_y);
+        let mut picture = Picture::new(
+            (width_mbs * 16).saturating_sub((left + right) * crop_x),
+            (height_units * 16 * field_factor).saturating_sub((top + bottom) * crop_y),
+        )?;
+        // Players do without the rest.
+        let _cut_short = read_usability(&mut bits, &mut picture);
         Ok(Self {
-            width: side(width)?,
-            height: side(height)?,
-            frame_rate_millis: frame_rate(&mut bits).ok().flatten(),
+            profile,
+            chroma_format,
+            luma_depth_minus8,
+            chroma_depth_minus8,
+            picture,
         })
     }
 }
 
-fn side(pixels: u64) -> Result<u32, InvalidConfig> {
-    match u32::try_from(pixels) {
-        Ok(n) if (1..=MAX_SIDE).contains(&n) => Ok(n),
-        _ => Err(InvalidConfig::Field("picture size")),
-    }
+fn at_most(value: u32, most: u8, field: &'static str) -> Result<u8, InvalidConfig> {
+    u8::try_from(value)
+        .ok()
+        .filter(|value| *value <= most)
+        .ok_or(InvalidConfig::Field(field))
 }
 
 fn skip_scaling_matrix(bits: &mut BitReader<'_>, lists: usize) -> Result<(), InvalidConfig> {
@@ -233,67 +250,28 @@ fn skip_order_count(bits: &mut BitReader<'_>) -> Result<(), InvalidConfig> {
     Ok(())
 }
 
-/// The rate in the VUI (ISO/IEC 14496-10 §E.1.1), which most encoders fill in.
-fn frame_rate(bits: &mut BitReader<'_>) -> Result<Option<u32>, InvalidConfig> {
+/// The VUI (ISO/IEC 14496-10 §E.1.1), which most encoders fill in.
+fn read_usability(bits: &mut BitReader<'_>, picture: &mut Picture) -> Result<(), InvalidConfig> {
     if !bits.bit()? {
-        return Ok(None);
+        return Ok(());
     }
-    if bits.bit()? && bits.bits(8)? == EXTENDED_SAR {
-        bits.skip(32)?;
-    }
+    read_vui(bits, picture)?;
     if bits.bit()? {
-        bits.skip(1)?;
+        let units = bits.bits(32)?;
+        let scale = bits.bits(32)?;
+        // Two ticks a frame: the clock counts fields.
+        picture.frame_rate_millis = picture::frame_rate_millis(scale, u64::from(units) * 2);
     }
-    if bits.bit()? {
-        bits.skip(4)?;
-        if bits.bit()? {
-            bits.skip(24)?;
-        }
-    }
-    if bits.bit()? {
-        bits.ue()?;
-        bits.ue()?;
-    }
-    if !bits.bit()? {
-        return Ok(None);
-    }
-    let units = u64::from(bits.bits(32)?);
-    let scale = u64::from(bits.bits(32)?);
-    // Two ticks a frame: the clock counts fields.
-    let millis = (scale * 1000).checked_div(units * 2);
-    Ok(millis
-        .and_then(|n| u32::try_from(n).ok())
-        .filter(|n| (1..=MAX_FRAME_RATE_MILLIS).contains(n)))
-}
-
-/// Takes the emulation prevention bytes out (ISO/IEC 14496-10 §7.4.1).
-fn unescape(nal: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(nal.len());
-    let mut zeros = 0;
-    for &byte in nal {
-        if zeros >= 2 && byte == 3 {
-            zeros = 0;
-            continue;
-        }
-        zeros = if byte == 0 { zeros + 1 } else { 0 };
-        out.push(byte);
-    }
-    out
+    Ok(())
 }
 
 /// Profiles whose SPS carries chroma format and scaling matrices.
 const HIGH_PROFILES: [u32; 13] = [100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135];
 
-const EXTENDED_SAR: u32 = 255;
-
-/// Level 6.2 ends at 16,384 pixels a side.
-const MAX_SIDE: u32 = 16_384;
-
-const MAX_FRAME_RATE_MILLIS: u32 = 1_000_000;
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::Colour;
 
     /// libx264, High profile, 640x360, 30 frames a second.
     const X264_360P30: &[u8] = &[
@@ -306,8 +284,8 @@ mod tests {
     #[test]
     fn high_profile_from_x264() {
         let config = Config::parse(Bytes::from_static(X264_360P30)).unwrap();
-        assert_eq!((config.width, config.height), (640, 360));
-        assert_eq!(config.frame_rate_millis, Some(30_000));
+        assert_eq!((config.picture.width, config.picture.height), (640, 360));
+        assert_eq!(config.picture.frame_rate_millis, Some(30_000));
         assert_eq!(config.rfc6381(), "avc1.64001E");
         assert_eq!((config.sps.len(), config.pps.len()), (1, 1));
         assert_eq!(config.length_size, 4);
@@ -317,15 +295,54 @@ mod tests {
     fn every_cut_is_an_error_or_the_same() {
         for end in 0..X264_360P30.len() {
             if let Ok(config) = Config::parse(Bytes::from_static(&X264_360P30[..end])) {
-                assert_eq!((config.width, config.height), (640, 360));
+                assert_eq!((config.picture.width, config.picture.height), (640, 360));
             }
         }
     }
 
+    /// libx264 at 640x360 in pixels of 4:3, with the matrix of BT.709.
+    const X264_WIDE: &[u8] = &[
+        0x01, 0x64, 0x00, 0x1e, 0xff, 0xe1, 0x00, 0x1e, 0x67, 0x64, 0x00, 0x1e, 0xac, 0xd9, 0x40,
+        0xa0, 0x2f, 0xf9, 0x70, 0xe6, 0xa0, 0x40, 0x40, 0x28, 0x00, 0x00, 0x03, 0x00, 0x08, 0x00,
+        0x00, 0x03, 0x01, 0xe0, 0x78, 0xb1, 0x6c, 0xb0, 0x01, 0x00, 0x06, 0x68, 0xeb, 0xe3, 0xcb,
+        0x22, 0xc0, 0xfd, 0xf8, 0xf8, 0x00,
+    ];
+
     #[test]
-    fn nal_units_stop_at_a_lying_length() {
-        let payload = [0, 0, 0, 2, 0x65, 1, 0, 0, 0, 9, 0x41];
-        let units: Vec<_> = nal_units(&payload, 4).collect();
-        assert_eq!(units, [Ok(&[0x65, 1][..]), Err(InvalidConfig::Truncated)]);
+    fn shape_and_colours_of_pixels() {
+        let picture = Config::parse(Bytes::from_static(X264_WIDE))
+            .unwrap()
+            .picture;
+        assert_eq!((picture.width, picture.height), (640, 360));
+        assert_eq!(picture.pixel_aspect, Some((4, 3)));
+        assert_eq!(picture.display_width(), 853);
+        assert_eq!(picture.colour, Some(Colour::new([2, 2, 1], false)));
+        assert_eq!(picture.frame_rate_millis, Some(30_000));
+    }
+
+    #[test]
+    fn a_key_frame_with_another_sps_brings_a_configuration() {
+        let old = Config::parse(Bytes::from_static(X264_360P30)).unwrap();
+        let new = Config::parse(Bytes::from_static(X264_WIDE)).unwrap();
+        let access_unit = |units: &[&[u8]]| {
+            let length = |unit: &[u8]| (unit.len() as u32).to_be_bytes();
+            let units = units.iter().map(|unit| [&length(unit), *unit].concat());
+            units.collect::<Vec<_>>().concat()
+        };
+        let idr = &[0x65, 0x88][..];
+        let key = access_unit(&[&[9, 0x10], &new.sps[0], &new.pps[0], idr]);
+        // The record that x264 and FFmpeg wrote themselves.
+        assert_eq!(old.brought_by(&key), Some(new.clone()));
+        assert_eq!(new.brought_by(&key), None);
+        let without_pps = old.brought_by(&access_unit(&[&new.sps[0], idr])).unwrap();
+        assert_eq!(without_pps.pps, old.pps);
+        for units in [
+            &[idr][..],
+            &[&old.sps[0], &[0x68, 1], idr],
+            &[idr, &new.sps[0]],
+            &[&[0x67, 1, 2], idr],
+        ] {
+            assert_eq!(old.brought_by(&access_unit(units)), None, "{units:x?}");
+        }
     }
 }

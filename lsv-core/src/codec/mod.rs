@@ -4,10 +4,18 @@ use std::fmt;
 
 pub mod aac;
 pub mod ac3;
+pub mod av1;
 pub mod avc;
 pub mod flac;
+pub mod hevc;
 pub mod mp3;
+mod nal;
 pub mod opus;
+mod picture;
+pub mod vp9;
+
+pub use nal::nal_units;
+pub use picture::{Colour, Picture};
 
 /// A four-character code, as Enhanced RTMP and ISO BMFF name codecs.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::codec::{FourCc, InvalidConfig, aac, ac3, avc, flac, mp3, opus};
+use crate::codec::{FourCc, InvalidConfig, aac, ac3, av1, avc, flac, hevc, mp3, opus, vp9};
 use crate::time::Timestamp;
 
 mod channels;
 mod tracks;
 
+pub use crate::codec::Picture;
 pub use channels::ChannelLayout;
 pub use tracks::Tracks;
 
@@ -55,6 +56,12 @@ impl fmt::Display for TrackName {
 pub enum Codec {
     /// H.264: access units as length-prefixed NAL units (ISO/IEC 14496-15).
     Avc(avc::Config),
+    /// H.265, likewise.
+    Hevc(hevc::Config),
+    /// AV1: temporal units of low-overhead OBUs (AV1 in ISO BMFF).
+    Av1(av1::Config),
+    /// VP9: frames and superframes.
+    Vp9(vp9::Config),
     /// AAC: raw access units without ADTS (ISO/IEC 14496-3).
     Aac(aac::Config),
     /// Opus: packets (RFC 6716), of several streams all but the last self-delimited.
@@ -110,6 +117,9 @@ impl Codec {
         static NONE: Bytes = Bytes::new();
         match self {
             Self::Avc(config) => &config.record,
+            Self::Hevc(config) => &config.record,
+            Self::Av1(config) => &config.record,
+            Self::Vp9(config) => &config.record,
             Self::Aac(config) => &config.record,
             Self::Opus(config) => &config.record,
             Self::Flac(config) => &config.record,
@@ -122,6 +132,9 @@ impl Codec {
     pub fn fourcc(&self) -> Option<FourCc> {
         match self {
             Self::Avc(_) => Some(FourCc::AVC1),
+            Self::Hevc(_) => Some(FourCc::HVC1),
+            Self::Av1(_) => Some(FourCc::AV01),
+            Self::Vp9(_) => Some(FourCc::VP09),
             Self::Aac(_) => Some(FourCc::MP4A),
             Self::Opus(_) => Some(FourCc::OPUS),
             Self::Flac(_) => Some(FourCc::FLAC),
@@ -133,14 +146,26 @@ impl Codec {
         }
     }
 
-    /// The picture that its configuration promises; sound has none.
+    /// The picture that its configuration promises; sound has none. Of AV1 and VP9 it may be known from the first key
+    /// frame on only.
     pub fn picture(&self) -> Option<Picture> {
         match self {
-            Self::Avc(config) => Some(Picture {
-                width: config.width,
-                height: config.height,
-                frame_rate_millis: config.frame_rate_millis,
-            }),
+            Self::Avc(config) => Some(config.picture),
+            Self::Hevc(config) => Some(config.picture),
+            Self::Av1(config) => config.picture,
+            Self::Vp9(config) => config.picture(),
+            _ => None,
+        }
+    }
+
+    /// The configuration that `key_frame` brings with it, where it is another one: parameter sets, a sequence header or a
+    /// size in the stream itself are what decoders follow, whatever was said before.
+    pub(crate) fn brought_by(&self, key_frame: &[u8]) -> Option<Self> {
+        match self {
+            Self::Avc(config) => config.brought_by(key_frame).map(Self::Avc),
+            Self::Hevc(config) => config.brought_by(key_frame).map(Self::Hevc),
+            Self::Av1(config) => config.brought_by(key_frame).map(Self::Av1),
+            Self::Vp9(config) => config.brought_by(key_frame).map(Self::Vp9),
             _ => None,
         }
     }
@@ -178,6 +203,9 @@ impl Codec {
     pub fn rfc6381(&self) -> String {
         match self {
             Self::Avc(config) => config.rfc6381(),
+            Self::Hevc(config) => config.rfc6381(),
+            Self::Av1(config) => config.rfc6381(),
+            Self::Vp9(config) => config.rfc6381(),
             Self::Aac(config) => config.rfc6381(),
             Self::Opus(config) => config.rfc6381(),
             Self::Flac(config) => config.rfc6381(),
@@ -188,18 +216,6 @@ impl Codec {
             Self::Data => String::new(),
         }
     }
-}
-
-/// What a video codec's configuration says of its pictures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Picture {
-    /// Width in pixels after cropping.
-    pub width: u32,
-    /// Height in pixels after cropping.
-    pub height: u32,
-    /// Frames a second in thousandths, where the configuration gives it.
-    pub frame_rate_millis: Option<u32>,
 }
 
 /// What an audio codec's configuration says of its sound.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::body::{Content, Part, Parts};
 use super::{Packet, TagError, is_self_describing};
-use crate::codec::{FourCc, InvalidConfig, MAX_RECORD_BYTES, aac, avc, flac, opus};
+use crate::codec::{FourCc, InvalidConfig, MAX_RECORD_BYTES, aac, av1, avc, flac, hevc, opus, vp9};
 use crate::media::{ChannelLayout, Codec, Kind, MediaFrame, Track};
 use crate::time::Timestamp;
 use crate::wire::subslice;
@@ -48,6 +48,8 @@ struct Slot {
     kind: Kind,
     id: u8,
     side_data: Option<SideData>,
+    /// The last sequence header: of the track, unless a key frame brought another configuration since.
+    header: Bytes,
     track: Option<Arc<Track>>,
 }
 
@@ -122,6 +124,7 @@ impl Parser {
         }
         let codec = codec(part.fourcc, part.payload)?;
         let slot = self.slot(kind, part.id)?;
+        slot.header.clone_from(codec.config_record());
         Ok(Some(Packet::Track(slot.renew(codec))))
     }
 
@@ -146,10 +149,15 @@ impl Parser {
             (_, Some(Err(_))) => return Err(TagError::NoConfig(kind)),
             (Some(track), Some(Ok(codec))) if codec.decodes_like(&track.codec) => Arc::clone(track),
             (_, Some(Ok(codec))) => self.slot(kind, part.id)?.renew(codec),
-            (Some(track), None) => Arc::clone(track),
+            (Some(track), None) => match part.key.then(|| track.codec.brought_by(part.payload)) {
+                Some(Some(codec)) => self.slot(kind, part.id)?.renew(codec),
+                _ => Arc::clone(track),
+            },
             (None, None) if is_self_describing(part.fourcc) => {
                 let codec = codec(part.fourcc, &[])?;
-                self.slot(kind, part.id)?.renew(codec)
+                let slot = self.slot(kind, part.id)?;
+                slot.header = Bytes::new();
+                slot.renew(codec)
             }
             (None, None) => return Err(TagError::NoConfig(kind)),
         };
@@ -207,6 +215,7 @@ impl Slot {
             kind,
             id,
             side_data: None,
+            header: Bytes::new(),
             track: None,
         }
     }
@@ -215,12 +224,11 @@ impl Slot {
         (self.kind, self.id) == (kind, id)
     }
 
-    /// Whether the codec and record of `part` are in force.
+    /// Whether the sequence header of `part` is the last one again.
     fn has(&self, part: &Part<'_>) -> bool {
-        self.track.as_ref().is_some_and(|track| {
-            let codec = &track.codec;
-            codec.fourcc() == Some(part.fourcc) && codec.config_record() == part.payload
-        })
+        let codec = self.track.as_ref().map(|track| &track.codec);
+        codec.is_some_and(|codec| codec.fourcc() == Some(part.fourcc))
+            && self.header == part.payload
     }
 
     fn renew(&mut self, codec: Codec) -> Arc<Track> {
@@ -292,6 +300,9 @@ pub(super) fn codec(fourcc: FourCc, record: &[u8]) -> Result<Codec, TagError> {
     let config = detached(record)?;
     Ok(match fourcc {
         FourCc::AVC1 => Codec::Avc(avc::Config::parse(config)?),
+        FourCc::HVC1 => Codec::Hevc(hevc::Config::parse(config)?),
+        FourCc::AV01 => Codec::Av1(av1::Config::parse(config)?),
+        FourCc::VP09 => Codec::Vp9(vp9::Config::parse(config)?),
         FourCc::MP4A => Codec::Aac(aac::Config::parse(config)?),
         FourCc::OPUS => Codec::Opus(opus::Config::parse(config)?),
         FourCc::FLAC => Codec::Flac(flac::Config::parse(config)?),

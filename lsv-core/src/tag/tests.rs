@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use super::parser::codec;
 use super::*;
 use crate::codec::MAX_RECORD_BYTES;
-use crate::fuzzing::{assert_frame, assert_track};
+use crate::fuzzing::{assert_frame, assert_track, vectors};
 use crate::media::{ChannelLayout, Codec};
 use crate::time::Timestamp;
 
@@ -36,6 +36,9 @@ fn sized(id: u8, content: &[&[u8]]) -> Vec<u8> {
 fn record(fourcc: FourCc) -> &'static [u8] {
     match fourcc {
         FourCc::AVC1 => AVC_RECORD,
+        FourCc::HVC1 => vectors::HEVC_RECORD,
+        FourCc::AV01 => vectors::AV1_RECORD,
+        FourCc::VP09 => vectors::VP9_RECORD,
         FourCc::MP4A => AAC_RECORD,
         FourCc::OPUS => OPUS_RECORD,
         FourCc::FLAC => FLAC_RECORD,
@@ -173,7 +176,7 @@ fn mod_ex_moves_the_time() {
 fn one_body_holds_many_tracks() {
     let mut parser = Parser::default();
     let starts = [
-        &b"\x96\x10hvc1"[..],
+        &b"\x96\x10vvc1"[..],
         &sized(0, &[b"zero"]),
         &sized(1, &[b"one"]),
     ];
@@ -188,19 +191,19 @@ fn one_body_holds_many_tracks() {
     assert_eq!(ids, [(0, "zero".into()), (1, "one".into())]);
 
     let coded = [
-        &b"\xA6\x11hvc1"[..],
+        &b"\xA6\x11vvc1"[..],
         &sized(1, &[&[0, 0, 7], b"b"]),
         &sized(0, &[&[0, 0, 0], b"a"]),
     ];
     let found = video(&mut parser, &coded);
     assert_eq!(
         frames(&found),
-        [(1, FourCc::HVC1, &b"b"[..]), (0, FourCc::HVC1, b"a")]
+        [(1, FourCc::VVC1, &b"b"[..]), (0, FourCc::VVC1, b"a")]
     );
     assert!(matches!(&found[0], Packet::Frame(frame) if frame.pts() == at(47) && !frame.key));
 
-    let found = video(&mut parser, &[b"\x96\x01hvc1\x01\0\0\x09", b"c"]);
-    assert_eq!(frames(&found), [(1, FourCc::HVC1, &b"c"[..])]);
+    let found = video(&mut parser, &[b"\x96\x01vvc1\x01\0\0\x09", b"c"]);
+    assert_eq!(frames(&found), [(1, FourCc::VVC1, &b"c"[..])]);
     assert!(the_frame(&found).key);
 }
 
@@ -323,14 +326,14 @@ fn mp3_goes_to_old_players_as_they_know_it() {
 #[test]
 fn what_is_said_beside_a_codec_makes_a_new_track() {
     let mut parser = Parser::default();
-    let hdr = &b"\x94hvc1\x02\0\x09colorInfo\x03\0\0\x09"[..];
+    let hdr = &b"\x94vvc1\x02\0\x09colorInfo\x03\0\0\x09"[..];
     assert!(video(&mut parser, &[hdr]).is_empty(), "no codec yet");
-    let found = video(&mut parser, &[b"\x90hvc1record"]);
+    let found = video(&mut parser, &[b"\x90vvc1record"]);
     let first = Arc::clone(the_track(&found));
     assert_eq!(first.metadata.as_deref(), Some(&hdr[5..]));
     assert!(video(&mut parser, &[hdr]).is_empty(), "said again");
     // The frame type in front of metadata is to be ignored, even that of a command.
-    let reset = b"\xD4hvc1\x02\0\x09colorInfo\x06";
+    let reset = b"\xD4vvc1\x02\0\x09colorInfo\x06";
     let found = video(&mut parser, &[reset]);
     let second = the_track(&found);
     assert_eq!(second.metadata.as_deref(), Some(&reset[5..]));
@@ -338,7 +341,7 @@ fn what_is_said_beside_a_codec_makes_a_new_track() {
 
     // What is said of another codec does not concern this one, until it comes.
     assert!(video(&mut parser, &[b"\x94av01colours"]).is_empty());
-    let found = video(&mut parser, &[b"\x90av01record"]);
+    let found = video(&mut parser, &[b"\x90av01", vectors::AV1_RECORD]);
     assert_eq!(the_track(&found).metadata.as_deref(), Some(&b"colours"[..]));
 
     audio(&mut parser, &[b"\x90Opus"]);
@@ -355,7 +358,7 @@ fn what_is_said_beside_a_codec_makes_a_new_track() {
 
 #[test]
 fn legacy_hevc_is_taken_where_it_is_wanted() {
-    let start = body(&[&[0x1C, 0, 0, 0, 0], b"hvcC"]);
+    let start = body(&[&[0x1C, 0, 0, 0, 0], vectors::HEVC_RECORD]);
     let refused = packets(&mut Parser::default(), Kind::Video, &start).unwrap_err();
     assert!(refused.to_string().contains("FLV video codec 12"));
     let mut parser = Parser::new(Options {
@@ -411,7 +414,7 @@ fn tracks_are_bounded() {
         let error = packets(&mut parser, Kind::Audio, &one_more).unwrap_err();
         assert_eq!(error, TagError::TooManyTracks(8));
     }
-    the_track(&video(&mut parser, &[b"\x90hvc1"]));
+    the_track(&video(&mut parser, &[b"\x90vvc1"]));
 }
 
 #[test]
@@ -485,7 +488,7 @@ fn a_changed_record_makes_a_new_track() {
 fn configs_are_written_as_they_came() {
     for (kind, sent) in [
         (Kind::Video, body(&[&[0x17, 0, 0, 0, 0], AVC_RECORD])),
-        (Kind::Video, body(&[b"\x90hvc1record"])),
+        (Kind::Video, body(&[b"\x90vvc1record"])),
         (Kind::Video, body(&[b"\x96\x00avc1\x05", AVC_RECORD])),
         (Kind::Audio, body(&[&[0xAF, 0], AAC_RECORD])),
         (Kind::Audio, body(&[b"\x90Opus"])),
@@ -514,18 +517,19 @@ fn tracks() -> impl Strategy<Value = Arc<Track>> {
             true => &[],
             false => record(fourcc),
         };
+        let kind = match FourCc::VIDEO.contains(&fourcc) {
+            true => Kind::Video,
+            false => Kind::Audio,
+        };
         let described = Codec::of_frame(fourcc, frame_header(fourcc))
             .transpose()
             .unwrap();
         let codec = described.unwrap_or_else(|| codec(fourcc, record).unwrap());
         let (metadata, channels) = side_data;
-        Arc::new(match FourCc::VIDEO.contains(&fourcc) {
-            true => Track::new(Kind::Video, codec)
-                .with_id(id)
-                .with_metadata(metadata),
-            false => Track::new(Kind::Audio, codec)
-                .with_id(id)
-                .with_channels(channels),
+        let track = Track::new(kind, codec).with_id(id);
+        Arc::new(match kind {
+            Kind::Video => track.with_metadata(metadata),
+            _ => track.with_channels(channels),
         })
     })
 }

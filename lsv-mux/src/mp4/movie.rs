@@ -16,7 +16,7 @@ pub(super) struct Description {
     pub(super) kind: Kind,
     /// Ticks a second.
     pub(super) timescale: u32,
-    /// Width and height in pixels, zero for sound.
+    /// Width and height in square pixels, zero for sound.
     pub(super) size: (u32, u32),
     /// The sample entry: a whole box.
     pub(super) entry: Bytes,
@@ -37,7 +37,7 @@ impl Description {
             id,
             kind: track.kind,
             timescale: timescale(track),
-            size: picture.map_or((0, 0), |picture| (picture.width, picture.height)),
+            size: picture.map_or((0, 0), |picture| (picture.display_width(), picture.height)),
             entry: entry::sample_entry(track)?.freeze(),
             alternate_group: 0,
             enabled: true,

@@ -87,17 +87,24 @@ impl Muxer {
         Ok(())
     }
 
+    fn write_picture(
+        &mut self,
+        config: annexb::Config<'_>,
+        frame: &MediaFrame,
+    ) -> Result<bool, Error> {
+        pes::write_header(&mut self.unit, pes::VIDEO, 0, frame);
+        let header = self.unit.len();
+        annexb::write_access_unit(&mut self.unit, config, &frame.payload, frame.key)?;
+        Ok(self.unit.len() > header)
+    }
+
     /// Makes the PES packet of `frame` in `self.unit`; false when the access unit holds nothing.
     fn write_unit(&mut self, frame: &MediaFrame) -> Result<bool, Error> {
         self.unit.clear();
         let payload = &frame.payload;
         match &frame.track.codec {
-            Codec::Avc(config) => {
-                pes::write_header(&mut self.unit, pes::VIDEO, 0, frame);
-                let header = self.unit.len();
-                annexb::write_access_unit(&mut self.unit, config, payload, frame.key)?;
-                Ok(self.unit.len() > header)
-            }
+            Codec::Avc(config) => self.write_picture(config.into(), frame),
+            Codec::Hevc(config) => self.write_picture(config.into(), frame),
             Codec::Aac(config) => {
                 let adts = config.adts_header(payload.len()).ok_or(Error::TooLarge {
                     format: "MPEG-TS",

@@ -9,6 +9,7 @@ use super::packet::{self, AUDIO_PID, Counter, PROGRAM_MAP_PID, VIDEO_PID};
 pub(super) fn stream_type(track: impl AsRef<Track>) -> Option<u8> {
     match &track.as_ref().codec {
         Codec::Avc(_) => Some(0x1B),
+        Codec::Hevc(_) => Some(0x24),
         // ADTS, as far as it can express the configuration.
         Codec::Aac(config) => config.adts_header(0).map(|_| 0x0F),
         _ => None,

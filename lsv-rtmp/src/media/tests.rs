@@ -46,7 +46,10 @@ fn bodies(messages: impl IntoIterator<Item = Message>) -> Vec<(u32, String)> {
 #[test]
 fn the_clock_goes_on_where_it_wraps() {
     let mut demuxer = Demuxer::default();
-    items(&mut demuxer, &video(u32::MAX - 20, b"\x90av01record"));
+    items(
+        &mut demuxer,
+        &video(u32::MAX - 20, b"\x90av01\x81\x04\x0C\0"),
+    );
     let mut times = Vec::new();
     for timestamp in [u32::MAX - 19, 21] {
         match &items(&mut demuxer, &video(timestamp, b"\x91av01x"))[..] {

@@ -5,7 +5,8 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use bytes::{Bytes, BytesMut};
-use lsv_core::codec::aac;
+use lsv_core::codec::{aac, hevc};
+use lsv_core::fuzzing::vectors::HEVC_RECORD;
 use lsv_core::media::{Codec, Kind, MediaFrame, Track};
 use lsv_core::time::Timestamp;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
@@ -240,11 +241,8 @@ pub(super) fn audio(track: &Arc<Track>, millis: i64, payload: &[u8]) -> MediaFra
 }
 
 pub(super) fn video_track() -> Arc<Track> {
-    let codec = Codec::Other {
-        fourcc: lsv_core::codec::FourCc::HVC1,
-        config: Bytes::from_static(b"hvcC"),
-    };
-    track(Kind::Video, codec)
+    let config = hevc::Config::parse(Bytes::from_static(HEVC_RECORD)).unwrap();
+    track(Kind::Video, Codec::Hevc(config))
 }
 
 pub(super) fn audio_track() -> Arc<Track> {
@@ -258,7 +256,13 @@ fn track(kind: Kind, codec: Codec) -> Arc<Track> {
 
 pub(super) const METADATA: Bytes = Bytes::from_static(b"\x02\x00\x0aonMetaData\x03\x00\x00\x09");
 
-pub(super) const VIDEO_HEADER: &[u8] = b"\x90hvc1hvcC";
+pub(super) const VIDEO_HEADER: &[u8] = &{
+    let mut body = [0; 5 + HEVC_RECORD.len()];
+    let (fourcc, record) = body.split_at_mut(5);
+    fourcc.copy_from_slice(b"\x90hvc1");
+    record.copy_from_slice(HEVC_RECORD);
+    body
+};
 
 pub(super) const AUDIO_HEADER: &[u8] = b"\xAF\x00\x12\x10";
 

@@ -478,14 +478,15 @@ async fn players_get_the_tracks_that_they_understand() {
     let stream = Arc::clone(publisher.stream());
     let (publishing, mut encoder) = publishing(&mut server).await;
     let feeding = tokio::spawn(publishing.feed(publisher));
+    let record = lsv_core::fuzzing::vectors::HEVC_RECORD;
     let encoded = [
-        &b"\x1C\0\0\0\0record"[..],
-        b"\x96\0av01\x03other",
-        b"\x1C\x01\0\0\x07key",
-        b"\x96\x01av01\x03key",
+        [b"\x1C\0\0\0\0", record].concat(),
+        b"\x96\0av01\x03\x81\x04\x0C\0".to_vec(),
+        b"\x1C\x01\0\0\x07key".to_vec(),
+        b"\x96\x01av01\x03key".to_vec(),
     ];
-    for body in encoded {
-        let payload = Bytes::from_static(body);
+    for body in &encoded {
+        let payload = Bytes::copy_from_slice(body);
         let timestamp = 0;
         encoder.send(&Media::Video { timestamp, payload }).await;
     }
@@ -515,9 +516,11 @@ async fn players_get_the_tracks_that_they_understand() {
         assert!(matches!(player.await.unwrap(), Ok(End::StreamEnded)));
         got.push(bodies);
     }
-    let [first, first_key] = [&b"\x90hvc1record"[..], b"\x91hvc1\0\0\x07key"];
-    assert_eq!(got[0], [first, first_key]);
-    assert_eq!(got[1], [first, encoded[1], first_key, encoded[3]]);
+    let first = [b"\x90hvc1", record].concat();
+    let first_key = b"\x91hvc1\0\0\x07key".to_vec();
+    let [_, other, _, other_key] = encoded;
+    assert_eq!(got[0], [&first[..], &first_key]);
+    assert_eq!(got[1], [first, other, first_key, other_key]);
 }
 
 #[tokio::test]

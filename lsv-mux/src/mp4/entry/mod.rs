@@ -12,11 +12,14 @@ mod video;
 /// The sample entry of `track`.
 ///
 /// # Errors
-/// [`Error::Unsupported`] where there is none for its codec.
+/// [`Error::Unsupported`] where there is none for its codec, or the size of its pictures is not known.
 pub(super) fn sample_entry(track: &Track) -> Result<BytesMut, Error> {
     let mut out = BytesMut::with_capacity(256 + track.codec.config_record().len());
     match &track.codec {
         Codec::Avc(config) => video::avc1(&mut out, config),
+        Codec::Hevc(config) => video::hvc1(&mut out, config),
+        Codec::Av1(config) => video::av01(&mut out, config)?,
+        Codec::Vp9(config) => video::vp09(&mut out, config)?,
         Codec::Aac(config) => audio::mp4a(&mut out, config),
         Codec::Opus(config) => audio::opus(&mut out, config),
         Codec::Flac(config) => audio::flac(&mut out, config),
@@ -37,3 +40,6 @@ fn put(out: &mut BytesMut, kind: &[u8; 4], content: impl FnOnce(&mut BytesMut)) 
         content(out);
     });
 }
+
+#[cfg(test)]
+mod tests;
