@@ -15,8 +15,9 @@ use lsv_core::events::Events;
 use lsv_core::hub::{Closed, Hub, OnBusy, State, Stream};
 use lsv_core::lifecycle::{self, Lifecycle};
 use lsv_core::path::ChannelId;
-use lsv_core::ports::{ChannelStore, PageRequest, Precondition, VersionedChannel};
+use lsv_core::ports::{ChannelStore, ObjectStore, PageRequest, Precondition, VersionedChannel};
 use lsv_mux::packager::{self, Packagers};
+use lsv_mux::record::{self, Recorders};
 use lsv_rtmp::net::Service;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::sync::watch;
@@ -93,7 +94,7 @@ pub async fn run(config: Config, options: &Options, log_level: LogLevel) -> anyh
     let grace = reload.running.grace;
     tracing::info!(?grace, "stopping");
     tasks.close();
-    let drained = stop.drain(&platform.hub, &tasks, grace);
+    let drained = stop.drain(&platform.hub, &platform.recorders, &tasks, grace);
     if tokio::time::timeout(grace, drained).await.is_err() {
         tracing::warn!("the grace is over; what still runs is cut off");
     }
@@ -107,6 +108,7 @@ struct Platform {
     channels: Arc<Channels>,
     objects: Arc<Objects>,
     lifecycle: Lifecycle,
+    recorders: Recorders,
     secret: Secret,
     signer: Signer,
     token: Kept,
@@ -128,7 +130,9 @@ impl Platform {
             reconnect_window: config.reconnect_window,
         };
         let registry = Arc::new(Sessions::default());
+        let recorded: Arc<dyn ObjectStore> = objects.clone();
         Ok(Self {
+            recorders: Recorders::new(recorded, events.clone(), record::Config::default()),
             lifecycle: Lifecycle::new(hub.clone(), events.clone(), registry, about),
             hub,
             events,
@@ -194,6 +198,7 @@ impl Platform {
         packaging.secret = Some(self.secret.clone());
         let packagers = Packagers::new(packaging);
         tokio::spawn(packagers.clone().run(self.hub.clone()));
+        tokio::spawn(self.recorders.clone().run(self.hub.clone()));
         tokio::spawn(keep_metrics(self.metrics.clone()));
 
         let metrics = self.metrics.clone();
@@ -210,7 +215,8 @@ impl Platform {
             metrics: Arc::new(move || metrics.render()),
             clock: now,
         };
-        let playback = lsv_mux::http::State::new(self.hub.clone(), packagers, self.authorizer());
+        let playback = lsv_mux::http::State::new(self.hub.clone(), packagers, self.authorizer())
+            .with_recordings(self.objects.clone());
         api::router(api).merge(lsv_mux::http::router(playback))
     }
 }
@@ -234,8 +240,8 @@ impl Default for Stop {
 
 impl Stop {
     /// Not ready any more, no new publishers; those that can go elsewhere have time to; streams end; their players learn
-    /// it; then HTTP goes too.
-    async fn drain(&self, hub: &Hub, tasks: &TaskTracker, grace: Duration) {
+    /// it, and their recordings become whole; then HTTP goes too.
+    async fn drain(&self, hub: &Hub, recorders: &Recorders, tasks: &TaskTracker, grace: Duration) {
         self.ready.send_replace(false);
         let has_streams = !hub.streams().is_empty();
         self.publishing.cancel();
@@ -249,9 +255,12 @@ impl Stop {
         for stream in hub.streams() {
             stream.close(Closed::Draining);
         }
-        if has_streams {
-            tokio::time::sleep(LAST_PLAYLIST.min(grace / 4)).await;
-        }
+        let playlists = async {
+            if has_streams {
+                tokio::time::sleep(LAST_PLAYLIST.min(grace / 4)).await;
+            }
+        };
+        tokio::join!(playlists, recorders.settled());
         self.serving.cancel();
         tasks.wait().await;
     }

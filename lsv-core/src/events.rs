@@ -95,6 +95,15 @@ pub enum Happening {
         /// Its length in bytes.
         size: u64,
     },
+    /// The store of recordings was out of reach for so long that a part of one is missing.
+    RecordingGap {
+        /// The channel.
+        channel: ChannelId,
+        /// The object.
+        name: ObjectName,
+        /// Milliseconds of media that are missing there.
+        millis: u64,
+    },
     /// A task works.
     TaskStarted {
         /// The channel.
@@ -154,6 +163,7 @@ impl Happening {
             Self::Unpublished { .. } => "unpublished",
             Self::Rejected { .. } => "rejected",
             Self::RecordingWritten { .. } => "recording-written",
+            Self::RecordingGap { .. } => "recording-gap",
             Self::TaskStarted { .. } => "task-started",
             Self::TaskStopped { .. } => "task-stopped",
             Self::TaskFailed { .. } => "task-failed",

@@ -21,6 +21,8 @@ pub mod mp4;
 pub mod packager;
 #[cfg(feature = "live")]
 mod playlist;
+#[cfg(feature = "record")]
+pub mod record;
 pub mod segmenter;
 pub mod ts;
 #[cfg(feature = "live")]

@@ -254,6 +254,25 @@ pub async fn watch_file(file: &Path) {
     assert_eq!(player.stderr(), "", "{file}");
 }
 
+/// How long a file plays, in seconds, as ffprobe says.
+///
+/// # Panics
+/// If it cannot read it, or complains.
+pub async fn ffprobe_seconds(file: &Path) -> f64 {
+    let file = file.to_str().expect("a path in UTF-8");
+    let entries = ["-v", "error", "-show_entries", "format=duration"];
+    let line = [&entries[..], &["-of", "csv=p=0", file]].concat();
+    let mut ffprobe = Process::start("ffprobe", line);
+    let status = ffprobe.ended().await;
+    assert!(status.success(), "{file}: {status}: {}", ffprobe.stderr());
+    assert_eq!(ffprobe.stderr(), "", "{file}");
+    let seconds = ffprobe.stdout();
+    seconds
+        .trim()
+        .parse()
+        .unwrap_or_else(|_| panic!("{file}: {seconds:?}"))
+}
+
 /// As `tests/browser/play.mjs` reads it.
 const CLOCK: &str = "[0:v]drawbox=w=iw:h=32:color=black:t=fill[dark];color=white:size=16x32[block];\
     [dark][block]overlay=x='mod(time(0),8)/8*(W-w)':eval=frame:shortest=1[clock]";

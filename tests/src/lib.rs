@@ -29,7 +29,9 @@ mod wait;
 pub use api::{Answer, Api, stream_key};
 pub use browser::{Seen, play, play_clock};
 pub use certificate::{Certificate, served};
-pub use ffmpeg::{Picture, Watched, probe, push_file, push_file_and_return, watch, watch_file};
+pub use ffmpeg::{
+    Picture, Watched, ffprobe_seconds, probe, push_file, push_file_and_return, watch, watch_file,
+};
 pub use packets::Packets;
 pub use process::{Process, Signal};
 pub use proxy::{Proxy, lsv_proxy};

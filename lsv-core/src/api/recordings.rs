@@ -12,12 +12,15 @@ use utoipa::{IntoParams, ToSchema};
 use super::body::{Id, Parameters};
 use super::channels::Paging;
 use super::problem::{Answer, ProblemDocument};
+use super::urls::{RequestHost, http_base};
 use super::{Api, Kind, Problem};
 use crate::channel::Moment;
 use crate::path::ChannelId;
-use crate::ports::{ObjectInfo, ObjectName};
+use crate::ports::{self, ObjectInfo, ObjectName, ObjectStore, PageRequest};
 
-/// Lists what was recorded of a channel, by name. Where there is more, the header `Link` names the next page.
+mod length;
+
+/// Lists what was recorded of a channel, by name: MP4 files, playlists for video on demand, pictures. Where there is more, the header `Link` names the next page.
 #[utoipa::path(
     get, path = "/videostream/{id}/recordings", tag = "recordings", params(("id" = String, Path), Paging, Between),
     responses(
@@ -31,25 +34,31 @@ pub(super) async fn list(
     Id(id): Id,
     Parameters(paging): Parameters<Paging>,
     Parameters(between): Parameters<Between>,
+    RequestHost(host): RequestHost,
 ) -> Answer<Response> {
     let request = paging.request()?;
     let (from, to) = between.moments()?;
     api.channels.get(&id).await?;
     let prefix = prefix(&id);
     let page = api.objects.list(&prefix, &request).await?;
-    let recordings: Vec<_> = page
-        .items
-        .iter()
-        .filter(|object| (from..=to).contains(&object.modified))
-        .filter_map(|object| Recording::of(object, &prefix))
-        .collect();
+    let dns = api.channels.stream_dns().await?;
+    let base = http_base(&api, host.as_ref(), &dns);
+    let mut recordings = Vec::new();
+    for object in &page.items {
+        let recording = Recording::of(object, &prefix, &format!("{base}/{id}"));
+        let in_time = (from..=to).contains(&object.modified);
+        if let Some(mut recording) = recording.filter(|_| in_time) {
+            recording.seconds = length::of(&*api.objects, object).await;
+            recordings.push(recording);
+        }
+    }
     let mut response = Json(recordings).into_response();
     let path = format!("/videostream/{id}/recordings");
     paging.link(&path, page.next.as_ref(), &mut response);
     Ok(response)
 }
 
-/// Removes a recording.
+/// Removes a recording; with a playlist go its segments.
 #[utoipa::path(
     delete, path = "/videostream/{id}/recordings/{name}", tag = "recordings",
     params(("id" = String, Path), ("name" = String, Path, description = "The name as it is listed, slashes included")),
@@ -66,7 +75,25 @@ pub(super) async fn remove(
     let name = ObjectName::parse(&format!("{}{name}", prefix(&id)))
         .map_err(|_| Problem::new(Kind::NotFound, "there is no recording of that name"))?;
     api.objects.delete(&name).await?;
+    if let Some(folder) = name.as_str().strip_suffix(PLAYLIST) {
+        remove_below(&*api.objects, &format!("{folder}/")).await?;
+    }
     Ok(StatusCode::NO_CONTENT)
+}
+
+async fn remove_below(objects: &dyn ObjectStore, folder: &str) -> Answer<()> {
+    loop {
+        let page = objects.list(folder, &PageRequest::default()).await?;
+        if page.items.is_empty() {
+            return Ok(());
+        }
+        for object in &page.items {
+            match objects.delete(&object.name).await {
+                Ok(()) | Err(ports::Error::NotFound(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
 }
 
 /// The time in which recordings were written.
@@ -97,22 +124,42 @@ impl Between {
 
 /// Something that was recorded.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Recording {
     /// Its name below the channel.
     name: String,
     /// When it was complete.
     #[schema(value_type = String, format = DateTime)]
     time: Moment,
-    /// Its length in bytes.
+    /// The seconds that it plays; none for a picture, and while it is written.
+    #[serde(rename = "length")]
+    seconds: Option<f64>,
+    /// Its size in bytes; of a playlist, without its segments.
     size: u64,
+    /// Where it is kept: `hot` is at hand at once.
+    storage_class: &'static str,
+    /// Where to play it, where it can be played.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
 }
 
 impl Recording {
-    fn of(object: &ObjectInfo, prefix: &str) -> Option<Self> {
+    /// `object` as it is listed; none for the segments of a playlist. `base` is the channel's address.
+    fn of(object: &ObjectInfo, prefix: &str, base: &str) -> Option<Self> {
+        let name = object.name.as_str().strip_prefix(prefix)?;
+        let played = match name.split_once('/') {
+            Some(("vod", _)) if !name.ends_with(PLAYLIST) => return None,
+            Some(("vod", below)) => Some(below),
+            Some(("mp4", _)) => Some(name),
+            _ => None,
+        };
         Some(Self {
-            name: object.name.as_str().strip_prefix(prefix)?.to_owned(),
+            name: name.to_owned(),
             time: object.modified,
+            seconds: None,
             size: object.size,
+            storage_class: "hot",
+            url: played.map(|played| format!("{base}/vod/{played}")),
         })
     }
 }
@@ -121,3 +168,6 @@ impl Recording {
 fn prefix(id: &ChannelId) -> String {
     format!("record/{id}/")
 }
+
+/// What a playlist is called in the folder of its session.
+const PLAYLIST: &str = "/index.m3u8";

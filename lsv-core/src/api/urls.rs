@@ -166,8 +166,15 @@ impl Play {
     }
 }
 
+/// Scheme, host and port of what is played over HTTP.
+pub(super) fn http_base(api: &Api, host: Option<&Authority>, dns: &StreamDns) -> String {
+    let (secure, authority) = http_authority(dns.pull.as_ref(), host, api.listeners.http);
+    let scheme = if secure { "https" } else { "http" };
+    format!("{scheme}://{authority}")
+}
+
 /// The host that the client reached the API under; `None` where it told none (HTTP/1.0).
-pub(super) struct RequestHost(Option<Authority>);
+pub(super) struct RequestHost(pub(super) Option<Authority>);
 
 impl<S: Send + Sync> FromRequestParts<S> for RequestHost {
     type Rejection = Problem;

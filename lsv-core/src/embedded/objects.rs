@@ -21,8 +21,8 @@ use crate::ports::{
 /// An [`ObjectStore`] in a directory: an object's name is its path there.
 ///
 /// A file that is written whole, or composed, is written beside its place and moved there when it is complete and on
-/// disk, so a reader, or a restart after a crash, never sees half of one. A file that grows is at its place from the
-/// start: what was appended is there when this process is killed, and on disk when it is finished. Names cannot lead out of the directory; symbolic links inside it are the
+/// disk, so a reader, or a restart after a crash, never sees half of one. A file that grows is at its place from its
+/// first bytes on: what was appended is there when this process is killed, and on disk when it is finished. Names cannot lead out of the directory; symbolic links inside it are the
 /// operator's own doing and are followed for reading, never listed.
 #[derive(Clone, Debug)]
 pub struct Objects {
@@ -92,19 +92,15 @@ impl Objects {
         written
     }
 
-    fn begin(&self, name: &ObjectName) -> Result<Growing> {
-        let path = self.path(name);
-        let open = || {
-            make_parent(&path)?;
-            File::create_new(&path)
-        };
-        let file = open().map_err(|error| conflict_or_failed(name, &path, &error))?;
-        Ok(Growing {
-            name: name.clone(),
-            path: path.into(),
-            file: Arc::new(file),
-            length: 0,
-        })
+    /// Begins a file that grows: it is at its place with its first bytes, never empty.
+    fn begin(&self, name: &ObjectName, bytes: &[u8]) -> Result<File> {
+        let mut begun = None;
+        self.write_then_move(name, false, |file| {
+            let written = file.write_all(bytes).and_then(|()| file.try_clone());
+            begun = Some(written.map_err(|error| failed(&self.path(name), &error))?);
+            Ok(())
+        })?;
+        begun.ok_or_else(|| not_found(name))
     }
 
     fn join(&self, name: &ObjectName, pieces: &[Piece]) -> Result<ObjectInfo> {
@@ -250,9 +246,17 @@ impl ObjectStore for Objects {
     }
 
     async fn create(&self, name: &ObjectName) -> Result<Box<dyn ObjectWriter>> {
-        let (store, name) = (self.clone(), name.clone());
-        let growing = blocking(move || store.begin(&name)).await?;
-        Ok(Box::new(growing))
+        let growing = Growing {
+            store: self.clone(),
+            name: name.clone(),
+            file: None,
+            length: 0,
+        };
+        match self.stat(name).await {
+            Ok(_) => Err(Error::Conflict(format!("object {name}"))),
+            Err(Error::NotFound(_)) => Ok(Box::new(growing)),
+            Err(error) => Err(error),
+        }
     }
 
     async fn compose(&self, name: &ObjectName, pieces: &[Piece]) -> Result<ObjectInfo> {
@@ -286,51 +290,79 @@ impl ObjectStore for Objects {
     }
 }
 
-/// A file that grows at its place.
+/// A file that grows at its place, where it is from the first bytes on.
 #[derive(Debug)]
 struct Growing {
+    store: Objects,
     name: ObjectName,
-    path: Arc<Path>,
-    file: Arc<File>,
+    file: Option<Arc<File>>,
     /// What has been appended in full; a write that failed in the middle may have left more behind it.
     length: u64,
+}
+
+impl Growing {
+    fn write(&self, bytes: &[u8]) -> Result<Arc<File>> {
+        let Some(file) = &self.file else {
+            return self.store.begin(&self.name, bytes).map(Arc::new);
+        };
+        file.write_all_at(bytes, self.length).map_err(|error| {
+            // Best effort: whoever appends next writes over it.
+            drop(file.set_len(self.length));
+            failed(&self.store.path(&self.name), &error)
+        })?;
+        Ok(Arc::clone(file))
+    }
+
+    /// The same for a thread that may block.
+    fn share(&self) -> Self {
+        Self {
+            store: self.store.clone(),
+            name: self.name.clone(),
+            file: self.file.clone(),
+            length: self.length,
+        }
+    }
 }
 
 #[async_trait]
 impl ObjectWriter for Growing {
     async fn append(&mut self, bytes: Bytes) -> Result<()> {
-        let (file, path, length) = (Arc::clone(&self.file), Arc::clone(&self.path), self.length);
-        let added = bytes.len() as u64;
-        blocking(move || {
-            let written = file.write_all_at(&bytes, length);
-            written.map_err(|error| {
-                // Best effort: whoever appends next writes over it.
-                drop(file.set_len(length));
-                failed(&path, &error)
-            })
-        })
-        .await?;
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let (growing, added) = (self.share(), bytes.len() as u64);
+        self.file = Some(blocking(move || growing.write(&bytes)).await?);
         self.length += added;
         Ok(())
     }
 
     async fn finish(&mut self) -> Result<ObjectInfo> {
-        let (file, path, length) = (Arc::clone(&self.file), Arc::clone(&self.path), self.length);
-        let name = self.name.clone();
-        blocking(move || {
+        let growing = self.share();
+        let (file, info) = blocking(move || {
+            let path = growing.store.path(&growing.name);
+            let file = match &growing.file {
+                Some(file) => Arc::clone(file),
+                None => growing.write(&[])?,
+            };
             let settle = || {
-                file.set_len(length)?;
+                file.set_len(growing.length)?;
                 file.sync_all()?;
                 file.metadata()
             };
             let metadata = settle().map_err(|error| failed(&path, &error))?;
-            Ok(info(name, &metadata))
+            Ok((file, info(growing.name, &metadata)))
         })
-        .await
+        .await?;
+        self.file = Some(file);
+        Ok(info)
     }
 
     async fn abort(&mut self) -> Result<()> {
-        let path = Arc::clone(&self.path);
+        let Some(file) = self.file.take() else {
+            return Ok(());
+        };
+        drop(file);
+        let path = self.store.path(&self.name);
         blocking(move || match fs::remove_file(&path) {
             Err(error) if !is_absent(&error) => Err(failed(&path, &error)),
             _ => Ok(()),

@@ -219,6 +219,27 @@ pub struct Settings {
     /// Encrypt HLS, under a new key every so many segments; `None` leaves it in the clear. FLV and RTMP, which have no
     /// encryption, go on as they are.
     pub key_rotation: Option<NonZeroU32>,
+    /// What is recorded.
+    pub recording: Recording,
+}
+
+/// What is recorded of a channel.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Recording {
+    /// As MP4 files of that length.
+    pub files: Option<Duration>,
+    /// As HLS for video on demand.
+    pub on_demand: Option<OnDemand>,
+}
+
+/// How HLS for video on demand is recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OnDemand {
+    /// The length of a segment.
+    pub segment: Duration,
+    /// Segments that are kept; 0 keeps all.
+    pub list_size: usize,
 }
 
 impl Default for Settings {
@@ -231,6 +252,7 @@ impl Default for Settings {
             segment: Duration::from_secs(2),
             list_size: 6,
             key_rotation: None,
+            recording: Recording::default(),
         }
     }
 }

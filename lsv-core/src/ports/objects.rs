@@ -31,7 +31,8 @@ pub trait ObjectStore: fmt::Debug + Send + Sync {
 
     /// Begins an object that grows by [`ObjectWriter::append`], and is whole with [`ObjectWriter::finish`].
     ///
-    /// A directory shows it under its name at once, as long as it is so far, and keeps that if the process is killed.
+    /// A directory shows it under its name from the first bytes on, as long as it is so far, and keeps that if the process
+    /// is killed.
     /// A store that shows objects only when they are whole (multipart uploads of S3) must complete what a killed process
     /// left behind when it is opened again; it may lose the last part that had not its least size.
     ///
@@ -75,7 +76,7 @@ pub trait ObjectStore: fmt::Debug + Send + Sync {
 
 /// Writes one object piece by piece. Dropped without [`ObjectWriter::finish`] it leaves what a crash would.
 #[async_trait]
-pub trait ObjectWriter: fmt::Debug + Send {
+pub trait ObjectWriter: fmt::Debug + Send + Sync {
     /// Appends `bytes` at the object's end.
     ///
     /// # Errors

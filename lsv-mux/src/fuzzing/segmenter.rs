@@ -192,8 +192,8 @@ impl Packaged {
 
 fn check_segment(last: Option<&Segment>, segment: &Segment) {
     assert!(!segment.duration.is_zero());
-    // Frames of 16 KiB at most, each in two formats, come on top.
-    assert!(segment.size() < 2 * SEGMENT_BYTES, "{}", segment.size());
+    // Script data of 64 KiB and a frame of 16 KiB, in each of two formats, come on top.
+    assert!(segment.size() < 3 * SEGMENT_BYTES, "{}", segment.size());
     assert!(segment.events.len() <= 256);
     for rendition in &segment.renditions {
         let parts: u64 = rendition.parts.iter().map(|part| part.duration).sum();

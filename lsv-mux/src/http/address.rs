@@ -22,6 +22,8 @@ pub(super) enum Target<'a> {
     Flv,
     /// `time`: the server's clock, for DASH.
     Time,
+    /// What was recorded of the channel, by what follows `vod/`; nothing for the listing.
+    Recorded(&'a str),
     /// A file of the live window by its name under the stream's address.
     File(&'a str),
 }
@@ -44,6 +46,11 @@ impl<'a> Address<'a> {
                 return Some(Self { stream, target });
             };
             rest = below;
+        }
+        let recorded = rest.strip_prefix("vod/");
+        if let Some(rest) = recorded.filter(|_| stream.rendition == Rendition::Source) {
+            let target = Target::Recorded(rest);
+            return Some(Self { stream, target });
         }
         let target = match rest {
             "live.flv" => Target::Flv,

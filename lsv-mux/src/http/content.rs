@@ -106,7 +106,7 @@ fn part(mut fields: HeaderMap, body: &Bytes, range: Range<usize>) -> Response {
 
 /// What a `Range` field asks for.
 #[derive(Debug, PartialEq, Eq)]
-enum Wanted {
+pub(super) enum Wanted {
     /// All: no single range that can be read. Several ranges are answered whole too, as RFC 9110 §14.2 allows.
     Whole,
     /// These bytes.
@@ -116,7 +116,7 @@ enum Wanted {
 }
 
 impl Wanted {
-    fn parse(headers: &HeaderMap, length: usize) -> Self {
+    pub(super) fn parse(headers: &HeaderMap, length: usize) -> Self {
         let Some((first, last)) = text(headers, &header::RANGE)
             .and_then(|value| value.strip_prefix("bytes="))
             .and_then(|range| range.trim().split_once('-'))
@@ -148,7 +148,7 @@ impl Wanted {
 }
 
 /// Whether `If-None-Match` names this representation; the comparison is weak (RFC 9110 §13.1.2).
-fn matches_any(headers: &HeaderMap, etag: &str) -> bool {
+pub(super) fn matches_any(headers: &HeaderMap, etag: &str) -> bool {
     headers
         .get_all(header::IF_NONE_MATCH)
         .iter()
@@ -161,7 +161,7 @@ fn matches_any(headers: &HeaderMap, etag: &str) -> bool {
 }
 
 /// Whether a range may be served: `If-Range` is absent or names this very representation (RFC 9110 §13.1.5).
-fn same_representation(headers: &HeaderMap, etag: &str) -> bool {
+pub(super) fn same_representation(headers: &HeaderMap, etag: &str) -> bool {
     !headers.contains_key(header::IF_RANGE) || text(headers, &header::IF_RANGE) == Some(etag)
 }
 

@@ -6,6 +6,7 @@
 //! /<id>/live.m3u8           HLS, MPEG-TS                        ts/...
 //! /<id>/master.m3u8         low-latency HLS, CMAF               cmaf/...
 //! /<id>/manifest.mpd        DASH, CMAF
+//! /<id>/vod/...             what was recorded: a listing, HLS, MP4
 //! /<id>/key/<n>             what encrypted HLS is encrypted with
 //! /<id>/time                the server's clock, for DASH
 //! /<id>/360p/...            the same for a rendition
@@ -28,7 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lsv_core::hub::Hub;
-use lsv_core::ports::Authorizer;
+use lsv_core::ports::{Authorizer, ObjectStore};
 
 use crate::packager::Packagers;
 pub use patience::Stall;
@@ -43,6 +44,7 @@ mod grants;
 mod pages;
 mod patience;
 mod problem;
+mod recorded;
 mod site;
 
 /// What the router serves from.
@@ -53,6 +55,8 @@ pub struct State {
     pub hub: Hub,
     /// Their live windows, for HLS and DASH.
     pub packagers: Packagers,
+    /// What was recorded, if that is served: see [`State::with_recordings`].
+    pub recordings: Option<Arc<dyn ObjectStore>>,
     /// Who may watch.
     pub authorizer: Arc<dyn Authorizer>,
     /// How it is served.
@@ -67,9 +71,19 @@ impl State {
         Self {
             hub,
             packagers,
+            recordings: None,
             authorizer,
             config: Config::default(),
             limits: Limits::default(),
+        }
+    }
+
+    /// The same with the recordings in `store`, as the recorders of this crate write them.
+    #[must_use]
+    pub fn with_recordings(self, store: Arc<dyn ObjectStore>) -> Self {
+        Self {
+            recordings: Some(store),
+            ..self
         }
     }
 }

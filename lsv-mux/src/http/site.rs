@@ -24,7 +24,7 @@ use super::audience::Audience;
 use super::content::{Content, Gzip};
 use super::grants::Grants;
 use super::problem::Problem;
-use super::{State, cors, flv, pages};
+use super::{State, cors, flv, pages, recorded};
 use crate::window::{Cache, File, FileError, Outputs, Reload, Skip};
 
 /// Everything that a request needs.
@@ -84,11 +84,13 @@ impl Site {
             Target::Bare(_) => {}
             // Asked for among many others, whoever was let in a moment ago.
             Target::File(name) if !is_key(name) && self.grants.contains(&request) => {}
+            Target::Recorded(_) if self.grants.contains(&request) => {}
             _ => self.admit(request).await?,
         }
         match target {
             Target::Page(page) => Ok(page.answer(stream.rendition, &parts.method, &parts.headers)),
             Target::Time => Ok(clock(&parts.method)),
+            Target::Recorded(rest) => self.recorded(&stream, rest, parts).await,
             Target::Flv => self.flv(&stream, parts).await,
             Target::File(name) => self.file(&stream, name, peer, parts).await,
             Target::Bare(word) => redirect(word, query),
@@ -100,6 +102,17 @@ impl Site {
         decision.map_err(refused)?;
         self.grants.insert(&request);
         Ok(())
+    }
+
+    async fn recorded(
+        &self,
+        stream: &StreamPath,
+        rest: &str,
+        parts: &Parts,
+    ) -> Result<Response, Problem> {
+        let store = self.state.recordings.as_ref();
+        let store = store.ok_or_else(|| Problem::not_found("nothing is recorded here"))?;
+        recorded::answer(store, &stream.channel, rest, parts).await
     }
 
     async fn flv(&self, path: &StreamPath, parts: &mut Parts) -> Result<Response, Problem> {
@@ -336,7 +349,7 @@ fn reload(name: &str, query: Option<&str>) -> Result<Reload, Problem> {
 }
 
 const NOT_LIVE: &str = "the channel is not live, or there is none of this name";
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Target durations that a blocking reload may wait for (RFC 8216bis §6.2.5.2).
 const RELOAD_TARGETS: u32 = 3;
 const LOOK_AGAIN: Duration = Duration::from_millis(50);

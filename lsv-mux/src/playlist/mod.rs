@@ -94,7 +94,7 @@ fn put_date(out: &mut String, wall: SystemTime) {
 }
 
 /// RFC 3339 in UTC with milliseconds.
-fn date(wall: SystemTime) -> String {
+pub(crate) fn date(wall: SystemTime) -> String {
     let format =
         format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
     OffsetDateTime::from(wall)

@@ -100,6 +100,14 @@ impl Fragmenter {
         &self.header
     }
 
+    /// The tracks that it was made for, in their order.
+    pub fn tracks(&self) -> Vec<Arc<Track>> {
+        self.lanes
+            .iter()
+            .map(|lane| Arc::clone(&lane.track))
+            .collect()
+    }
+
     /// Whether `track`, under this very configuration, is one of the file's.
     pub fn knows(&self, track: &Arc<Track>) -> bool {
         self.lane(track).is_some()
@@ -306,9 +314,13 @@ impl Fragment {
         self.independent
     }
 
+    /// How many samples it has, of all tracks.
+    pub fn samples(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.entries.len()).sum()
+    }
+
     /// The bytes that it takes in memory.
     pub fn size(&self) -> usize {
-        let entries: usize = self.chunks.iter().map(|chunk| chunk.entries.len()).sum();
-        self.bytes.len() + size_of::<Self>() + entries * size_of::<Entry>()
+        self.bytes.len() + size_of::<Self>() + self.samples() * size_of::<Entry>()
     }
 }

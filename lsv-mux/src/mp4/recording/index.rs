@@ -1,6 +1,7 @@
 //! What is remembered of fragments, and the tables that come of it (ISO/IEC 14496-12 §8.6, §8.7).
 
 use std::ops::Range;
+use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -76,6 +77,11 @@ impl Index {
         self.length += length;
     }
 
+    /// The header that the file opens with.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
     /// The length of the file of fragments so far, in bytes.
     pub fn length(&self) -> u64 {
         self.length
@@ -92,11 +98,11 @@ impl Index {
     }
 
     /// The time that the file takes to play.
-    pub fn duration(&self) -> std::time::Duration {
+    pub fn duration(&self) -> Duration {
         let (_, edits) = self.edits();
         let ticks = edits.iter().map(Edits::shown).max().unwrap_or(0);
         let nanos = u128::from(ticks) * 1_000_000_000 / u128::from(MOVIE_TIMESCALE);
-        std::time::Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
     /// Where the samples of each track lie in the file of fragments.
@@ -114,6 +120,17 @@ impl Index {
             places
         };
         self.tables.iter().map(of_table).collect()
+    }
+
+    /// The time of the longest track alone, gaps included: the length of a segment, whatever it follows.
+    pub fn span(&self) -> Duration {
+        let tracks = self.header.tracks.iter().zip(&self.tables);
+        let lengths = tracks.map(|(track, table)| {
+            let nanos =
+                u128::from(table.length) * 1_000_000_000 / u128::from(track.timescale.max(1));
+            Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+        });
+        lengths.max().unwrap_or_default()
     }
 
     /// The front of a file with tables, and which bytes of the file of fragments follow it. Needs as much memory again

@@ -1,0 +1,369 @@
+//! Recording: the task that writes every live source stream into an object store, as its channel wants it.
+//!
+//! ```text
+//! frames ─> Cutter ─> Spill ─> Files       record/<id>/mp4/YYYY/MM/DD/capture-<UTC time>.mp4
+//!        └> Cutter ─> Spill ─> OnDemand    record/<id>/vod/<session start>/index.m3u8, init-N.mp4, segment-N.m4s
+//! ```
+//!
+//! **Files** grow in fragments of some two seconds. Closed, a file gets its tables in front ([`crate::mp4::recording`]);
+//! the store does that by itself, under the same name. They are cut at key frames, and where the timeline or the
+//! tracks break.
+//!
+//! **Video on demand** is a session's HLS playlist: an event while the stream is live, reconnects included, which show
+//! as discontinuities; video on demand when it has ended.
+//!
+//! Media never waits for the store. What cannot be written waits in memory, within [`Config::spill_bytes`]; beyond
+//! that whole fragments are left out, the oldest first, which a warning and an event tell.
+//!
+//! What is being written is noted in a journal in the same store. A process that was killed loses the fragment that
+//! was not written yet; when the next one starts, it makes whole what the journal knows: files get their tables, playlists
+//! their last segment and their end.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, SystemTime};
+
+use lsv_core::events::Events;
+use lsv_core::hub::{self, Delivery, Event, Hub, Stream, Subscriber};
+use lsv_core::media::MediaFrame;
+use lsv_core::path::{Rendition, StreamPath};
+use lsv_core::ports::ObjectStore;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::Instrument;
+
+use crate::mp4::recording::Options;
+use cutter::Cutter;
+use files::Files;
+use on_demand::OnDemand;
+use output::Output;
+use spill::Spill;
+
+pub mod cutter;
+mod files;
+mod names;
+mod on_demand;
+mod output;
+mod recover;
+mod retry;
+mod spill;
+
+/// How streams are recorded, apart from what each channel sets for itself.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Config {
+    /// What waits in memory for the store, for each recording: over ten seconds at 20 Mbit/s. 32 MiB.
+    pub spill_bytes: usize,
+    /// How long fragments get: what is lost at most when the process is killed.
+    pub fragments: Options,
+    /// Where in the store it is noted what is being written, `unfinished`. Nodes that share a store need one each.
+    pub journal: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            spill_bytes: 32 << 20,
+            fragments: Options::default(),
+            journal: "unfinished".to_owned(),
+        }
+    }
+}
+
+/// The recorders of all live streams of a hub. Clones share them.
+#[derive(Clone)]
+pub struct Recorders {
+    store: Arc<dyn ObjectStore>,
+    events: Events,
+    config: Arc<Config>,
+    journal: Arc<str>,
+    /// Recordings that are not whole yet.
+    unfinished: watch::Sender<usize>,
+}
+
+impl Recorders {
+    /// Recorders into `store` that tell `events`; nothing is recorded but by [`Recorders::run`].
+    pub fn new(store: Arc<dyn ObjectStore>, events: Events, config: Config) -> Self {
+        Self {
+            store,
+            events,
+            journal: config.journal.as_str().into(),
+            config: Arc::new(config),
+            unfinished: watch::Sender::new(0),
+        }
+    }
+
+    /// Makes whole what a former process left, and records every source stream of `hub` that is to be. Never returns.
+    pub async fn run(self, hub: Hub) {
+        let mut events = hub.events();
+        let mut tasks = JoinSet::new();
+        let mut adopted = HashMap::new();
+        // What this process begins to write is not among what a former one left.
+        let left = tokio::time::timeout(
+            LISTING_PATIENCE,
+            recover::unfinished(&*self.store, &self.journal),
+        );
+        match left.await {
+            Ok(Ok(left)) => drop(tasks.spawn(self.clone().recover(left))),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "what a former process left unfinished stays so")
+            }
+            Err(_) => {
+                tracing::warn!("what a former process left unfinished waits for the next start")
+            }
+        }
+        self.adopt_all(&hub, &mut adopted, &mut tasks);
+        loop {
+            tokio::select! {
+                event = events.recv() => match event {
+                    Ok(Event::Started(stream) | Event::Resumed(stream)) => self.adopt(&stream, &mut adopted, &mut tasks),
+                    Ok(_) => adopted.retain(|_, stream| stream.strong_count() > 0),
+                    Err(RecvError::Lagged(_)) => self.adopt_all(&hub, &mut adopted, &mut tasks),
+                    Err(RecvError::Closed) => return,
+                },
+                Some(ended) = tasks.join_next() => {
+                    if let Some(error) = ended.err().filter(|error| !error.is_cancelled()) {
+                        tracing::error!(%error, "a recorder stopped in the middle");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits until no recording is under way: all that were are whole.
+    pub async fn settled(&self) {
+        let mut unfinished = self.unfinished.subscribe();
+        // The sender is at hand.
+        drop(unfinished.wait_for(|count| *count == 0).await);
+    }
+
+    fn adopt_all(&self, hub: &Hub, adopted: &mut Adopted, tasks: &mut JoinSet<()>) {
+        for stream in hub.streams() {
+            self.adopt(&stream, adopted, tasks);
+        }
+    }
+
+    fn adopt(&self, stream: &Arc<Stream>, adopted: &mut Adopted, tasks: &mut JoinSet<()>) {
+        let path = stream.path();
+        let known = adopted
+            .get(path)
+            .is_some_and(|known| known.as_ptr() == Arc::as_ptr(stream));
+        if known || path.rendition != Rendition::Source {
+            return;
+        }
+        adopted.insert(path.clone(), Arc::downgrade(stream));
+        let task = Task {
+            output: self.output(stream.path()),
+            recorders: self.clone(),
+            settings: stream.settings(),
+            stream: Arc::downgrade(stream),
+            files: None,
+            on_demand: None,
+        };
+        let span = tracing::info_span!("record", %path);
+        tasks.spawn(task.run().instrument(span));
+    }
+
+    async fn recover(self, names: Vec<lsv_core::ports::ObjectName>) {
+        for name in names {
+            let Some(channel) = names::channel_of(&name) else {
+                continue;
+            };
+            let output = self.output(&StreamPath::source(channel));
+            if let Err(error) = recover::recover(&output, &name).await {
+                tracing::error!(%name, %error, "a recording that a crash cut off stays as it is");
+            }
+        }
+    }
+
+    fn output(&self, path: &StreamPath) -> Output {
+        Output {
+            channel: path.channel.clone(),
+            store: Arc::clone(&self.store),
+            events: self.events.clone(),
+            journal: Arc::clone(&self.journal),
+        }
+    }
+}
+
+impl fmt::Debug for Recorders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recorders")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+type Adopted = HashMap<StreamPath, Weak<Stream>>;
+
+/// Counts a recording that is under way, until it is dropped.
+struct Unfinished(watch::Sender<usize>);
+
+impl Unfinished {
+    fn new(count: &watch::Sender<usize>) -> Self {
+        count.send_modify(|count| *count += 1);
+        Self(count.clone())
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
+}
+
+/// Records one stream.
+struct Task {
+    recorders: Recorders,
+    output: Output,
+    settings: watch::Receiver<hub::Settings>,
+    stream: Weak<Stream>,
+    files: Option<Recording>,
+    on_demand: Option<Recording>,
+}
+
+/// One recording under way.
+struct Recording {
+    cutter: Cutter,
+    spill: Arc<Spill>,
+    list_size: Arc<AtomicUsize>,
+}
+
+impl Task {
+    /// Runs until the stream has ended, or is gone.
+    async fn run(mut self) {
+        let mut workers = JoinSet::new();
+        let mut frames: Option<Subscriber<MediaFrame>> = None;
+        self.settings.mark_changed();
+        loop {
+            tokio::select! {
+                biased;
+                changed = self.settings.changed() => {
+                    let Some(stream) = self.stream.upgrade().filter(|_| changed.is_ok()) else {
+                        break;
+                    };
+                    let wanted = self.settings.borrow_and_update().recording.clone();
+                    self.follow(&wanted, &mut workers);
+                    let is_on = self.files.is_some() || self.on_demand.is_some();
+                    frames = frames.filter(|_| is_on);
+                    if is_on && frames.is_none() {
+                        frames = Some(stream.subscribe());
+                    }
+                }
+                delivery = next(&mut frames), if frames.is_some() => match delivery {
+                    Some(delivery) => self.take(delivery),
+                    None => break,
+                },
+                Some(_) = workers.join_next() => {}
+            }
+        }
+        for recording in [self.files.take(), self.on_demand.take()]
+            .into_iter()
+            .flatten()
+        {
+            recording.end();
+        }
+        while workers.join_next().await.is_some() {}
+    }
+
+    /// Begins, changes and ends what is recorded.
+    fn follow(&mut self, wanted: &hub::Recording, workers: &mut JoinSet<()>) {
+        let config = &self.recorders.config;
+        match (&mut self.files, wanted.files) {
+            (Some(recording), Some(length)) => recording.cutter.set_length(length),
+            (None, Some(length)) => {
+                let recording = Recording::new(cutter::Files::Whole, length, config);
+                let (files, spill) = (
+                    Files::new(self.output.clone()),
+                    Arc::clone(&recording.spill),
+                );
+                self.work(workers, async move { files.run(&spill).await });
+                self.files = Some(recording);
+            }
+            (recording, None) => recording.take().into_iter().for_each(Recording::end),
+        }
+        match (&mut self.on_demand, &wanted.on_demand) {
+            (Some(recording), Some(wanted)) => {
+                recording.cutter.set_length(wanted.segment);
+                recording
+                    .list_size
+                    .store(wanted.list_size, Ordering::Relaxed);
+            }
+            (None, Some(wanted)) => {
+                let recording = Recording::new(cutter::Files::Segments, wanted.segment, config);
+                recording
+                    .list_size
+                    .store(wanted.list_size, Ordering::Relaxed);
+                let list_size = Arc::clone(&recording.list_size);
+                let session = OnDemand::new(self.output.clone(), wanted.segment, list_size);
+                let spill = Arc::clone(&recording.spill);
+                self.work(workers, async move { session.run(&spill).await });
+                self.on_demand = Some(recording);
+            }
+            (recording, None) => recording.take().into_iter().for_each(Recording::end),
+        }
+    }
+
+    /// Writes a recording until it is whole.
+    fn work(&self, workers: &mut JoinSet<()>, work: impl Future<Output = ()> + Send + 'static) {
+        let unfinished = Unfinished::new(&self.recorders.unfinished);
+        let work = async move {
+            work.await;
+            drop(unfinished);
+        };
+        workers.spawn(work.in_current_span());
+    }
+
+    fn take(&mut self, delivery: Delivery<MediaFrame>) {
+        let now = SystemTime::now();
+        let tracks = self.stream.upgrade().map(|stream| stream.tracks());
+        for recording in [&mut self.files, &mut self.on_demand].into_iter().flatten() {
+            match &delivery {
+                Delivery::Item(frame) => {
+                    if let Some(tracks) = &tracks {
+                        recording.cutter.expect(tracks);
+                    }
+                    recording.cutter.push(frame, now);
+                }
+                Delivery::Skipped(frames) => {
+                    tracing::warn!(frames, "recording was too slow and passed over frames");
+                    recording.cutter.interrupt();
+                }
+            }
+            recording.hand_over();
+        }
+    }
+}
+
+impl Recording {
+    fn new(files: cutter::Files, length: Duration, config: &Config) -> Self {
+        Self {
+            cutter: Cutter::new(files, length, config.fragments.clone()),
+            spill: Arc::new(Spill::new(config.spill_bytes)),
+            list_size: Arc::default(),
+        }
+    }
+
+    fn hand_over(&mut self) {
+        let cuts = self.cutter.take();
+        if !cuts.is_empty() {
+            self.spill.push(cuts);
+        }
+    }
+
+    fn end(mut self) {
+        self.cutter.interrupt();
+        self.hand_over();
+        self.spill.close();
+    }
+}
+
+async fn next(frames: &mut Option<Subscriber<MediaFrame>>) -> Option<Delivery<MediaFrame>> {
+    frames.as_mut()?.next().await
+}
+
+/// How long the start waits for a store that is out of reach, before it records without a look at what was left.
+const LISTING_PATIENCE: Duration = Duration::from_secs(5);

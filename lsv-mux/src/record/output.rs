@@ -1,0 +1,127 @@
+//! What recordings of all kinds have in common: the store, its journal of what is unfinished, and who is told.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use lsv_core::channel::Moment;
+use lsv_core::events::{Events, Happening};
+use lsv_core::path::ChannelId;
+use lsv_core::ports::{self, Error, ObjectInfo, ObjectName, ObjectStore, ObjectWriter, Piece};
+
+use super::names;
+use super::retry::persist;
+use crate::mp4::recording::{Fragment, Header, Index};
+
+/// Where the recordings of a channel go.
+#[derive(Debug, Clone)]
+pub(super) struct Output {
+    pub(super) channel: ChannelId,
+    pub(super) store: Arc<dyn ObjectStore>,
+    pub(super) events: Events,
+    /// See [`Config::journal`](super::Config::journal).
+    pub(super) journal: Arc<str>,
+}
+
+impl Output {
+    /// Notes that `name` is being written, so that it is looked at after a crash.
+    pub(super) async fn open_journal(&self, name: &ObjectName) -> ports::Result<()> {
+        let entry = self.entry(name)?;
+        persist!(self.store.put(&entry, Bytes::new()))
+    }
+
+    /// Notes that `name` is whole.
+    pub(super) async fn close_journal(&self, name: &ObjectName) -> ports::Result<()> {
+        let entry = self.entry(name)?;
+        match persist!(self.store.delete(&entry)) {
+            Err(Error::NotFound(_)) | Ok(()) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) async fn put(&self, name: &ObjectName, bytes: &Bytes) -> ports::Result<()> {
+        persist!(self.store.put(name, bytes.clone()))
+    }
+
+    pub(super) async fn compose(
+        &self,
+        name: &ObjectName,
+        pieces: &[Piece],
+    ) -> ports::Result<ObjectInfo> {
+        persist!(self.store.compose(name, pieces))
+    }
+
+    /// Tells that `name` is whole.
+    pub(super) fn tell_written(&self, name: &ObjectName, size: u64) {
+        tracing::info!(%name, size, "a recording is written");
+        self.tell(Happening::RecordingWritten {
+            channel: self.channel.clone(),
+            name: name.clone(),
+            size,
+        });
+    }
+
+    /// Tells that media of the length `lost` is missing in `name`.
+    pub(super) fn tell_lost(&self, name: &ObjectName, lost: Duration) {
+        tracing::warn!(%name, ?lost, "the store was out of reach for too long; a part of the recording is missing");
+        metrics::counter!("lsv_recording_lost_seconds_total").increment(lost.as_secs());
+        self.tell(Happening::RecordingGap {
+            channel: self.channel.clone(),
+            name: name.clone(),
+            millis: u64::try_from(lost.as_millis()).unwrap_or(u64::MAX),
+        });
+    }
+
+    fn tell(&self, happened: Happening) {
+        self.events
+            .publish(Moment::from(SystemTime::now()), happened);
+    }
+
+    fn entry(&self, name: &ObjectName) -> ports::Result<ObjectName> {
+        names::name(&format!("{}/{name}", self.journal))
+    }
+}
+
+/// A file of fragments that is being written.
+#[derive(Debug)]
+pub(super) struct Growing {
+    pub(super) name: ObjectName,
+    writer: Box<dyn ObjectWriter>,
+    /// What it opens with, until the first fragment is written: so that it never is there without one.
+    opening: Bytes,
+    /// What is written of it.
+    pub(super) index: Index,
+}
+
+impl Growing {
+    /// Begins `name`, whose first fragment follows the bytes `opening`.
+    pub(super) async fn begin(
+        output: &Output,
+        name: ObjectName,
+        header: &Header,
+        opening: &Bytes,
+    ) -> ports::Result<Self> {
+        let writer = persist!(output.store.create(&name))?;
+        Ok(Self {
+            name,
+            writer,
+            opening: opening.clone(),
+            index: Index::new(header),
+        })
+    }
+
+    pub(super) async fn append(&mut self, fragment: &Fragment) -> ports::Result<()> {
+        let bytes = match self.opening.is_empty() {
+            true => fragment.bytes().clone(),
+            false => [&self.opening[..], fragment.bytes()].concat().into(),
+        };
+        persist!(self.writer.append(bytes.clone()))?;
+        self.opening = Bytes::new();
+        self.index.add(fragment);
+        Ok(())
+    }
+
+    pub(super) async fn finish(&mut self) -> ports::Result<ObjectInfo> {
+        persist!(self.writer.finish())
+    }
+}

@@ -1,0 +1,170 @@
+//! After a crash: what was being written is made whole, as far as it goes.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use lsv_core::ports::{self, Error, ObjectName, ObjectStore, PageRequest, Piece};
+
+use super::files;
+use super::names::{self, PLAYLIST};
+use super::on_demand::playlist::{Listed, Playlist, init_name, segment_name};
+use super::output::Output;
+use super::retry::persist;
+use crate::mp4::recording::{Header, Index, Scan};
+
+/// What the journal says was being written.
+pub(super) async fn unfinished(
+    store: &dyn ObjectStore,
+    journal: &str,
+) -> ports::Result<Vec<ObjectName>> {
+    let prefix = format!("{journal}/");
+    let mut found = Vec::new();
+    let mut page = PageRequest::default();
+    loop {
+        let part = persist!(store.list(&prefix, &page))?;
+        let names = part
+            .items
+            .iter()
+            .filter_map(|info| info.name.as_str().strip_prefix(&prefix));
+        found.extend(names.filter_map(|name| ObjectName::parse(name).ok()));
+        page.cursor = part.next;
+        if page.cursor.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
+/// Makes `name` whole: an MP4 file gets its tables, a playlist its last segment and its end.
+///
+/// # Errors
+/// What keeps it from that; the journal then still knows of it, unless nothing can be made of it.
+pub(super) async fn recover(output: &Output, name: &ObjectName) -> ports::Result<()> {
+    let recovered = match name.as_str().strip_suffix(PLAYLIST) {
+        Some(folder) => session(output, name, folder).await,
+        None => file(output, name).await,
+    };
+    match recovered {
+        // It was never begun, or is gone, or is nothing of ours.
+        Err(Error::NotFound(_) | Error::Damaged { .. }) => output.close_journal(name).await,
+        other => other,
+    }
+}
+
+async fn file(output: &Output, name: &ObjectName) -> ports::Result<()> {
+    let length = persist!(output.store.stat(name))?.size;
+    let Some(index) = scan(output, name, Scan::new(length)).await? else {
+        return output.close_journal(name).await;
+    };
+    if index.is_empty() {
+        // Killed before its first fragment: there is nothing to keep.
+        persist!(output.store.delete(name))?;
+        return output.close_journal(name).await;
+    }
+    tracing::info!(%name, duration = ?index.duration(), "a recording that a crash cut off is made whole");
+    files::flatten(output, name, &index).await
+}
+
+async fn session(output: &Output, name: &ObjectName, folder: &str) -> ports::Result<()> {
+    let mut playlist = match persist!(output.store.get(name, None)) {
+        Ok(object) => read_playlist(name, &object.bytes)?,
+        Err(Error::NotFound(_)) => Playlist::default(),
+        Err(error) => return Err(error),
+    };
+    let number = playlist.last().map_or(0, |last| last.number + 1);
+    if let Some(segment) = last_segment(output, folder, &playlist, number).await? {
+        playlist.push(segment);
+    }
+    if playlist.is_empty() {
+        return output.close_journal(name).await;
+    }
+    let text = Bytes::from(playlist.render(true));
+    let size = text.len() as u64;
+    output.put(name, &text).await?;
+    output.close_journal(name).await?;
+    tracing::info!(%name, "a session that a crash cut off is ended");
+    output.tell_written(name, size);
+    Ok(())
+}
+
+/// The segment that grew when the process was killed, without what is torn at its end.
+async fn last_segment(
+    output: &Output,
+    folder: &str,
+    playlist: &Playlist,
+    number: u64,
+) -> ports::Result<Option<Listed>> {
+    let name = names::name(&format!("{folder}{}", segment_name(number)))?;
+    let length = match persist!(output.store.stat(&name)) {
+        Ok(info) => info.size,
+        Err(Error::NotFound(_)) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let inherited = playlist.last().map(|last| last.init);
+    let mut header = header(output, folder, number).await?;
+    let init = match (&header, inherited) {
+        (Some(_), _) => number,
+        (None, Some(inherited)) => inherited,
+        (None, None) => return Ok(None),
+    };
+    if header.is_none() {
+        header = self::header(output, folder, init).await?;
+    }
+    let Some(header) = header else {
+        return Ok(None);
+    };
+    let opening = header.init().len() as u64;
+    let Some(index) = scan(output, &name, Scan::after(&header, length)).await? else {
+        return Ok(None);
+    };
+    let whole = index.length() - opening;
+    if index.is_empty() {
+        return Ok(None);
+    }
+    if whole < length {
+        let piece = Piece::Of(name.clone(), 0..whole);
+        output.compose(&name, &[piece]).await?;
+    }
+    Ok(Some(Listed {
+        number,
+        init,
+        discontinuity: init == number && number > 0,
+        wall: None,
+        duration: index.span(),
+        independent: true,
+    }))
+}
+
+async fn header(output: &Output, folder: &str, number: u64) -> ports::Result<Option<Header>> {
+    let name = names::name(&format!("{folder}{}", init_name(number)))?;
+    let length = match persist!(output.store.stat(&name)) {
+        Ok(info) => info.size,
+        Err(Error::NotFound(_)) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let index = scan(output, &name, Scan::new(length)).await?;
+    Ok(index.map(|index| index.header().clone()))
+}
+
+async fn scan(output: &Output, name: &ObjectName, mut scan: Scan) -> ports::Result<Option<Index>> {
+    while let Some(wanted) = scan.wants() {
+        let Range { start, end } = wanted;
+        let read = persist!(output.store.get(name, Some(start..end)))?;
+        let seen = scan.push(&read.bytes);
+        seen.map_err(|error| damaged(name, &error))?;
+    }
+    Ok(scan.index())
+}
+
+fn read_playlist(name: &ObjectName, bytes: &[u8]) -> ports::Result<Playlist> {
+    let text = std::str::from_utf8(bytes).ok();
+    text.and_then(Playlist::parse)
+        .ok_or_else(|| damaged(name, &"not a playlist of a recording"))
+}
+
+fn damaged(name: &ObjectName, detail: &dyn std::fmt::Display) -> Error {
+    Error::Damaged {
+        what: name.to_string(),
+        detail: detail.to_string(),
+        advice: "it stays as it is".to_owned(),
+    }
+}

@@ -1,0 +1,55 @@
+//! Patience with a store that is out of reach.
+
+use std::time::Duration;
+
+use lsv_core::ports::{self, Error};
+
+/// How long to wait before the next try: twice as long each time, within bounds.
+#[derive(Debug)]
+pub(super) struct Backoff {
+    pause: Duration,
+}
+
+impl Backoff {
+    pub(super) fn new() -> Self {
+        Self { pause: FIRST_PAUSE }
+    }
+
+    /// Waits if trying again may help.
+    ///
+    /// # Errors
+    /// The error if it will not.
+    pub(super) async fn wait(&mut self, error: Error) -> ports::Result<()> {
+        let Error::Unavailable { retry_after, .. } = &error else {
+            return Err(error);
+        };
+        let pause = self.pause.max((*retry_after).min(LONGEST_PAUSE));
+        if self.pause == FIRST_PAUSE {
+            tracing::warn!(%error, "the store of recordings is out of reach; trying again");
+        }
+        tokio::time::sleep(pause).await;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        Ok(())
+    }
+}
+
+/// Repeats a call of a store until it succeeds, or fails for good.
+macro_rules! persist {
+    ($call:expr) => {{
+        let mut backoff = $crate::record::retry::Backoff::new();
+        loop {
+            match $call.await {
+                Ok(answer) => break Ok(answer),
+                Err(error) => {
+                    if let Err(error) = backoff.wait(error).await {
+                        break Err(error);
+                    }
+                }
+            }
+        }
+    }};
+}
+pub(super) use persist;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);

@@ -1,0 +1,231 @@
+//! Recordings: what is written is what was sent, whenever the writing ends.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use lsv_core::media::{Kind, MediaFrame, Track};
+use lsv_core::tag::{Packet, Parser};
+use lsv_core::time::Timestamp;
+use lsv_mux::flv::{Demuxer, Limits};
+use lsv_mux::mp4::recording::{Fragmenter, Index, Options};
+use lsv_tests::{
+    Packets, Picture, Process, Server, Viewer, eventually, ffprobe_seconds, flv, push_file,
+    stream_key, watch_file,
+};
+use serde_json::json;
+use tempfile::TempDir;
+
+/// ffmpeg, which decodes every frame without a complaint, finds the packets of the clip in both forms of a recording.
+#[tokio::test]
+async fn both_forms_hold_the_very_packets() {
+    let folder = TempDir::new().unwrap();
+    let clip = folder.path().join("clip.flv");
+    let with_b_frames = Picture {
+        preset: "veryfast",
+        ..Picture::default()
+    };
+    with_b_frames.encode(7, &clip).await;
+    let frames = frames_of(&clip);
+    let mut tracks: Vec<Arc<Track>> = Vec::new();
+    for frame in &frames {
+        if !tracks.iter().any(|track| track.kind == frame.kind()) {
+            tracks.push(Arc::clone(&frame.track));
+        }
+    }
+    tracks.sort_by_key(|track| track.kind);
+
+    let mut fragmenter = Fragmenter::new(&tracks, Options::default()).unwrap();
+    let mut index = Index::new(fragmenter.header());
+    let mut grown = fragmenter.header().init().to_vec();
+    let made = frames
+        .iter()
+        .filter_map(|frame| fragmenter.push(frame).unwrap());
+    let mut fragments: Vec<_> = made.collect();
+    fragments.extend(fragmenter.finish(None));
+    for fragment in &fragments {
+        grown.extend_from_slice(fragment.bytes());
+        index.add(fragment);
+    }
+    let flat = index.flatten();
+    let media = &grown[flat.media.start as usize..flat.media.end as usize];
+
+    let sent = Packets::of(&clip).await;
+    for (name, bytes) in [
+        ("grown.mp4", &grown),
+        ("flat.mp4", &[&flat.header, media].concat()),
+    ] {
+        let file = folder.path().join(name);
+        fs::write(&file, bytes).unwrap();
+        watch_file(&file).await;
+        assert_eq!(Packets::of(&file).await, sent, "{name}");
+        let seconds = ffprobe_seconds(&file).await;
+        assert!((6.95..7.15).contains(&seconds), "{name}: {seconds} s");
+    }
+}
+
+/// Twenty times at random moments: every file opens, no more than one fragment is lost, and the next start makes the
+/// files whole.
+#[tokio::test]
+async fn a_killed_process_loses_one_fragment_at_most() {
+    let folder = TempDir::new().unwrap();
+    let clip = folder.path().join("clip.flv");
+    Picture::default().encode(8, &clip).await;
+    let data = folder.path().join("data");
+    let objects = data.join("objects");
+    let recorded = objects.join("record");
+    let mut known = BTreeSet::new();
+    let mut random = Random(0x005E_ED0F_4B11);
+    let mut server = Server::start_in(&data, &[]).await;
+    let channel = json!({
+        "id": "gate", "isVideo": true, "video_time": 5, "isOnDemand": true, "ondemand_time": 4,
+    });
+    let key = stream_key(&server.api().create(&channel).await);
+    for kill in 0..20 {
+        let mut encoder = push_file(&clip, &server.rtmp(&key));
+        let viewer = Viewer::open(&server.http("/gate/live.flv")).await;
+        viewer.goes_on(1).await;
+        tokio::time::sleep(Duration::from_millis(random.below(7_000))).await;
+        // What a viewer has of the stream went by the recorder too.
+        let seen = flv::tags(&viewer.got().body);
+        let seen = f64::from(seen.iter().map(|tag| tag.timestamp).max().unwrap()) / 1000.0;
+        server.kill().await;
+        encoder.ended().await;
+
+        let files = files_below(&recorded, ".mp4");
+        let files: Vec<_> = files.into_iter().filter(|file| is_capture(file)).collect();
+        let new = || files.iter().filter(|file| !known.contains(*file));
+        let label = format!("kill {kill} at {seen} s");
+        let mut seconds = 0.0;
+        for file in new() {
+            seconds += opened_seconds(file).await;
+        }
+        assert!(
+            seconds >= seen - FRAGMENT,
+            "{label}: {seconds} s in {:?}",
+            new()
+        );
+
+        server = Server::start_in(&data, &[]).await;
+        eventually("all recordings are whole", async || {
+            let unfinished = files_below(&objects.join("unfinished"), "");
+            unfinished.is_empty().then_some(())
+        })
+        .await;
+        let mut whole = 0.0;
+        for file in new() {
+            assert!(!is_fragmented(file), "{label}: {file:?}");
+            watch_file(file).await;
+            whole += ffprobe_seconds(file).await;
+        }
+        assert!(whole >= seen - FRAGMENT, "{label}: {whole} s");
+        let sessions = files_below(&recorded, "index.m3u8");
+        for playlist in sessions
+            .iter()
+            .filter(|playlist| !known.contains(*playlist))
+        {
+            let text = fs::read_to_string(playlist).unwrap();
+            assert!(text.ends_with("#EXT-X-ENDLIST\n"), "{label}: {text}");
+            let listed = listed_seconds(&text);
+            assert!(listed >= seen - FRAGMENT, "{label}: {listed} s in {text}");
+            watch_file(playlist).await;
+        }
+        known.extend(files);
+        known.extend(sessions);
+    }
+    assert!(known.len() >= 20, "{known:?}");
+}
+
+/// The longest that fragments get.
+const FRAGMENT: f64 = 2.0;
+
+/// The numbers of xorshift, the same in every run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+}
+
+/// Every file in `folder` and below whose name ends so.
+fn files_below(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false if path.to_string_lossy().ends_with(ending) => files.push(path),
+                false => {}
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+fn is_capture(file: &Path) -> bool {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with("capture-")
+}
+
+/// Whether its samples are in fragments rather than in tables.
+fn is_fragmented(file: &Path) -> bool {
+    let bytes = fs::read(file).expect("a file");
+    bytes.windows(4).take(64 << 10).any(|word| word == b"mvex")
+}
+
+/// How long a file plays that may be torn at its end.
+async fn opened_seconds(file: &Path) -> f64 {
+    let path = file.to_str().expect("a path in UTF-8");
+    let entries = ["-v", "error", "-show_entries", "format=duration"];
+    let mut ffprobe = Process::start(
+        "ffprobe",
+        [&entries[..], &["-of", "csv=p=0", path]].concat(),
+    );
+    assert!(
+        ffprobe.ended().await.success(),
+        "{path}: {}",
+        ffprobe.stderr()
+    );
+    ffprobe.stdout().trim().parse().expect("seconds")
+}
+
+/// The length of all segments of a playlist.
+fn listed_seconds(playlist: &str) -> f64 {
+    let lines = playlist
+        .lines()
+        .filter_map(|line| line.strip_prefix("#EXTINF:"));
+    lines
+        .map(|line| line.trim_end_matches(',').parse::<f64>().expect("seconds"))
+        .sum()
+}
+
+fn frames_of(clip: &Path) -> Vec<MediaFrame> {
+    let mut bytes = BytesMut::from(&*fs::read(clip).expect("a clip"));
+    let (mut demuxer, mut parser) = (Demuxer::new(Limits::default()), Parser::default());
+    let mut frames = Vec::new();
+    while let Some(tag) = demuxer.next(&mut bytes).expect("FLV") {
+        let at = Timestamp::from_millis(tag.timestamp.into());
+        let body: Bytes = tag.body;
+        let packets: Vec<_> = match tag.kind {
+            Kind::Video => parser.video(&body, at).collect(),
+            Kind::Audio => parser.audio(&body, at).collect(),
+            Kind::Data => continue,
+        };
+        for packet in packets {
+            if let Packet::Frame(frame) = packet.expect("a packet") {
+                frames.push(frame);
+            }
+        }
+    }
+    frames
+}
