@@ -20,6 +20,7 @@ use lsv_core::media::{Kind, MediaFrame, Track, Tracks};
 pub(crate) mod clock;
 mod length;
 mod open;
+pub(crate) mod pace;
 mod running;
 mod segment;
 mod track;
@@ -34,6 +35,7 @@ pub use segment::{Event, Init, Part, Rendition, Run, Segment, TsSegment};
 
 use self::length::Lengths;
 use self::open::Muxer;
+use self::pace::Pace;
 use self::running::{Running, Verdict};
 use self::track::Parts;
 use self::waiting::Waiting;
@@ -75,6 +77,8 @@ pub struct Segmenter {
     epoch: Option<u32>,
     /// What the publisher has said that it sends.
     announced: Tracks,
+    /// Where the pictures of a track truly are.
+    pace: Option<(Arc<Track>, Pace)>,
     waiting: Waiting,
     running: Option<Running>,
     /// The headers of the last run, used again while the configuration stays.
@@ -103,6 +107,7 @@ impl Segmenter {
             next_run: 0,
             epoch: None,
             announced: Tracks::default(),
+            pace: None,
             waiting: Waiting::default(),
             running: None,
             inits: Vec::new(),
@@ -146,13 +151,20 @@ impl Segmenter {
                 .replace(frame.epoch)
                 .is_some_and(|epoch| epoch != frame.epoch)
         {
+            self.pace = None;
             self.interrupt();
         }
         let name = frame.track.name();
         if name.kind == Kind::Audio && self.announced.find(name.kind, name.id).is_none() {
             self.waiting.expect_audio(name);
         }
-        self.route(frame, now);
+        match name.kind {
+            Kind::Video => {
+                let frame = self.paced(frame);
+                self.route(&frame, now);
+            }
+            _ => self.route(frame, now),
+        }
         self.parts.take_made() || !self.closed.is_empty()
     }
 
@@ -205,6 +217,21 @@ impl Segmenter {
         let cmaf = self.refusals.iter().filter(|_| self.settings.cmaf);
         let ts = self.muxer.refusal.iter().filter(|_| self.settings.hls);
         ts.chain(cmaf).map(String::as_str)
+    }
+
+    /// `frame` at its true time.
+    fn paced(&mut self, frame: &MediaFrame) -> MediaFrame {
+        let track = &frame.track;
+        if self.pace.as_ref().is_none_or(|(of, _)| !same(of, track)) {
+            let picture = track.codec.picture();
+            let said = picture.and_then(|picture| picture.frame_rate_millis);
+            self.pace = Some((Arc::clone(track), Pace::new(said)));
+        }
+        let mut frame = frame.clone();
+        if let Some((_, pace)) = &mut self.pace {
+            pace.place(&mut frame);
+        }
+        frame
     }
 
     fn route(&mut self, frame: &MediaFrame, now: SystemTime) {
