@@ -19,7 +19,8 @@ pub trait Package: Send + 'static {
     where
         Self: Sized;
 
-    /// The headers that a player needs before a frame at `at`: metadata and codec configurations.
+    /// The headers that a player needs before a frame at `at`: metadata and codec configurations. In mid-stream `tracks`
+    /// are those alone that are new or have changed.
     fn prelude(&mut self, tracks: &Tracks, at: Timestamp) -> Bytes;
 
     /// Appends `frame` to `out`.
@@ -85,6 +86,8 @@ pub(super) trait Derived: Send {
 
 pub(super) struct Packaged<P> {
     package: P,
+    /// What those know who are in the middle of the stream.
+    told: Option<Tracks>,
     feed: Feed<Chunk>,
 }
 
@@ -92,6 +95,7 @@ impl<P: Package> Packaged<P> {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
             package: P::new(),
+            told: None,
             feed: Feed::new(limits.feed_bytes, limits.feed_span),
         }
     }
@@ -108,19 +112,29 @@ impl<P: Package> Derived for Packaged<P> {
             false => Changed::Default,
         };
         let (changed, key) = (changed >= concerns, frame.is_key());
-        let prelude = match key || changed {
+        if changed {
+            // For those who are in the middle of the stream. A decoder may start over at a header that it has already.
+            let news = match &self.told {
+                Some(told) => tracks.news_since(told),
+                None => tracks.clone(),
+            };
+            let bytes = self.package.prelude(&news, frame.dts);
+            if !bytes.is_empty() {
+                self.feed.push(Chunk {
+                    bytes,
+                    key: false,
+                    at: frame.dts,
+                    prelude: Bytes::new(),
+                });
+            }
+        }
+        if changed || self.told.is_none() {
+            self.told = Some(tracks.clone());
+        }
+        let prelude = match key {
             true => self.package.prelude(tracks, frame.dts),
             false => Bytes::new(),
         };
-        if changed && !prelude.is_empty() {
-            // For those who are in the middle of the stream; a viewer who starts at this frame gets it as prelude.
-            self.feed.push(Chunk {
-                bytes: prelude.clone(),
-                key: false,
-                at: frame.dts,
-                prelude: Bytes::new(),
-            });
-        }
         if !P::ALL_TRACKS && !frame.is_default {
             return;
         }
@@ -131,7 +145,7 @@ impl<P: Package> Derived for Packaged<P> {
                 bytes: out.freeze(),
                 key,
                 at: frame.dts,
-                prelude: if key { prelude } else { Bytes::new() },
+                prelude,
             });
         }
     }

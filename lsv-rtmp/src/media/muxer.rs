@@ -82,7 +82,6 @@ impl Muxer {
     /// Metadata is about the whole stream, and at time 0 wherever a reader starts: FFmpeg takes a data message with
     /// another time for the start of a subtitle track.
     pub fn open(&mut self, tracks: &Tracks, at: Timestamp) -> Vec<Message> {
-        self.introduced.clear();
         let metadata = tracks.metadata.clone();
         let metadata = metadata.map(|metadata| message(Kind::Data, Timestamp::ZERO, metadata));
         let mut messages = Vec::from_iter(metadata);
