@@ -23,6 +23,8 @@ pub mod packager;
 mod playlist;
 #[cfg(feature = "record")]
 pub mod record;
+#[cfg(feature = "live")]
+mod scte35;
 pub mod segmenter;
 pub mod ts;
 #[cfg(feature = "live")]

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::date_range::put_date_ranges;
 use super::key::KeyTag;
 use super::{put, put_date, put_head, put_opening, put_server_control, put_skip};
 use crate::segmenter::Segment;
@@ -22,6 +23,7 @@ pub(crate) fn render(window: &Snapshot, skip: Skip) -> Option<String> {
     {
         out.push_str("#EXT-X-INDEPENDENT-SEGMENTS\n");
     }
+    put_date_ranges(&mut out, window);
     let (skipped, remaining) = put_skip(&mut out, window, listed, skip);
     let mut key = KeyTag::new("key/", skipped);
     for segment in remaining {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use lsv_core::media::TrackName;
 
+use super::date_range::put_date_ranges;
 use super::key::KeyTag;
 use super::{put, put_date, put_head, put_opening, put_server_control, put_skip};
 use crate::segmenter::{Init, Rendition, Segment};
@@ -36,6 +37,7 @@ pub(crate) fn render(window: &Snapshot, track: TrackName, skip: Skip) -> Option<
     {
         out.push_str("#EXT-X-INDEPENDENT-SEGMENTS\n");
     }
+    put_date_ranges(&mut out, window);
     let (skipped, remaining) = put_skip(&mut out, window, listed, skip);
     let mut media = Media {
         out: &mut out,

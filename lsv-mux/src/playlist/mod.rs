@@ -13,6 +13,7 @@ use crate::segmenter::Segment;
 use crate::window::Skip;
 use crate::window::snapshot::Snapshot;
 
+mod date_range;
 pub(crate) mod hls;
 mod key;
 pub(crate) mod low_latency;

@@ -17,6 +17,8 @@ mod tests;
 
 use packet::{Adaptation, Counter};
 use program::Program;
+#[cfg(feature = "live")]
+pub(crate) use program::crc32;
 
 use crate::{Error, annexb};
 

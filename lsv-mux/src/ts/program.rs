@@ -106,7 +106,7 @@ fn section(
 }
 
 /// The checksum of ISO/IEC 13818-1 annex A, computed bit by bit: tables are short and rare.
-fn crc32(bytes: &[u8]) -> u32 {
+pub(crate) fn crc32(bytes: &[u8]) -> u32 {
     bytes.iter().fold(u32::MAX, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte) << 24, |crc, _| {
             let carry = crc >> 31 == 1;

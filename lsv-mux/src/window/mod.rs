@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use lsv_core::hub::Settings;
 
+mod date_ranges;
 pub mod file;
 mod lookup;
 pub(crate) mod name;
@@ -20,9 +21,11 @@ pub(crate) mod snapshot;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use date_ranges::DateRange;
 pub use file::{Cache, File, FileError, Reload, Skip};
 pub use outputs::Outputs;
 
+use self::date_ranges::DateRanges;
 use self::sealer::Sealer;
 use self::snapshot::{Rendered, Snapshot};
 use crate::encrypt::ContentKeys;
@@ -61,6 +64,9 @@ pub(crate) struct Window {
     started: Option<SystemTime>,
     updated: SystemTime,
     ended: bool,
+    date_ranges: DateRanges,
+    /// The same, as snapshots share it.
+    shared_ranges: Arc<[DateRange]>,
     rendered: Rendered,
 }
 
@@ -84,6 +90,8 @@ impl Window {
             started: None,
             updated: now,
             ended: false,
+            date_ranges: DateRanges::default(),
+            shared_ranges: Arc::default(),
             rendered: Rendered::default(),
         }
     }
@@ -125,6 +133,10 @@ impl Window {
             self.part_target = target;
         }
         self.rendered = self.rendered.after_part(!self.segments.is_empty());
+        let mut news = false;
+        for segment in closed.iter().chain(&open) {
+            news |= self.date_ranges.read(segment);
+        }
         if !self.target_known
             && let Some(length) = segmenter.segment_length()
         {
@@ -139,6 +151,9 @@ impl Window {
                 self.segments.push_back(Arc::new(segment));
             }
             self.trim();
+        }
+        if news || !self.shared_ranges.is_empty() {
+            self.share_ranges();
         }
         if self.target_known {
             segmenter.promise(Duration::from_secs(self.target_duration));
@@ -162,6 +177,18 @@ impl Window {
         }
     }
 
+    /// Shows the date ranges from where playlists begin.
+    fn share_ranges(&mut self) {
+        let listed = self.segments.len().saturating_sub(self.settings.list_size);
+        if let Some(oldest) = self.segments.get(listed) {
+            self.date_ranges.forget(oldest.wall());
+        }
+        if !self.date_ranges.iter().eq(self.shared_ranges.iter()) {
+            self.shared_ranges = self.date_ranges.iter().cloned().collect();
+            self.rendered = Rendered::default();
+        }
+    }
+
     fn snapshot(&self, open: Option<Segment>, next_sequence: u64) -> Snapshot {
         let sealer = self.sealer.as_ref();
         let may_be_seen = sealer.is_some() || self.settings.key_rotation.is_none();
@@ -182,6 +209,7 @@ impl Window {
             updated: self.updated,
             ended: self.ended,
             withdrawn: false,
+            date_ranges: Arc::clone(&self.shared_ranges),
             rendered: self.rendered.clone(),
         }
     }

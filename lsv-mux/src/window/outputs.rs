@@ -54,7 +54,7 @@ impl Outputs {
     }
 
     /// EXT-X-TARGETDURATION of its playlists.
-    pub(crate) fn target_duration(&self) -> Duration {
+    pub fn target_duration(&self) -> Duration {
         Duration::from_secs(self.window.borrow().target_duration)
     }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use lsv_core::media::TrackName;
 
+use super::DateRange;
 use super::file::{Cache, File, Skip};
 use crate::encrypt::ContentKeys;
 use crate::playlist;
@@ -41,6 +42,8 @@ pub(crate) struct Snapshot {
     pub(crate) updated: SystemTime,
     /// There will be no more.
     pub(crate) ended: bool,
+    /// What playlists tell besides media.
+    pub(crate) date_ranges: Arc<[DateRange]>,
     /// What there was is gone too.
     pub(super) withdrawn: bool,
     pub(super) rendered: Rendered,

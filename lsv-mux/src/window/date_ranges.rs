@@ -1,0 +1,309 @@
+//! What happens in a stream besides its media: breaks and cue points out of script data, as EXT-X-DATERANGE tells them.
+//!
+//! SCTE-35 sections are found wherever a message has one as text. Of other messages only `onCuePoint` is told: text that
+//! comes many times a second is no business of playlists.
+
+use std::collections::VecDeque;
+use std::time::{Duration, SystemTime};
+
+use lsv_core::script::{Message, Value};
+
+use crate::scte35::{Role, Splice};
+use crate::segmenter::{Event, Segment};
+
+/// A stretch of time that playlists tell of (RFC 8216bis §4.4.5.1).
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct DateRange {
+    /// Never comes again.
+    pub(crate) id: String,
+    /// CLASS: the name of the message, where it is not of SCTE-35.
+    pub(crate) class: Option<String>,
+    pub(crate) start: SystemTime,
+    /// END-DATE, once that is told.
+    pub(crate) end: Option<SystemTime>,
+    /// PLANNED-DURATION.
+    pub(crate) planned: Option<Duration>,
+    /// Sections, each at most once for each role.
+    pub(crate) sections: Vec<(Role, Vec<u8>)>,
+    /// Client-defined attributes: names with their `X-`, values that are text or number.
+    pub(crate) attributes: Vec<(String, Value)>,
+    /// It lasts until it is told to end; else it is a moment.
+    is_break: bool,
+    /// The SCTE-35 event that it is about.
+    event: Option<u32>,
+}
+
+/// The date ranges of one stream that playlists still tell.
+#[derive(Debug, Default)]
+pub(super) struct DateRanges {
+    ranges: VecDeque<DateRange>,
+    /// The segment of the newest event that was read, and how many of that segment were.
+    read: (u64, usize),
+}
+
+impl DateRanges {
+    /// Reads the events of `segment` that are new, closed or growing. Says whether there is anything new to tell.
+    pub(super) fn read(&mut self, segment: &Segment) -> bool {
+        let read = match self.read {
+            (sequence, read) if sequence == segment.sequence => read,
+            _ => 0,
+        };
+        let mut news = false;
+        for (index, event) in segment.events.iter().enumerate().skip(read) {
+            news |= self.read_event(segment, event, index);
+        }
+        self.read = (segment.sequence, segment.events.len());
+        while self.ranges.len() > MAX_RANGES {
+            self.ranges.pop_front();
+        }
+        news
+    }
+
+    /// Forgets what was over before `oldest`, where playlists begin.
+    pub(super) fn forget(&mut self, oldest: SystemTime) {
+        self.ranges
+            .retain(|range| range.over().is_none_or(|over| over >= oldest));
+    }
+
+    /// Those there are, oldest first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &DateRange> {
+        self.ranges.iter()
+    }
+
+    fn read_event(&mut self, segment: &Segment, event: &Event, index: usize) -> bool {
+        let Ok(message) = Message::parse(&event.body) else {
+            return false;
+        };
+        let start = segment.run.wall(event.at);
+        let id = format!("{}-{index}", segment.sequence);
+        match message.values.iter().find_map(splice) {
+            Some(splice) => self.splice(splice, id, start),
+            None if message.name == CUE_POINT => {
+                self.ranges.push_back(cue_point(message, id, start));
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// A break begins, or ends, or something else is told. Encoders say things more than once.
+    fn splice(&mut self, splice: Splice, id: String, start: SystemTime) -> bool {
+        let Splice {
+            role,
+            event,
+            duration,
+            section,
+        } = splice;
+        let mut of_event = self.ranges.iter_mut().rev();
+        let known = of_event.find(|range| range.event.is_some() && range.event == event);
+        match (known, role) {
+            (Some(open), Role::Out) if open.is_open() => return false,
+            (Some(open), Role::In) if open.is_open() => {
+                open.end = Some(start.max(open.start));
+                open.sections.push((role, section));
+                return true;
+            }
+            (Some(ended), Role::In) if ended.has(Role::In) => return false,
+            _ => {}
+        }
+        self.ranges.push_back(DateRange {
+            id,
+            class: None,
+            start,
+            end: None,
+            planned: duration,
+            sections: vec![(role, section)],
+            attributes: Vec::new(),
+            is_break: role == Role::Out,
+            event,
+        });
+        true
+    }
+}
+
+impl DateRange {
+    /// When it is over, as far as that is known.
+    fn over(&self) -> Option<SystemTime> {
+        let planned = self
+            .planned
+            .and_then(|planned| self.start.checked_add(planned));
+        let told = self.end.or(planned);
+        told.or_else(|| (!self.is_break).then_some(self.start))
+    }
+
+    fn is_open(&self) -> bool {
+        self.is_break && self.end.is_none()
+    }
+
+    fn has(&self, role: Role) -> bool {
+        self.sections.iter().any(|(known, _)| *known == role)
+    }
+}
+
+/// The first SCTE-35 section in a value.
+fn splice(value: &Value) -> Option<Splice> {
+    match value {
+        Value::Text(text) => Splice::of_text(text),
+        Value::Object(properties) => properties.iter().find_map(|(_, value)| splice(value)),
+        Value::List(values) => values.iter().find_map(splice),
+        _ => None,
+    }
+}
+
+fn cue_point(message: Message, id: String, start: SystemTime) -> DateRange {
+    let mut attributes = Vec::new();
+    for value in &message.values {
+        collect(value, &mut attributes);
+    }
+    DateRange {
+        id,
+        class: Some(message.name),
+        start,
+        end: None,
+        planned: None,
+        sections: Vec::new(),
+        attributes,
+        is_break: false,
+        event: None,
+    }
+}
+
+/// The properties of an object that an attribute can have as its value, those of its `parameters` with them.
+fn collect(value: &Value, attributes: &mut Vec<(String, Value)>) {
+    let Value::Object(properties) = value else {
+        return;
+    };
+    for (name, value) in properties {
+        match value {
+            Value::Text(_) | Value::Number(_) | Value::Boolean(_) => {
+                let Some(name) = attribute_name(name) else {
+                    continue;
+                };
+                let is_new = attributes.iter().all(|(known, _)| *known != name);
+                if is_new && attributes.len() < MAX_ATTRIBUTES {
+                    attributes.push((name, value.clone()));
+                }
+            }
+            Value::Object(_) if name == "parameters" => collect(value, attributes),
+            _ => {}
+        }
+    }
+}
+
+/// `X-` and the name in capital letters, digits and hyphens; `None` where nothing is left of it.
+fn attribute_name(name: &str) -> Option<String> {
+    let known = |byte: u8| match byte.to_ascii_uppercase() {
+        byte @ (b'A'..=b'Z' | b'0'..=b'9') => char::from(byte),
+        _ => '-',
+    };
+    let name: String = name.bytes().take(MAX_NAME_BYTES).map(known).collect();
+    name.contains(|letter| letter != '-')
+        .then(|| format!("X-{name}"))
+}
+
+const CUE_POINT: &str = "onCuePoint";
+
+/// More than any schedule of breaks has at once.
+const MAX_RANGES: usize = 32;
+const MAX_ATTRIBUTES: usize = 16;
+const MAX_NAME_BYTES: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use lsv_core::time::Timestamp;
+
+    use crate::playlist::{hls, low_latency};
+    use crate::segmenter::synthetic::{Rig, Source};
+    use crate::testing::VIDEO;
+    use crate::window::Skip;
+    use bytes::Bytes;
+    use lsv_core::media::{Codec, Kind, MediaFrame, Track};
+    use std::sync::Arc;
+
+    /// A stream of `millis`, with messages at some of its milliseconds.
+    fn told(millis: i64, messages: &[(i64, Bytes)]) -> Rig {
+        let script = Arc::new(Track::new(Kind::Data, Codec::Data));
+        let mut frames = Source::default().frames(millis);
+        for (at, body) in messages {
+            frames.push(MediaFrame::new(
+                &script,
+                Timestamp::from_millis(*at),
+                body.clone(),
+            ));
+        }
+        frames.sort_by_key(|frame| frame.dts);
+        let mut rig = Rig::new();
+        rig.push(&frames);
+        rig
+    }
+
+    /// A message in AMF0: its name, and an object of one text.
+    fn message(name: &str, property: &str, value: &str) -> Bytes {
+        let text = |text: &str| [&(text.len() as u16).to_be_bytes()[..], text.as_bytes()].concat();
+        let object = [&[3][..], &text(property), &[2], &text(value), &[0, 0, 9]].concat();
+        [&[2][..], &text(name), &object].concat().into()
+    }
+
+    fn tags(rig: &Rig) -> Vec<String> {
+        let texts = [
+            hls::render(&rig.snapshot, Skip::Nothing).unwrap(),
+            low_latency::render(&rig.snapshot, VIDEO, Skip::Nothing).unwrap(),
+        ];
+        let [ts, cmaf] = texts.map(|text| {
+            let tags = text
+                .lines()
+                .filter(|line| line.starts_with("#EXT-X-DATERANGE:"));
+            tags.map(str::to_owned).collect::<Vec<_>>()
+        });
+        assert_eq!(ts, cmaf);
+        ts
+    }
+
+    /// The splice_insert that ends event 0x4800008F, in hexadecimal digits.
+    fn end_of_break() -> String {
+        let mut section = vec![
+            0xFC, 0x30, 0x1B, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xF0, 0x0A, 0x05,
+        ];
+        section.extend([0x48, 0, 0, 0x8F, 0, 0x50, 0, 1, 0, 0, 0, 0]);
+        let checksum = crate::ts::crc32(&section);
+        section.extend(checksum.to_be_bytes());
+        let digits = section.iter().map(|byte| format!("{byte:02x}"));
+        format!("0x{}", digits.collect::<String>())
+    }
+
+    #[test]
+    fn a_break_is_told_from_its_beginning_on_and_with_its_end() {
+        let out = "/DAvAAAAAAAA///wFAVIAACPf+/+c2nALv4AUsz1AAAAAAAKAAhDVUVJAAABNWLbowo=";
+        let out = message("onSCTE35", "data", out);
+        let end = message("onSCTE35", "data", &end_of_break());
+        // Said twice, as encoders do.
+        let messages = [(4_100, out.clone()), (4_500, out), (24_000, end)];
+        let begins = "#EXT-X-DATERANGE:ID=\"1002-0\",START-DATE=\"2026-01-01T00:00:04.100Z\"";
+        // The playlist has moved on, and the break has not ended.
+        let of_20_seconds = tags(&told(20_500, &messages));
+        assert_eq!(of_20_seconds.len(), 1, "{of_20_seconds:?}");
+        let planned = format!("{begins},PLANNED-DURATION=60.294,SCTE35-OUT=0xFC302F");
+        assert!(of_20_seconds[0].starts_with(&planned), "{of_20_seconds:?}");
+        let of_28_seconds = tags(&told(28_500, &messages));
+        assert_eq!(of_28_seconds.len(), 1, "{of_28_seconds:?}");
+        let ended = format!(
+            "{begins},END-DATE=\"2026-01-01T00:00:24.000Z\",PLANNED-DURATION=60.294,SCTE35-OUT=0xFC302F"
+        );
+        assert!(of_28_seconds[0].starts_with(&ended), "{of_28_seconds:?}");
+        assert!(
+            of_28_seconds[0].contains(",SCTE35-IN=0xFC301B"),
+            "{of_28_seconds:?}"
+        );
+        assert_eq!(tags(&told(40_500, &messages)), [""; 0]);
+    }
+
+    #[test]
+    fn cue_points_are_told_while_their_time_is_listed() {
+        let cue = message("onCuePoint", "type", "com.\"example\"\n");
+        let text = message("onTextData", "text", "hello");
+        let tag = "#EXT-X-DATERANGE:ID=\"1001-1\",CLASS=\"onCuePoint\",START-DATE=\"2026-01-01T00:00:03.000Z\",X-TYPE=\"com.'example' \"";
+        let messages = [(2_500, text), (3_000, cue)];
+        assert_eq!(tags(&told(9_000, &messages)), [tag]);
+        assert_eq!(tags(&told(20_500, &messages)), [""; 0]);
+    }
+}
