@@ -47,20 +47,43 @@ impl Config {
         if chroma > 3 {
             return Err(InvalidConfig::Field("chroma format"));
         }
+        let mut colour = Colour::new(code_points, samples & 1 == 1);
+        if colour.matrix == IDENTITY && chroma != CHROMA_444 {
+            // RGB without half of its values is none, and players refuse it. FFmpeg 9 says so of any pictures whose encoder
+            // was given RGB.
+            colour.matrix = Colour::UNSPECIFIED.matrix;
+        }
         Ok(Self {
             profile,
             level,
             bit_depth,
             chroma,
-            colour: Colour::new(code_points, samples & 1 == 1),
+            colour,
             size: None,
             record,
         })
     }
 
-    /// The record without version and flags.
-    pub fn bare_record(&self) -> &[u8] {
-        bare(&self.record)
+    /// The record as the box `vpcC` has it, without version and flags.
+    pub fn vpcc(&self) -> [u8; 8] {
+        let samples = self.bit_depth << 4 | self.chroma << 1 | u8::from(self.colour.full_range);
+        let Colour {
+            primaries,
+            transfer,
+            matrix,
+            ..
+        } = self.colour;
+        // Nothing initializes a decoder of VP9.
+        [
+            self.profile,
+            self.level,
+            samples,
+            primaries,
+            transfer,
+            matrix,
+            0,
+            0,
+        ]
     }
 
     /// What is known of the pictures: nothing before their size is.
@@ -142,6 +165,9 @@ fn key_frame_size(frame: &[u8]) -> Option<(u16, u16)> {
     Some((width.try_into().ok()?, height.try_into().ok()?))
 }
 
+/// `MatrixCoefficients` of RGB (ITU-T H.273 table 4).
+const IDENTITY: u8 = 0;
+const CHROMA_444: u8 = 3;
 const FRAME_MARKER: u32 = 2;
 const SYNC_CODE: u32 = 0x49_83_42;
 const SPACE_RGB: u32 = 7;
@@ -174,10 +200,19 @@ mod tests {
             assert_eq!(told.rfc6381(), string);
             assert_eq!(told.brought_by(key), None);
             // With version and flags in front or without.
-            assert_eq!(told.bare_record(), &record[4..]);
-            assert_eq!(config(&record[4..]).bare_record(), &record[4..]);
+            assert_eq!(told.vpcc(), record[4..]);
+            assert_eq!(config(&record[4..]).vpcc(), record[4..]);
             assert_eq!(config(&record[4..]).rfc6381(), string);
         }
+    }
+
+    #[test]
+    fn rgb_without_all_of_its_chroma_is_not_believed() {
+        let config = config(&[0, 10, 0x82, 2, 2, 0, 0, 0]);
+        assert_eq!(config.colour, Colour::UNSPECIFIED);
+        assert_eq!(config.rfc6381(), "vp09.00.10.08");
+        let rgb = Config::parse(Bytes::from_static(&[1, 10, 0x87, 1, 13, 0, 0, 0])).unwrap();
+        assert_eq!(rgb.rfc6381(), "vp09.01.10.08.03.01.13.00.01");
     }
 
     #[test]

@@ -33,9 +33,7 @@ pub(super) fn av01(out: &mut BytesMut, config: &av1::Config) -> Result<(), Error
 pub(super) fn vp09(out: &mut BytesMut, config: &vp9::Config) -> Result<(), Error> {
     let picture = config.picture().ok_or(Error::NoPicture)?;
     visual(out, b"vp09", &picture, |out| {
-        full(out, b"vpcC", (1, 0), |out| {
-            out.put_slice(config.bare_record())
-        });
+        full(out, b"vpcC", (1, 0), |out| out.put_slice(&config.vpcc()));
     });
     Ok(())
 }
