@@ -1,6 +1,7 @@
 //! What can go wrong when a frame or a track meets an output format.
 
 use lsv_core::codec::InvalidConfig;
+use lsv_core::script::InvalidScript;
 
 /// A frame or track that a format cannot carry.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +21,9 @@ pub enum Error {
     /// An access unit of the publisher does not follow its codec's framing.
     #[error("an access unit cannot be split into NAL units: a length points past its end")]
     InvalidAccessUnit,
+    /// Script data that cannot be read.
+    #[error("timed metadata goes on without a message: {0}")]
+    InvalidScript(InvalidScript),
     /// An access unit is larger than the format can say.
     #[error("{format} output carries access units of at most {limit} bytes, got {length}")]
     TooLarge {

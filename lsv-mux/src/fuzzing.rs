@@ -76,13 +76,17 @@ pub fn flv_demux(data: &[u8]) {
     assert_eq!(whole, pieces, "tags depend on how the stream was cut");
 }
 
-/// Hostile frames into MPEG-TS: whole packets with the sync byte in place, nothing where there is an error.
+/// Hostile frames into MPEG-TS: whole packets with the sync byte in place that count on, nothing where there is an error.
 pub fn ts_mux(data: &[u8]) {
-    let tracks = tracks();
+    let mut tracks = tracks();
+    for sound in sounds() {
+        tracks.set(&sound);
+    }
     let mut muxer = ts::Muxer::new();
     let mut out = BytesMut::new();
     for (index, frame) in frames(data, &tracks).into_iter().enumerate() {
         if index % 8 == 0 {
+            muxer.finish_segment(&mut out);
             muxer.start_segment(&tracks, &mut out);
         }
         let before = out.len();
@@ -90,9 +94,19 @@ pub fn ts_mux(data: &[u8]) {
             assert_eq!(out.len(), before, "an error left bytes behind");
         }
     }
+    muxer.finish_segment(&mut out);
     assert_eq!(out.len() % 188, 0, "a packet is not 188 bytes long");
+    let mut counters = [0u8; 0x2000];
     for packet in out.chunks(188) {
-        assert_eq!(packet.first(), Some(&0x47), "a packet lost its sync byte");
+        let [sync, high, low, control, ..] = *packet else {
+            continue;
+        };
+        assert_eq!(sync, 0x47, "a packet lost its sync byte");
+        let pid = usize::from(u16::from_be_bytes([high & 0x1F, low]));
+        if let Some(counter) = counters.get_mut(pid).filter(|_| control & 0x10 != 0) {
+            assert_eq!(control & 0x0F, *counter, "PID {pid} lost count");
+            *counter = (*counter + 1) & 0x0F;
+        }
     }
 }
 
@@ -175,16 +189,17 @@ fn frames(data: &[u8], tracks: &Tracks) -> Vec<MediaFrame> {
 
 fn frame(reader: &mut Reader<'_>, tracks: &Tracks) -> Result<Option<MediaFrame>, Truncated> {
     let flags = reader.u8()?;
-    let track = match flags & 1 {
-        0 => &tracks.video,
-        _ => &tracks.audio,
+    let track = match (flags & 1, usize::from(flags >> 2 & 7)) {
+        (0, 7) => Some(Arc::new(Track::new(Kind::Data, Codec::Data))),
+        (0, _) => tracks.video.clone(),
+        (_, n) => tracks.defaults().chain(&tracks.others).nth(1 + n).cloned(),
     };
     let dts = Timestamp::from_nanos(reader.u64()? as i64);
     let composition = Timestamp::from_nanos(reader.u64()? as i64);
     let length = usize::from(reader.u16()?).min(reader.remaining());
     let payload = Bytes::copy_from_slice(reader.take(length)?);
-    Ok(track.as_ref().map(|track| {
-        let mut frame = MediaFrame::new(track, dts, payload);
+    Ok(track.map(|track| {
+        let mut frame = MediaFrame::new(&track, dts, payload);
         (frame.composition, frame.key) = (composition, flags & 2 != 0);
         frame.epoch = u32::from(flags >> 6);
         frame

@@ -6,6 +6,7 @@
 //! | FLV | Adobe FLV 10.1 annex E | [`flv`] |
 //! | ISO BMFF, AVC file format, CMAF | ISO/IEC 14496-12, 14496-15, 23000-19 | [`mp4`] |
 //! | MPEG-TS | ISO/IEC 13818-1 | [`ts`] |
+//! | ID3 | ID3v2.4, "Timed Metadata for HTTP Live Streaming" | [`id3`] |
 //! | HLS, low-latency HLS | RFC 8216, draft-pantos-hls-rfc8216bis ("RFC 8216bis") | `playlist` |
 //! | DASH | ISO/IEC 23009-1 | `playlist` |
 
@@ -16,6 +17,7 @@ pub mod flv;
 pub mod fuzzing;
 #[cfg(feature = "http")]
 pub mod http;
+pub mod id3;
 pub mod mp4;
 #[cfg(feature = "live")]
 pub mod packager;

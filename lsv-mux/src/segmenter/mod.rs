@@ -181,7 +181,7 @@ impl Segmenter {
         }
         self.run_end = Some(running.end_wall());
         self.closed
-            .push(running.close(None, &self.lengths, &mut self.parts));
+            .push(running.close(None, &self.lengths, &mut self.muxer, &mut self.parts));
         self.next_sequence = running.sequence() + 1;
     }
 
@@ -242,8 +242,12 @@ impl Segmenter {
             Verdict::Drop => {}
             Verdict::Take => running.take(frame, &mut self.muxer, &mut self.parts),
             Verdict::Cut => {
-                self.closed
-                    .push(running.close(Some(frame), &self.lengths, &mut self.parts));
+                self.closed.push(running.close(
+                    Some(frame),
+                    &self.lengths,
+                    &mut self.muxer,
+                    &mut self.parts,
+                ));
                 running.begin(&self.settings, &mut self.muxer);
                 running.take(frame, &mut self.muxer, &mut self.parts);
             }

@@ -84,7 +84,7 @@ impl Open {
 
     /// Puts `frame` into the transport stream, where there is one.
     pub(super) fn push_ts(&mut self, frame: &MediaFrame, muxer: &mut Muxer) {
-        let Some(out) = self.ts.as_mut().filter(|_| frame.is_default) else {
+        let Some(out) = &mut self.ts else {
             return;
         };
         match muxer.ts.push(frame, out) {
@@ -116,8 +116,9 @@ impl Open {
         std::mem::take(&mut self.events)
     }
 
-    pub(super) fn take_ts(&mut self) -> Option<TsSegment> {
+    pub(super) fn take_ts(&mut self, muxer: &mut Muxer) -> Option<TsSegment> {
         let packets = self.ts.as_mut()?;
+        muxer.ts.finish_segment(packets);
         let bytes = Bytes::copy_from_slice(packets);
         packets.clear();
         (std::mem::take(&mut self.ts_frames) > 0).then_some(TsSegment {

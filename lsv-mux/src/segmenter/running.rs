@@ -187,6 +187,7 @@ impl Running {
         &mut self,
         next: Option<&MediaFrame>,
         lengths: &Lengths,
+        muxer: &mut Muxer,
         parts: &mut Parts,
     ) -> Segment {
         let end = next.map_or_else(|| self.end(), |next| self.cut_before(next, lengths));
@@ -210,7 +211,7 @@ impl Running {
             duration: end.since(open.from).max(SHORTEST),
             cmaf: open.cmaf,
             key: None,
-            ts: open.take_ts(),
+            ts: open.take_ts(muxer),
             renditions,
             events: open.take_events(),
         };

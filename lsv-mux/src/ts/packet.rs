@@ -4,10 +4,8 @@ use bytes::{BufMut, BytesMut};
 
 /// The PID of the program map.
 pub(super) const PROGRAM_MAP_PID: u16 = 0x1000;
-/// The PID of the video stream.
-pub(super) const VIDEO_PID: u16 = 0x0100;
-/// The PID of the audio stream.
-pub(super) const AUDIO_PID: u16 = 0x0101;
+/// The PID of the video stream; those of other streams follow.
+pub(super) const FIRST_PID: u16 = 0x0100;
 
 /// The continuity counter of one PID: the value of its next packet with payload.
 #[derive(Debug, Clone, Copy, Default)]
@@ -106,12 +104,22 @@ pub(super) fn write_clock(
     adaptation.write(out, PAYLOAD_SIZE);
 }
 
-/// Appends a program table in one packet of `pid`; tables here have far less than 183 bytes.
+/// Appends a program table as packets of `pid`, the last one filled up (§2.4.4).
 pub(super) fn write_section(out: &mut BytesMut, pid: u16, counter: &mut Counter, section: &[u8]) {
-    write_header(out, pid, true, 0x10 | counter.next());
-    out.put_u8(0);
-    out.put_slice(section);
-    out.put_bytes(0xFF, (PAYLOAD_SIZE - 1).saturating_sub(section.len()));
+    let (mut rest, mut start) = (section, true);
+    while start || !rest.is_empty() {
+        write_header(out, pid, start, 0x10 | counter.next());
+        let mut room = PAYLOAD_SIZE;
+        if start {
+            // The section starts right behind this.
+            out.put_u8(0);
+            room -= 1;
+        }
+        let (content, tail) = rest.split_at(rest.len().min(room));
+        out.put_slice(content);
+        out.put_bytes(0xFF, room - content.len());
+        (rest, start) = (tail, false);
+    }
 }
 
 fn write_header(out: &mut BytesMut, pid: u16, start: bool, control: u8) {

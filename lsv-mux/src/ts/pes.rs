@@ -4,16 +4,51 @@ use bytes::{BufMut, BytesMut};
 use lsv_core::media::MediaFrame;
 use lsv_core::time::Timestamp;
 
-/// `stream_id` of the first video stream.
-pub(super) const VIDEO: u8 = 0xE0;
-/// `stream_id` of the first audio stream.
-pub(super) const AUDIO: u8 = 0xC0;
+/// When something is presented and decoded, in ticks of 90 kHz that never wrap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamps {
+    presentation: i64,
+    decoding: i64,
+}
 
-/// Appends the header of a PES packet that carries `frame` in `length` bytes, 0 for any number (video only).
-pub(super) fn write_header(out: &mut BytesMut, stream_id: u8, length: usize, frame: &MediaFrame) {
-    let pts = ticks(frame.pts(), TIMESTAMP_OFFSET);
-    // A decoding time after the presentation would be illegal. The presentation is what viewers see, so it stays.
-    let dts = ticks(frame.dts.min(frame.pts()), TIMESTAMP_OFFSET);
+impl Stamps {
+    /// Presented when it is decoded.
+    pub(super) fn at(at: Timestamp) -> Self {
+        let presentation = at.to_scale(90_000);
+        Self {
+            presentation,
+            decoding: presentation,
+        }
+    }
+}
+
+/// Keeps the decoding times of a video stream in order, and none behind its presentation.
+#[derive(Debug, Default)]
+pub(super) struct Order {
+    last: Option<(u32, i64)>,
+}
+
+impl Order {
+    /// The times of `frame`. A decoding time after the presentation would be illegal, and so is one that is not after
+    /// the frame before: where an encoder wants both, the picture comes later.
+    pub(super) fn stamps(&mut self, frame: &MediaFrame) -> Stamps {
+        let presentation = frame.pts().to_scale(90_000);
+        let mut decoding = frame.dts.to_scale(90_000).min(presentation);
+        if let Some((_, last)) = self.last.filter(|(epoch, _)| *epoch == frame.epoch) {
+            decoding = decoding.max(last.saturating_add(1));
+        }
+        self.last = Some((frame.epoch, decoding));
+        Stamps {
+            presentation: presentation.max(decoding),
+            decoding,
+        }
+    }
+}
+
+/// Appends the header of a PES packet that carries `length` bytes, 0 for any number (video only).
+pub(super) fn write_header(out: &mut BytesMut, stream_id: u8, length: usize, stamps: Stamps) {
+    let pts = wrapped(stamps.presentation, TIMESTAMP_OFFSET);
+    let dts = wrapped(stamps.decoding, TIMESTAMP_OFFSET);
     let (flags, stamps): (u8, &[(u8, u64)]) = if dts == pts {
         (0x80, &[(0b0010, pts)])
     } else {
@@ -22,7 +57,6 @@ pub(super) fn write_header(out: &mut BytesMut, stream_id: u8, length: usize, fra
     let header_length = stamps.len() * 5;
     let packet_length = match length {
         0 => 0,
-        // Audio frames have at most 8 KiB.
         length => u16::try_from(length + header_length + 3).unwrap_or(0),
     };
     out.put_slice(&[0, 0, 1, stream_id]);
@@ -35,12 +69,12 @@ pub(super) fn write_header(out: &mut BytesMut, stream_id: u8, length: usize, fra
 
 /// `program_clock_reference_base` to go with a frame that is decoded at `dts`.
 pub(super) fn clock(dts: Timestamp) -> u64 {
-    ticks(dts, TIMESTAMP_OFFSET - CLOCK_LEAD)
+    wrapped(dts.to_scale(90_000), TIMESTAMP_OFFSET - CLOCK_LEAD)
 }
 
-/// `at` in 33 bits, `offset` ticks later.
-fn ticks(at: Timestamp, offset: i64) -> u64 {
-    at.to_scale(90_000).wrapping_add(offset) as u64 & MASK_33
+/// `ticks` in 33 bits, `offset` later.
+fn wrapped(ticks: i64, offset: i64) -> u64 {
+    ticks.wrapping_add(offset) as u64 & MASK_33
 }
 
 /// 33 bits in three groups, each followed by a marker bit.

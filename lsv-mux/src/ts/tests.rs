@@ -3,12 +3,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use lsv_core::codec::nal_units;
-use lsv_core::media::Track;
+use lsv_core::media::{Codec, Kind, MediaFrame, Track, Tracks};
+use lsv_core::time::Timestamp;
 use mpeg2ts::pes::{PesPacket, PesPacketReader, ReadPesPacket};
 use mpeg2ts::ts::{ReadTsPacket, TsPacket, TsPacketReader, TsPayload};
 use proptest::prelude::*;
 
 use super::*;
+use crate::fuzzing;
 use crate::testing::{access_unit, audio, frame, other, tracks, video};
 
 const KEY: &[&[u8]] = &[&[0x06, 5, 1], &[0x65, 1, 2, 3]];
@@ -21,6 +23,7 @@ fn muxed(tracks: &Tracks, frames: &[MediaFrame]) -> BytesMut {
     for frame in frames {
         muxer.push(frame, &mut out).unwrap();
     }
+    muxer.finish_segment(&mut out);
     out
 }
 
@@ -49,12 +52,9 @@ fn stream(video: &Arc<Track>, audio: &Arc<Track>) -> Vec<MediaFrame> {
     for n in 0..10 {
         let units = if n == 0 { KEY } else { INTER };
         frames.push(frame(video, n * 40, n == 0, access_unit(units)));
-        frames.push(frame(
-            audio,
-            n * 40 + 3,
-            false,
-            Bytes::from(vec![n as u8; 400]),
-        ));
+        // 1,024 samples at 44.1 kHz, in the milliseconds of RTMP.
+        let sound = Bytes::from(vec![n as u8; 400]);
+        frames.push(frame(audio, 3 + n * 10_240 / 441, false, sound));
     }
     frames
 }
@@ -71,7 +71,8 @@ fn access_units_come_out_as_they_went_in() {
     let (pictures, sounds): (Vec<_>, Vec<_>) = units
         .into_iter()
         .partition(|unit| unit.header.stream_id.is_video());
-    assert_eq!((pictures.len(), sounds.len()), (10, 10));
+    // One frame of sound, then three times as many as are shorter than 90 ms.
+    assert_eq!((pictures.len(), sounds.len()), (10, 4));
     let start = |unit: &[u8]| [&[0, 0, 0, 1], unit].concat();
     let expected = [
         start(&[9, 0xF0]),
@@ -87,8 +88,20 @@ fn access_units_come_out_as_they_went_in() {
     );
     let second = pictures[1].header.pts.unwrap().as_u64();
     assert_eq!(second, 126_000 + 3600);
-    assert_eq!(sounds[3].data[..2], [0xFF, 0xF1]);
-    assert_eq!(sounds[3].data[7..], [3; 400]);
+    let (first, second) = (&sounds[0], &sounds[1]);
+    assert_eq!(first.data[..2], [0xFF, 0xF1]);
+    assert_eq!(first.data[7..], [0; 400]);
+    assert_eq!(second.data.len(), 3 * 407);
+    for (n, unit) in second.data.chunks(407).enumerate() {
+        assert_eq!(unit[7..], [n as u8 + 1; 400]);
+    }
+    // The times are exact, though those of the frames were rounded down.
+    let times = sounds.iter().map(|unit| unit.header.pts.unwrap().as_u64());
+    let samples = [0, 1024, 4 * 1024, 7 * 1024]
+        .map(|n| (132.3f64.trunc() as u64 + n) * 90_000 / 44_100 + 126_000);
+    for (time, expected) in times.zip(samples) {
+        assert!(time.abs_diff(expected) <= 1, "{time} {expected}");
+    }
 }
 
 #[test]
@@ -167,7 +180,8 @@ fn audio_alone_carries_the_clock() {
         .map(|n| frame(&audio, n * 23, n == 0, Bytes::from_static(&[7; 10])))
         .collect();
     let bytes = muxed(&tracks(None, Some(&audio)), &frames);
-    assert_eq!(clocks(&bytes).len(), 5);
+    // One frame, three, and one.
+    assert_eq!(clocks(&bytes).len(), 3);
     assert!(clocks(&bytes).iter().all(|(pid, _)| *pid == 0x101));
 }
 
@@ -254,6 +268,179 @@ fn what_cannot_be_carried_leaves_no_trace() {
     }
 }
 
+#[test]
+fn no_sound_crosses_the_border_of_a_segment() {
+    let audio = audio();
+    let only = tracks(None, Some(&audio));
+    let mut muxer = Muxer::new();
+    let mut segments = Vec::new();
+    for segment in 0..3 {
+        let mut out = BytesMut::new();
+        muxer.start_segment(&only, &mut out);
+        for n in 0..10 {
+            let at = (segment * 10 + n) * 10_240 / 441;
+            let sound = Bytes::from(vec![segment as u8; 50]);
+            muxer
+                .push(&frame(&audio, at, true, sound), &mut out)
+                .unwrap();
+        }
+        muxer.finish_segment(&mut out);
+        muxer.finish_segment(&mut out);
+        segments.push(out);
+    }
+    for (segment, bytes) in segments.iter().enumerate() {
+        let units = pes_packets(bytes);
+        let sound: Vec<u8> = units.into_iter().flat_map(|unit| unit.data).collect();
+        assert_eq!(sound.len(), 10 * 57);
+        assert!(
+            sound
+                .chunks(57)
+                .all(|unit| unit[7..] == [segment as u8; 50])
+        );
+    }
+}
+
+/// A short frame of each codec, whole.
+fn sound_of(track: &Track) -> Bytes {
+    let header: (&[u8], usize) = match &track.codec {
+        Codec::Opus(_) => (&[0xFC, 7, 7], 300),
+        Codec::Ac3(_) => (&[0x0B, 0x77, 0x38, 0x90, 0x0C, 0x40, 0x43, 0xE1], 384),
+        Codec::Eac3(_) => (&[0x0B, 0x77, 0x01, 0x7F, 0x3F, 0x87, 0xC0], 768),
+        Codec::Mp3(_) => (&[0xFF, 0xFB, 0x94, 0x64], 384),
+        _ => (&[1, 2, 3], 100),
+    };
+    let mut frame = header.0.to_vec();
+    frame.resize(header.1, 9);
+    frame.into()
+}
+
+#[test]
+fn each_sound_has_a_pid_and_its_own_form() {
+    let sounds = fuzzing::sounds();
+    let mut tracks = Tracks::default();
+    sounds.iter().for_each(|sound| tracks.set(sound));
+    let mut muxer = Muxer::new();
+    let mut out = BytesMut::new();
+    muxer.start_segment(&tracks, &mut out);
+    let packet = &out[188..];
+    let map_length = usize::from(u16::from_be_bytes([packet[6], packet[7]]) & 0xFFF) + 3;
+    let map = packet[5 + 12..5 + map_length - 4].to_vec();
+    let expected: [&[u8]; 5] = [
+        b"\x0F\xE1\x01\xF0\0",
+        b"\x06\xE1\x02\xF0\x0A\x05\x04Opus\x7F\x02\x80\x02",
+        b"\x81\xE1\x03\xF0\x09\x05\x04AC-3\x6A\x01\0",
+        b"\x87\xE1\x04\xF0\x09\x05\x04EAC3\x7A\x01\0",
+        b"\x03\xE1\x05\xF0\0",
+    ];
+    // FLAC has none.
+    assert_eq!(map, expected.concat(), "{map:x?}");
+    for sound in &sounds {
+        let sent = frame(sound, 0, true, sound_of(sound));
+        let result = muxer.push(&sent, &mut out);
+        assert_eq!(result.is_err(), matches!(sound.codec, Codec::Flac(_)));
+    }
+    muxer.finish_segment(&mut out);
+    let units = pes_packets(&out);
+    let found = |id, bytes: &[u8]| {
+        let alike = units.iter().filter(|unit| unit.data == bytes);
+        alike
+            .filter(|unit| unit.header.stream_id.as_u8() == id)
+            .count()
+    };
+    // Opus has a control header: 300 bytes, as 255 and 45.
+    let opus = [&[0x7F, 0xE0, 255, 45][..], &sound_of(&sounds[1])].concat();
+    assert_eq!(found(0xBD, &opus), 1);
+    for (sound, id) in [(3, 0xBD), (4, 0xBD), (5, 0xC0)] {
+        assert_eq!(found(id, &sound_of(&sounds[sound])), 1);
+    }
+    assert_eq!(units.len(), 5);
+}
+
+#[test]
+fn a_program_configuration_opens_each_segment() {
+    let record = b"\x11\x80\x04\xC4\x04\0\x21\x10\x0DLavc59.37.100\x56\xE5\0";
+    let config = lsv_core::codec::aac::Config::parse(Bytes::from_static(record)).unwrap();
+    let program = config.program.clone().unwrap();
+    let quad = Arc::new(Track::new(Kind::Audio, Codec::Aac(config)));
+    let only = tracks(None, Some(&quad));
+    let mut muxer = Muxer::new();
+    for segment in 0..2 {
+        let mut out = BytesMut::new();
+        muxer.start_segment(&only, &mut out);
+        for n in 0..2 {
+            let at = (segment * 2 + n) * 64 / 3;
+            let sent = frame(&quad, at, true, Bytes::from_static(&[0x21; 20]));
+            muxer.push(&sent, &mut out).unwrap();
+        }
+        muxer.finish_segment(&mut out);
+        let units = pes_packets(&out);
+        assert_eq!(units[0].data[7..], [&program[..], &[0x21; 20]].concat());
+        let length = usize::from(units[0].data[4]) << 3 | usize::from(units[0].data[5] >> 5);
+        assert_eq!(length, 7 + program.len() + 20);
+        assert_eq!(units[1].data[7..], [0x21; 20]);
+    }
+}
+
+#[test]
+fn script_data_for_viewers_is_timed_metadata() {
+    let video = video();
+    let data = Arc::new(Track::new(Kind::Data, Codec::Data));
+    let text = Bytes::from_static(b"\x02\0\x0AonTextData\x02\0\x05hello");
+    let frames = [
+        frame(&video, 0, true, access_unit(KEY)),
+        frame(&data, 10, false, Bytes::from_static(b"\x02\0\x04onFI\x05")),
+        frame(&data, 20, false, text.clone()),
+        frame(&data, 30, false, text),
+    ];
+    let bytes = muxed(&tracks(Some(&video), None), &frames);
+    let maps = packets(&bytes)
+        .into_iter()
+        .filter_map(|packet| match packet.payload {
+            Some(TsPayload::Pmt(map)) => Some((map.program_info.len(), map.es_info.len())),
+            _ => None,
+        });
+    assert_eq!(maps.collect::<Vec<_>>(), [(0, 1), (1, 2)]);
+    let pointer = b"\xF0\x11\x25\x0F\xFF\xFFID3 \xFFID3 \0\x1F\0\x01";
+    let descriptor = b"\x15\xE1\x11\xF0\x0F\x26\x0D\xFF\xFFID3 \xFFID3 \0\x0F";
+    for wanted in [&pointer[..], descriptor] {
+        assert!(bytes.windows(wanted.len()).any(|window| window == wanted));
+    }
+    let tags: Vec<_> = pes_packets(&bytes)
+        .into_iter()
+        .filter(|unit| unit.header.stream_id.as_u8() == 0xBD)
+        .map(|unit| (unit.header.pts.unwrap().as_u64(), unit.data))
+        .collect();
+    assert_eq!(tags.len(), 2);
+    assert_eq!(tags[0].0, 126_000 + 1800);
+    assert!(tags[0].1.starts_with(b"ID3\x04") && tags[0].1.ends_with(b"onTextData\0hello"));
+}
+
+#[test]
+fn decoding_times_rise_whatever_comes() {
+    let video = video();
+    let frames: Vec<_> = [(0, 80), (40, -30), (80, -75), (80, 0), (120, 0)]
+        .into_iter()
+        .map(|(at, composition)| {
+            let mut frame = frame(&video, at, at == 0, access_unit(INTER));
+            frame.composition = Timestamp::from_millis(composition);
+            frame
+        })
+        .collect();
+    let units = pes_packets(&muxed(&tracks(Some(&video), None), &frames));
+    let stamps: Vec<_> = units
+        .iter()
+        .map(|unit| {
+            let pts = unit.header.pts.unwrap().as_u64();
+            (unit.header.dts.map_or(pts, |dts| dts.as_u64()), pts)
+        })
+        .collect();
+    assert!(
+        stamps.windows(2).all(|pair| pair[0].0 < pair[1].0),
+        "{stamps:?}"
+    );
+    assert!(stamps.iter().all(|(dts, pts)| dts <= pts), "{stamps:?}");
+}
+
 proptest! {
     /// Every size lands in whole packets, and an independent reader gives back every byte.
     #[test]
@@ -291,8 +478,10 @@ proptest! {
         hostile.dts = Timestamp::from_nanos(dts);
         hostile.composition = Timestamp::from_nanos(composition);
         let mut out = BytesMut::new();
-        let result = Muxer::new().push(&hostile, &mut out);
+        let mut muxer = Muxer::new();
+        let result = muxer.push(&hostile, &mut out);
         prop_assert!(result.is_ok() || out.is_empty());
+        muxer.finish_segment(&mut out);
         prop_assert_eq!(out.len() % 188, 0);
     }
 }
