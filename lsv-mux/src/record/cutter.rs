@@ -196,9 +196,11 @@ impl Cutter {
         }
     }
 
+    /// Whether there are frames of all tracks that are known, and a kind that is not known need not be waited for.
     fn has_all_expected(&self, held: &Held) -> bool {
         let mut expected = self.expected.iter().filter(|track| self.may_carry(track));
-        self.expected.iter().next().is_some() && expected.all(|track| held.has(track))
+        let has_both = self.expected.video.is_some() && self.expected.audio.is_some();
+        has_both && expected.all(|track| held.has(track))
     }
 
     /// Begins a file with what was held: its tracks are those of which there are frames, the default ones first.
@@ -429,7 +431,7 @@ impl Held {
     }
 }
 
-/// How long a file waits at its start for the tracks that were announced.
+/// How long a file waits at its start for the tracks that were announced, and for sound with pictures.
 const GATHER: Duration = Duration::from_secs(1);
 /// How long key frames are waited for at most, beyond the length of a file. Encoders set to ten seconds exist.
 pub const PATIENCE: Duration = Duration::from_secs(12);

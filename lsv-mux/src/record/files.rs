@@ -1,6 +1,6 @@
 //! MP4 files: they grow in fragments, and get their tables when they are closed.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use lsv_core::ports::{self, ObjectName, Piece};
 
@@ -15,6 +15,8 @@ use crate::mp4::recording::Index;
 pub(super) struct Files {
     output: Output,
     state: State,
+    /// What the name of the last file was made of: no other has the same.
+    last: SystemTime,
 }
 
 #[derive(Debug)]
@@ -31,6 +33,7 @@ impl Files {
         Self {
             output,
             state: State::Idle,
+            last: SystemTime::UNIX_EPOCH,
         }
     }
 
@@ -46,7 +49,11 @@ impl Files {
 
     async fn write(&mut self, item: Spilled) -> ports::Result<()> {
         match item {
-            Spilled::Cut(Cut::Begin(beginning)) => self.state = State::Begun(beginning),
+            Spilled::Cut(Cut::Begin(mut beginning)) => {
+                beginning.wall = beginning.wall.max(self.last + names::STEP);
+                self.last = beginning.wall;
+                self.state = State::Begun(beginning);
+            }
             Spilled::Cut(Cut::Fragment(fragment)) => {
                 if let State::Begun(beginning) = &self.state {
                     self.state = State::Growing(self.begin(beginning).await?);

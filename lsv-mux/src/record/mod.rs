@@ -367,3 +367,6 @@ async fn next(frames: &mut Option<Subscriber<MediaFrame>>) -> Option<Delivery<Me
 
 /// How long the start waits for a store that is out of reach, before it records without a look at what was left.
 const LISTING_PATIENCE: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! Where recordings lie in a store.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use lsv_core::path::ChannelId;
 use lsv_core::ports::{self, Error, ObjectName};
@@ -40,13 +40,13 @@ fn stamp(wall: OffsetDateTime) -> String {
     wall.format(format).unwrap_or_default()
 }
 
+/// Moments that lie so far apart have different names.
+pub(super) const STEP: Duration = Duration::from_millis(1);
 /// The playlist in the folder of a session.
 pub(super) const PLAYLIST: &str = "index.m3u8";
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

@@ -109,6 +109,7 @@ impl Studio {
                     _ => {}
                 }
             }
+            self.packager.announce(&publisher.stream().tracks());
             self.work();
         }
     }

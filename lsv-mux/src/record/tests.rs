@@ -1,0 +1,320 @@
+use std::ops::Range;
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use lsv_core::channel::Moment;
+use lsv_core::events::Happening;
+use lsv_core::hub::Offer;
+use lsv_core::path::ChannelId;
+use lsv_core::ports::{
+    Error, Object, ObjectInfo, ObjectName, ObjectWriter, Page, PageRequest, Piece, Result,
+};
+
+use super::*;
+use crate::segmenter::synthetic::Source;
+
+/// Objects in memory, in a store that can be out of reach.
+#[derive(Debug, Clone, Default)]
+struct Store(Arc<Mutex<Kept>>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    objects: std::collections::BTreeMap<String, Vec<u8>>,
+    away: bool,
+}
+
+impl Store {
+    fn call<T>(&self, call: impl FnOnce(&mut Kept) -> Result<T>) -> Result<T> {
+        let mut kept = self.0.lock().expect("no call panicked");
+        match kept.away {
+            true => Err(Error::unavailable("made to fail")),
+            false => call(&mut kept),
+        }
+    }
+
+    fn set_away(&self, away: bool) {
+        self.0.lock().expect("no call panicked").away = away;
+    }
+
+    fn names(&self) -> Vec<String> {
+        let kept = self.0.lock().expect("no call panicked");
+        kept.objects.keys().cloned().collect()
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        let kept = self.0.lock().expect("no call panicked");
+        kept.objects.get(name).cloned().unwrap_or_default()
+    }
+}
+
+fn info(name: &ObjectName, bytes: &[u8]) -> ObjectInfo {
+    ObjectInfo {
+        name: name.clone(),
+        size: bytes.len() as u64,
+        modified: Moment::EPOCH,
+    }
+}
+
+fn found<'a>(kept: &'a Kept, name: &ObjectName) -> Result<&'a Vec<u8>> {
+    let object = kept.objects.get(name.as_str());
+    object.ok_or_else(|| Error::NotFound(name.to_string()))
+}
+
+fn part(bytes: &[u8], range: &Range<u64>) -> Bytes {
+    Bytes::copy_from_slice(&bytes[range.start as usize..(range.end as usize).min(bytes.len())])
+}
+
+#[async_trait]
+impl ObjectStore for Store {
+    async fn put(&self, name: &ObjectName, bytes: Bytes) -> Result<()> {
+        self.call(|kept| {
+            kept.objects.insert(name.to_string(), bytes.to_vec());
+            Ok(())
+        })
+    }
+
+    async fn put_if_absent(&self, name: &ObjectName, bytes: Bytes) -> Result<()> {
+        self.put(name, bytes).await
+    }
+
+    async fn create(&self, name: &ObjectName) -> Result<Box<dyn ObjectWriter>> {
+        self.call(|kept| match found(kept, name) {
+            Ok(_) => Err(Error::Conflict(name.to_string())),
+            Err(_) => Ok(()),
+        })?;
+        Ok(Box::new(Writer(self.clone(), name.clone())))
+    }
+
+    async fn compose(&self, name: &ObjectName, pieces: &[Piece]) -> Result<ObjectInfo> {
+        self.call(|kept| {
+            let mut bytes = Vec::new();
+            for piece in pieces {
+                match piece {
+                    Piece::Bytes(piece) => bytes.extend_from_slice(piece),
+                    Piece::Of(source, range) => {
+                        bytes.extend_from_slice(&part(found(kept, source)?, range))
+                    }
+                }
+            }
+            let info = info(name, &bytes);
+            kept.objects.insert(name.to_string(), bytes);
+            Ok(info)
+        })
+    }
+
+    async fn get(&self, name: &ObjectName, range: Option<Range<u64>>) -> Result<Object> {
+        self.call(|kept| {
+            let bytes = found(kept, name)?;
+            let range = range.unwrap_or(0..bytes.len() as u64);
+            Ok(Object {
+                info: info(name, bytes),
+                start: range.start,
+                bytes: part(bytes, &range),
+            })
+        })
+    }
+
+    async fn stat(&self, name: &ObjectName) -> Result<ObjectInfo> {
+        self.call(|kept| Ok(info(name, found(kept, name)?)))
+    }
+
+    async fn list(&self, prefix: &str, _: &PageRequest) -> Result<Page<ObjectInfo>> {
+        self.call(|kept| {
+            let below = kept
+                .objects
+                .iter()
+                .filter(|(name, _)| name.starts_with(prefix));
+            let items = below
+                .filter_map(|(name, bytes)| Some(info(&ObjectName::parse(name).ok()?, bytes)))
+                .collect();
+            Ok(Page { items, next: None })
+        })
+    }
+
+    async fn delete(&self, name: &ObjectName) -> Result<()> {
+        self.call(|kept| {
+            let removed = kept.objects.remove(name.as_str());
+            removed
+                .map(drop)
+                .ok_or_else(|| Error::NotFound(name.to_string()))
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Writer(Store, ObjectName);
+
+#[async_trait]
+impl ObjectWriter for Writer {
+    async fn append(&mut self, bytes: Bytes) -> Result<()> {
+        self.0.call(|kept| {
+            let object = kept.objects.entry(self.1.to_string()).or_default();
+            object.extend_from_slice(&bytes);
+            Ok(())
+        })
+    }
+
+    async fn finish(&mut self) -> Result<ObjectInfo> {
+        self.0.stat(&self.1).await
+    }
+
+    async fn abort(&mut self) -> Result<()> {
+        self.0.delete(&self.1).await
+    }
+}
+
+fn offer() -> Offer {
+    let mut offer = Offer::new("test");
+    offer.settings.recording.files = Some(Duration::from_secs(5));
+    offer.settings.recording.on_demand = Some(hub::OnDemand {
+        segment: Duration::from_secs(2),
+        list_size: 0,
+    });
+    offer
+}
+
+/// Lets everybody else do what they can at this moment.
+async fn settle() {
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn push(publisher: &hub::Publisher, frames: &[MediaFrame]) {
+    for frame in frames {
+        publisher.push(frame.clone()).expect("live");
+        tokio::task::yield_now().await;
+    }
+}
+
+fn path() -> StreamPath {
+    StreamPath::source(ChannelId::parse("cam").expect("is an id"))
+}
+
+fn started(store: &Store, config: Config) -> (Hub, Events, Recorders) {
+    let (hub, events) = (Hub::default(), Events::new());
+    let recorders = Recorders::new(Arc::new(store.clone()), events.clone(), config);
+    tokio::spawn(recorders.clone().run(hub.clone()));
+    (hub, events, recorders)
+}
+
+/// A short outage is ridden out without loss; one that the spill does not hold costs whole fragments, and is told.
+#[tokio::test(start_paused = true)]
+async fn an_outage_costs_what_does_not_fit() {
+    let fits = Config::default();
+    let spills = Config {
+        spill_bytes: 60_000,
+        ..Config::default()
+    };
+    for (config, is_lossy) in [(fits, false), (spills, true)] {
+        let store = Store::default();
+        let (hub, events, recorders) = started(&store, config);
+        settle().await;
+        let mut told = events.subscribe();
+        let publisher = hub
+            .publish(&path(), offer(), std::time::Instant::now())
+            .expect("free");
+        let frames = Source::default().frames(30_000);
+        settle().await;
+        push(&publisher, &frames[..300]).await;
+        settle().await;
+        store.set_away(true);
+        push(&publisher, &frames[300..1_500]).await;
+        settle().await;
+        store.set_away(false);
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        push(&publisher, &frames[1_500..]).await;
+        publisher.finish();
+        recorders.settled().await;
+
+        let mut lost = 0;
+        while let Ok(event) = told.try_recv() {
+            if let Happening::RecordingGap { millis, .. } = &event.happened {
+                lost += millis;
+            }
+        }
+        assert_eq!(lost > 0, is_lossy, "{lost} ms");
+        let mut samples = 0;
+        for name in store.names() {
+            assert!(name.starts_with("record/cam/"), "{name}");
+            if name.contains("/mp4/") {
+                let bytes = store.read(&name);
+                let size = bytes.len() as u64;
+                let reader = mp4::Mp4Reader::read_header(std::io::Cursor::new(bytes), size);
+                let reader = reader.expect("a file");
+                assert!(reader.moofs.is_empty(), "{name} has its tables");
+                samples += reader
+                    .tracks()
+                    .values()
+                    .map(mp4::Mp4Track::sample_count)
+                    .sum::<u32>();
+            }
+        }
+        match is_lossy {
+            true => assert!(
+                (600..frames.len()).contains(&(samples as usize)),
+                "{samples}"
+            ),
+            false => assert_eq!(samples as usize, frames.len()),
+        }
+        let playlist = store
+            .names()
+            .into_iter()
+            .find(|name| name.ends_with("index.m3u8"));
+        let text = String::from_utf8(store.read(&playlist.expect("a playlist"))).expect("text");
+        assert!(text.ends_with("#EXT-X-ENDLIST\n"), "{text}");
+        assert_eq!(text.contains("#EXT-X-DISCONTINUITY\n"), is_lossy, "{text}");
+    }
+}
+
+/// What a process left that was killed: a file and a session with a torn fragment each.
+#[tokio::test(start_paused = true)]
+async fn what_was_left_is_made_whole() {
+    let store = Store::default();
+    let (hub, _, recorders) = started(&store, Config::default());
+    let publisher = hub
+        .publish(&path(), offer(), std::time::Instant::now())
+        .expect("free");
+    settle().await;
+    push(&publisher, &Source::default().frames(9_500)).await;
+    settle().await;
+    let mut left = Kept::default();
+    for name in store.names() {
+        let mut bytes = store.read(&name);
+        let grows = store.names().contains(&format!("unfinished/{name}"));
+        if grows && name.ends_with(".mp4") || name.ends_with("segment-4.m4s") {
+            bytes.extend_from_slice(b"\0\0\x01\0moof torn");
+        }
+        left.objects.insert(name, bytes);
+    }
+    assert!(
+        left.objects
+            .keys()
+            .any(|name| name.ends_with("segment-4.m4s")),
+        "{:?}",
+        left.objects.keys()
+    );
+    publisher.finish();
+    recorders.settled().await;
+
+    let again = Store(Arc::new(Mutex::new(left)));
+    started(&again, Config::default());
+    settle().await;
+    let names = again.names();
+    assert!(
+        names.iter().all(|name| !name.starts_with("unfinished")),
+        "{names:?}"
+    );
+    for name in names.iter().filter(|name| name.contains("/mp4/")) {
+        let bytes = again.read(name);
+        let size = bytes.len() as u64;
+        let reader = mp4::Mp4Reader::read_header(std::io::Cursor::new(bytes), size);
+        assert!(reader.expect("a file").moofs.is_empty(), "{name}");
+    }
+    let playlist = names.iter().find(|name| name.ends_with("index.m3u8"));
+    let text = String::from_utf8(again.read(playlist.expect("a playlist"))).expect("text");
+    assert!(text.contains("segment-4.m4s\n#EXT-X-ENDLIST\n"), "{text}");
+    let torn = names.iter().find(|name| name.ends_with("segment-4.m4s"));
+    assert!(!again.read(torn.expect("a segment")).ends_with(b"torn"));
+}
