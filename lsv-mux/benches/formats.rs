@@ -1,15 +1,23 @@
-//! How fast frames become FLV, MPEG-TS and CMAF, in bytes of payload a second, on ten seconds of a stream.
+//! How fast frames become FLV, MPEG-TS and CMAF, in bytes of payload a second, on ten seconds of a stream; what the
+//! segmenter makes of them, in one format and in both; and how many allocations each frame takes.
 
+use std::alloc::System;
 use std::hint::black_box;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use lsv_core::hub::Package;
+use lsv_core::hub::{Package, Settings};
 use lsv_core::media::{Kind, MediaFrame, Track};
 use lsv_core::time::Timestamp;
 use lsv_mux::flv::FlvPackage;
+use lsv_mux::segmenter::{Options, Segmenter};
 use lsv_mux::{fuzzing, mp4, ts};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 const SECONDS: i64 = 10;
 const FRAME_RATE: i64 = 30;
@@ -63,7 +71,28 @@ fn formats(criterion: &mut Criterion) {
         group.bench_function("FLV", |bench| bench.iter(|| flv(black_box(&frames))));
         group.bench_function("MPEG-TS", |bench| bench.iter(|| ts(black_box(&frames))));
         group.bench_function("CMAF", |bench| bench.iter(|| cmaf(black_box(&frames))));
+        for (label, hls, cmaf) in SEGMENTED {
+            group.bench_function(label, |bench| {
+                bench.iter(|| segments(black_box(&frames), hls, cmaf))
+            });
+        }
         group.finish();
+        let per_frame = |work: &dyn Fn()| {
+            let region = Region::new(ALLOCATOR);
+            work();
+            let change = region.change();
+            (change.allocations + change.reallocations) as f64 / frames.len() as f64
+        };
+        println!("{name}, allocations for each frame:");
+        println!("  FLV {:.2}", per_frame(&|| flv(&frames)));
+        println!("  MPEG-TS {:.2}", per_frame(&|| ts(&frames)));
+        println!("  CMAF {:.2}", per_frame(&|| cmaf(&frames)));
+        for (label, hls, cmaf) in SEGMENTED {
+            println!(
+                "  {label} {:.2}",
+                per_frame(&|| segments(&frames, hls, cmaf))
+            );
+        }
     }
 }
 
@@ -111,6 +140,28 @@ fn cmaf(frames: &[MediaFrame]) {
         }
     }
 }
+
+/// Segments of two seconds with parts of 200 ms, as the packager of a live stream has them made.
+fn segments(frames: &[MediaFrame], hls: bool, cmaf: bool) {
+    let mut settings = Settings::default();
+    (settings.hls, settings.cmaf) = (hls, cmaf);
+    let mut segmenter = Segmenter::new(Options::default(), &settings);
+    for frame in frames {
+        if segmenter.push(frame, SystemTime::UNIX_EPOCH) {
+            black_box(segmenter.open());
+            black_box(segmenter.take_closed());
+        }
+    }
+    segmenter.interrupt();
+    black_box(segmenter.take_closed());
+}
+
+/// What is on: MPEG-TS, CMAF.
+const SEGMENTED: [(&str, bool, bool); 3] = [
+    ("segments, MPEG-TS", true, false),
+    ("segments, CMAF", false, true),
+    ("segments, both", true, true),
+];
 
 criterion_group!(benches, formats);
 criterion_main!(benches);

@@ -85,6 +85,22 @@ pub enum Sound {
 }
 
 impl Input {
+    /// How many tracks it has.
+    #[must_use]
+    pub fn tracks(&self) -> usize {
+        usize::from(self.video.is_some()) + self.audio.len()
+    }
+
+    /// The same without the tracks that are not among `kept`, numbered with pictures first.
+    #[must_use]
+    pub fn with_only(&self, kept: &[usize]) -> (Option<Pictures>, Vec<Sound>) {
+        let first = usize::from(self.video.is_some());
+        let sounds = self.audio.iter().enumerate();
+        let sounds = sounds.filter(|(track, _)| kept.contains(&(track + first)));
+        let video = self.video.filter(|_| kept.contains(&0));
+        (video, sounds.map(|(_, sound)| *sound).collect())
+    }
+
     /// Encodes it into an FLV file: with the system's ffmpeg what that can, else with the newest.
     ///
     /// # Panics
@@ -188,6 +204,12 @@ impl VideoCodec {
         }
     }
 
+    /// Whether MPEG-TS carries it.
+    #[must_use]
+    pub fn has_ts(self) -> bool {
+        matches!(self, Self::H264 | Self::Hevc)
+    }
+
     /// What makes ffmpeg give the same bytes for an access unit whatever container it comes from: containers may move
     /// parameter sets and delimiters, and nothing else.
     pub(crate) fn same_everywhere(self) -> &'static str {
@@ -237,6 +259,12 @@ impl Sound {
             // The encoder chooses.
             Self::Flac => None,
         }
+    }
+
+    /// Whether MPEG-TS carries it.
+    #[must_use]
+    pub fn has_ts(self) -> bool {
+        self != Self::Flac
     }
 
     /// As [`VideoCodec::same_everywhere`].

@@ -28,6 +28,16 @@ impl Trace {
     /// # Errors
     /// What ffmpeg complains about.
     pub async fn of(file: &Path, input: &Input) -> Result<Self, String> {
+        let all: Vec<usize> = (0..input.tracks()).collect();
+        Self::of_tracks(file, input, &all).await
+    }
+
+    /// As [`Trace::of`], of a file that carries only those `tracks`, numbered with pictures first.
+    ///
+    /// # Errors
+    /// What ffmpeg complains about, or how many streams there are else.
+    pub async fn of_tracks(file: &Path, input: &Input, tracks: &[usize]) -> Result<Self, String> {
+        let (video, audio) = input.with_only(tracks);
         let hashes = file.with_extension("trace");
         let mut line = vec![
             "-hide_banner",
@@ -42,24 +52,20 @@ impl Trace {
             line.extend(["-allowed_extensions", "ALL", "-extension_picky", "0"]);
         }
         line.extend(["-i", file.to_str().expect("a path in UTF-8")]);
-        let maps: &[&str] = match (input.video, input.audio) {
-            (Some(_), []) => &["-map", "0:v"],
-            (Some(_), _) => &["-map", "0:v?", "-map", "0:a?"],
-            (None, _) => &["-map", "0:a"],
-        };
+        let maps = ["-map", "0:v?", "-map", "0:a?"];
         line.extend(maps);
         line.extend(["-fps_mode", "passthrough", "-enc_time_base", "demux"]);
         line.extend(["-f", "null", "-"]);
         line.extend(maps);
         line.extend(["-c", "copy"]);
         let mut filters = Vec::new();
-        if let Some(pictures) = input.video {
+        if let Some(pictures) = video {
             filters.extend([
                 "-bsf:v".to_owned(),
                 pictures.codec.same_everywhere().to_owned(),
             ]);
         }
-        for (track, sound) in input.audio.iter().enumerate() {
+        for (track, sound) in audio.iter().enumerate() {
             filters.extend([
                 format!("-bsf:a:{track}"),
                 sound.same_everywhere().to_owned(),
@@ -78,30 +84,14 @@ impl Trace {
             ));
         }
         let text = std::fs::read_to_string(&hashes).map_err(|error| error.to_string())?;
-        Ok(Self::read(&text))
-    }
-
-    /// Reads a file that carries a single stream, number `stream` of what `input` describes.
-    ///
-    /// # Errors
-    /// What ffmpeg complains about.
-    pub async fn of_one(file: &Path, input: &Input, stream: usize) -> Result<Vec<Sent>, String> {
-        let mut alone = Input {
-            audio: &[],
-            ..*input
-        };
-        let sounds = usize::from(input.video.is_some());
-        if stream >= sounds {
-            alone.video = None;
-            alone.audio = input
-                .audio
-                .get(stream - sounds..=stream - sounds)
-                .unwrap_or_default();
-        }
-        let mut trace = Self::of(file, &alone).await?;
-        match trace.streams.len() {
-            1 => Ok(trace.streams.remove(0)),
-            count => Err(format!("{}: {count} streams", file.display())),
+        let trace = Self::read(&text);
+        match trace.streams.len() == tracks.len() {
+            true => Ok(trace),
+            false => Err(format!(
+                "{} streams, {} were sent",
+                trace.streams.len(),
+                tracks.len()
+            )),
         }
     }
 

@@ -55,6 +55,38 @@ impl Take {
     }
 }
 
+impl Take {
+    /// Sound ahead of the first picture of `next` is still of this take, as no clock jumps between them.
+    fn adopt_sound(&mut self, next: &mut Self, later: i32) {
+        let Some(key) = next
+            .sent
+            .streams
+            .first()
+            .and_then(|video| video.first())
+            .map(|key| key.dts)
+        else {
+            return;
+        };
+        let sounds = self
+            .sent
+            .streams
+            .iter_mut()
+            .zip(&mut next.sent.streams)
+            .skip(1);
+        for (mine, theirs) in sounds {
+            let early = theirs
+                .iter()
+                .take_while(|packet| packet.dts < key - 0.1)
+                .count();
+            mine.extend(theirs.drain(..early).map(|packet| Sent {
+                dts: packet.dts + f64::from(later),
+                pts: packet.pts + f64::from(later),
+                ..packet
+            }));
+        }
+    }
+}
+
 impl Jump {
     /// Encodes what is needed into `folder` and cuts it into takes.
     pub(crate) async fn script(self, input: &Input, folder: &Path) -> Vec<Take> {
@@ -76,9 +108,10 @@ impl Jump {
                     pictures.size = "128x128";
                 }
                 let other = Clip::encode(&other, &folder.join("other.flv")).await;
-                // Behind the last sound, which ends after the last picture.
-                let end = clip.tags.iter().map(time).max();
-                vec![clip.take(.., 0), other.take(.., end.unwrap_or(0) + 25)]
+                let later = clip.end();
+                let (mut first, mut second) = (clip.take(.., 0), other.take(.., later));
+                first.adopt_sound(&mut second, later);
+                vec![first, second]
             }
         }
     }
@@ -104,6 +137,15 @@ impl Clip {
         let trace = Trace::of(file, input).await.expect("a clip without faults");
         let tags = flv::tags(&bytes);
         Self { tags, trace }
+    }
+
+    /// Where the last stream would go on: sound ends after the pictures, and is to have no gap.
+    fn end(&self) -> i32 {
+        let last = self.trace.streams.last().map_or(&[][..], Vec::as_slice);
+        match last {
+            [.., before, last] => (2.0 * last.dts - before.dts).ceil() as i32,
+            _ => 0,
+        }
     }
 
     /// What lies in `range` of the clip's milliseconds, sent `later` than that.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::{Bytes, BytesMut};
 use futures::FutureExt as _;
 use lsv_core::hub::{Delivery, Hub, Offer, Publisher, Settings, Subscriber};
-use lsv_core::media::{Kind, MediaFrame};
+use lsv_core::media::{Kind, MediaFrame, Tracks};
 use lsv_core::path::{ChannelId, StreamPath};
 use lsv_core::time::Timestamp;
 use lsv_mux::flv::{Demuxer, FlvPackage, Limits};
@@ -109,17 +109,17 @@ impl Studio {
                     _ => {}
                 }
             }
-            self.packager.announce(&publisher.stream().tracks());
-            self.work();
+            self.work(&publisher.stream().tracks());
         }
     }
 
     /// Packages what has come; time goes as the media does.
-    fn work(&mut self) {
+    fn work(&mut self, tracks: &Tracks) {
         while let Some(Some(delivery)) = self.frames.next().now_or_never() {
             let Delivery::Item(frame) = delivery else {
                 panic!("frames were passed over");
             };
+            self.packager.announce(tracks);
             self.now = self.now.max(start() + frame.dts.since(Timestamp::ZERO));
             if self.packager.push(&frame, self.now) {
                 self.look();
@@ -137,7 +137,6 @@ impl Studio {
     }
 
     fn end(mut self) -> Played {
-        self.work();
         self.packager.end(self.now);
         self.look();
         self.played
