@@ -5,14 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use bytes::BytesMut;
 use lsv_core::hub::{Closed, Hub, Offer, OnBusy, Publisher, Settings};
 use lsv_core::media::{Kind, MediaFrame, Track};
 use lsv_core::path::{ChannelId, StreamPath};
 use lsv_core::ports::ChannelStore;
-use lsv_core::tag::{self, Packet};
 use lsv_core::time::Timestamp;
-use lsv_mux::flv::{Demuxer, Limits};
+use lsv_mux::flv;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -33,31 +31,19 @@ impl Clip {
         Self::parse(include_bytes!("../assets/demo.flv"), BUNDLED_LENGTH)
     }
 
-    fn parse(flv: &'static [u8], length: Duration) -> anyhow::Result<Self> {
-        let mut input = BytesMut::from(flv);
-        let mut demuxer = Demuxer::new(Limits::default());
-        let mut parser = tag::Parser::default();
+    fn parse(bytes: &[u8], length: Duration) -> anyhow::Result<Self> {
+        let mut reader = flv::Frames::default();
+        reader.push(bytes);
         let mut frames = Vec::new();
-        while let Some(tag) = demuxer
-            .next(&mut input)
-            .context("the demo clip is damaged")?
-        {
-            let at = Timestamp::from_millis(i64::from(tag.timestamp));
-            let packets = match tag.kind {
-                Kind::Video => parser.video(&tag.body, at),
-                Kind::Audio => parser.audio(&tag.body, at),
-                Kind::Data => continue,
-            };
-            for packet in packets {
-                if let Packet::Frame(frame) = packet? {
-                    frames.push(frame);
-                }
+        while let Some(frame) = reader.next().context("the demo clip is damaged")? {
+            if frame.kind() != Kind::Data {
+                frames.push(frame);
             }
         }
         join_ends(&mut frames, length);
         Ok(Self {
             frames,
-            tracks: parser.tracks().map(Arc::clone).collect(),
+            tracks: reader.tracks().map(Arc::clone).collect(),
             length,
         })
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use lsv_auth::push::{self, PushError};
 
-use crate::channel::{Moment, Signer};
+use crate::channel::{Channel, Moment, Signer};
 use crate::path::Rendition;
 use crate::ports::{self, Access, AccessRequest, Authorizer, ChannelStore, Denied, Grant, Reason};
 
@@ -21,6 +21,27 @@ impl ChannelAuthorizer {
     /// Decides by the records in `store` and credentials that `signer` can verify.
     pub fn new(store: Arc<dyn ChannelStore>, signer: Signer) -> Self {
         Self { store, signer }
+    }
+}
+
+/// Lets anybody play anything and nobody publish: for a router that serves what its own program publishes, behind
+/// whatever else decides who may watch.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Viewers;
+
+#[async_trait]
+impl Authorizer for Viewers {
+    async fn authorize(&self, request: AccessRequest<'_>) -> Result<Grant, Denied> {
+        match request.access {
+            Access::Play => {
+                let channel = Channel::new(request.path.channel.clone(), request.now);
+                Ok(Grant::new(Arc::new(channel), None))
+            }
+            Access::Publish => Err(Denied::new(
+                Reason::NotPublishable,
+                "nobody publishes here but the program itself",
+            )),
+        }
     }
 }
 

@@ -8,12 +8,16 @@ use lsv_core::time::Timestamp;
 use lsv_core::wire::put_u24;
 
 mod demux;
+mod frames;
+mod muxer;
 mod package;
 
 #[cfg(test)]
 mod tests;
 
 pub use demux::{DemuxError, Demuxer, Limits, Reason, Tag};
+pub use frames::{Frames, FramesError};
+pub use muxer::Muxer;
 pub use package::FlvPackage;
 
 /// The file header with the `PreviousTagSize0` that follows it: what a stream opens with, once (§E.2, §E.3).

@@ -168,3 +168,52 @@ proptest! {
         prop_assert_eq!(demux(&bytes, step), demux(&bytes, usize::MAX));
     }
 }
+
+#[test]
+fn what_a_muxer_writes_is_read_back() {
+    let mut out = BytesMut::new();
+    let mut muxer = Muxer::start(&tracks(Some(&video()), None), &mut out);
+    let mut key = frame(&video(), 40, true, Bytes::from_static(b"\0\0\0\x01\x65"));
+    key.composition = Timestamp::from_millis(80);
+    let sound = frame(&audio(), 45, true, Bytes::from_static(b"aac"));
+    let mut aside = sound.clone();
+    aside.is_default = false;
+    for frame in [&key, &sound, &aside, &sound] {
+        muxer.push(frame, &mut out);
+    }
+    let mut frames = Frames::default();
+    let mut read = Vec::new();
+    for byte in &out {
+        frames.push(&[*byte]);
+        read.extend(frames.next().unwrap());
+    }
+    let seen: Vec<_> = read
+        .iter()
+        .map(|frame| (frame.kind(), frame.dts, frame.pts(), frame.key))
+        .collect();
+    let at = Timestamp::from_millis;
+    let sound = (Kind::Audio, at(45), at(45), false);
+    assert_eq!(seen, [(Kind::Video, at(40), at(120), true), sound, sound]);
+    assert_eq!(frames.tracks().count(), 2);
+    assert_eq!(read[0].track, video());
+    // The sequence header of the sound, which the muxer was not told of, is written once.
+    assert_eq!(demux(&out, out.len()).0.len(), 1 + 1 + 3);
+}
+
+#[test]
+fn a_tag_that_cannot_be_taken_is_passed_over() {
+    let mut out = BytesMut::from(&header(true, false)[..]);
+    put_tag(&mut out, Kind::Video, Timestamp::ZERO, |out| {
+        out.put_slice(b"\x17\x01\0\0\0early")
+    });
+    put_tag(&mut out, Kind::Data, Timestamp::ZERO, |out| {
+        out.put_slice(b"text")
+    });
+    let mut frames = Frames::default();
+    frames.push(&out);
+    assert!(matches!(frames.next(), Err(FramesError::Tag(_))));
+    assert_eq!(frames.next().unwrap().unwrap().kind(), Kind::Data);
+    assert!(frames.next().unwrap().is_none());
+    frames.push(b"more, and no FLV");
+    assert!(matches!(frames.next(), Err(FramesError::Stream(_))));
+}
