@@ -285,7 +285,7 @@ fn formats() -> io::Result<()> {
         frame(1, 28_000_000, 0, &[0x21, 0x10, 4]),
     ];
     let jump = frame(2, u64::MAX >> 1, u64::MAX, &key);
-    for target in ["mux_ts", "mux_mp4_fragment"] {
+    for target in ["mux_ts", "mux_mp4_fragment", "mux_mp4_recording"] {
         seed(target, "frames", &[&frames.concat()])?;
         seed(target, "jump", &[&frames[0], &jump, &frames[2]])?;
         seed(

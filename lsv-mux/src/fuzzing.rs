@@ -9,6 +9,7 @@ use lsv_core::media::{Codec, Kind, MediaFrame, Track, Tracks};
 use lsv_core::time::Timestamp;
 use lsv_core::wire::{Reader, Truncated};
 
+use crate::mp4::recording::{Fragment, Fragmenter, Index, Options, Scan};
 use crate::{annexb as annex_b, flv, mp4, ts};
 
 #[cfg(feature = "live")]
@@ -108,6 +109,56 @@ pub fn ts_mux(data: &[u8]) {
             *counter = (*counter + 1) & 0x0F;
         }
     }
+}
+
+/// Hostile frames into a recording: a scan of what was written finds what was remembered of it, and its tables can be
+/// made. The same bytes as a file that is to be scanned: no panic, and nothing found that is not there.
+pub fn mp4_recording(data: &[u8]) {
+    scan_recording(data);
+    let tracks: Vec<_> = tracks().iter().cloned().collect();
+    let Ok(mut fragmenter) = Fragmenter::new(&tracks, Options::default()) else {
+        return;
+    };
+    let mut index = Index::new(fragmenter.header());
+    let mut file = fragmenter.header().init().to_vec();
+    let mut write = |fragment: Option<Fragment>| {
+        if let Some(fragment) = fragment {
+            file.extend_from_slice(fragment.bytes());
+            index.add(&fragment);
+        }
+    };
+    for frame in frames(data, &self::tracks()) {
+        if let Ok(fragment) = fragmenter.push(&frame) {
+            write(fragment);
+        }
+    }
+    write(fragmenter.finish(None));
+    let scanned = scan_recording(&file).map(|index| index.flatten());
+    assert_eq!(scanned, Some(index.flatten()), "a scan finds another file");
+    // With a header that is right, whatever follows.
+    let header = fragmenter.header().init();
+    scan_recording(&[header, data].concat());
+}
+
+fn scan_recording(file: &[u8]) -> Option<Index> {
+    let mut scan = Scan::new(file.len() as u64);
+    while let Some(wanted) = scan.wants() {
+        let wanted = file.get(wanted.start as usize..wanted.end as usize);
+        if scan.push(wanted.unwrap_or_default()).is_err() {
+            return None;
+        }
+    }
+    let index = scan.index()?;
+    assert!(
+        index.length() <= file.len() as u64,
+        "more was found than there is"
+    );
+    let flat = index.flatten();
+    assert!(
+        flat.media.end <= file.len() as u64,
+        "media lies behind the end"
+    );
+    Some(index)
 }
 
 /// Hostile samples into a fragment: every payload is there, and the boxes end where the bytes end.
@@ -217,6 +268,7 @@ mod tests {
             super::flv_demux(&[&[3][..], b"FLV\x01\x05\0\0\0\x09", &data].concat());
             super::ts_mux(&data);
             super::mp4_fragment(&data);
+            super::mp4_recording(&data);
             super::annexb(&data);
         }
     }

@@ -13,9 +13,10 @@ use lsv_core::time::Timestamp;
 use lsv_mux::flv::{Demuxer, Limits};
 use lsv_mux::mp4::recording::{Fragmenter, Index, Options};
 use lsv_tests::{
-    Packets, Picture, Process, Server, Viewer, eventually, ffprobe_seconds, flv, push_file,
-    stream_key, watch_file,
+    Packets, Picture, Process, Server, Signal, Viewer, eventually, ffprobe_seconds, flv, probe,
+    push_file, stream_key, watch_file,
 };
+use reqwest::Method;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -137,6 +138,105 @@ async fn a_killed_process_loses_one_fragment_at_most() {
         known.extend(sessions);
     }
     assert!(known.len() >= 20, "{known:?}");
+}
+
+/// Recording follows the channel's settings while the encoder goes on; a session outlives its encoder's connection; what
+/// was recorded is listed, and served in ranges; an operator's stop makes all of it whole.
+#[tokio::test]
+async fn a_session_from_its_start_to_its_end() {
+    let folder = TempDir::new().unwrap();
+    let clip = folder.path().join("clip.flv");
+    Picture::default().encode(8, &clip).await;
+    let data = folder.path().join("data");
+    let recorded = data.join("objects/record/gate");
+    let mut server = Server::start_in(&data, &["--grace", "10s"]).await;
+    let api = server.api();
+    let key = stream_key(&api.create(&json!({ "id": "gate", "isCMAF": true })).await);
+    let mut encoder = push_file(&clip, &server.rtmp(&key));
+    let viewer = Viewer::open(&server.http("/gate/live.flv")).await;
+    viewer.goes_on(1).await;
+    assert!(files_below(&recorded, "").is_empty());
+
+    let on = json!({ "isVideo": true, "video_time": 5, "isOnDemand": true, "ondemand_time": 2 });
+    let answer = api
+        .send(Method::PATCH, "/videostream/gate", on.to_string())
+        .await;
+    assert!(answer.status.is_success(), "{}", answer.text);
+    let playlist = eventually("two segments are listed", async || {
+        let playlist = files_below(&recorded, "index.m3u8").pop()?;
+        let text = fs::read_to_string(&playlist).unwrap();
+        assert!(text.contains("#EXT-X-PLAYLIST-TYPE:EVENT\n"), "{text}");
+        (text.matches("#EXTINF").count() >= 2).then_some(playlist)
+    })
+    .await;
+    assert!(encoder.runs());
+
+    encoder.signal(Signal::KILL);
+    encoder.ended().await;
+    let mut encoder = push_file(&clip, &server.rtmp(&key));
+    eventually("the session goes on after a discontinuity", async || {
+        let text = fs::read_to_string(&playlist).unwrap();
+        let (_, after) = text.split_once("#EXT-X-DISCONTINUITY\n")?;
+        (after.matches("#EXTINF").count() >= 2).then_some(())
+    })
+    .await;
+    eventually("the first file is whole", async || {
+        let listed = api.read("/videostream/gate/recordings").await.json();
+        let listed = listed.as_array().unwrap().clone();
+        let file = listed.iter().find(|recording| {
+            let name = recording["name"].as_str().unwrap();
+            name.starts_with("mp4/") && recording["length"].as_f64().is_some()
+        });
+        file.cloned()
+    })
+    .await;
+    assert!(server.stop().await.success());
+    encoder.ended().await;
+
+    assert!(files_below(&data.join("objects/unfinished"), "").is_empty());
+    let text = fs::read_to_string(&playlist).unwrap();
+    assert!(
+        text.contains("#EXT-X-PLAYLIST-TYPE:VOD\n") && text.ends_with("#EXT-X-ENDLIST\n"),
+        "{text}"
+    );
+    let mut seconds = 0.0;
+    for file in files_below(&recorded.join("mp4"), ".mp4") {
+        assert!(!is_fragmented(&file), "{file:?}");
+        watch_file(&file).await;
+        seconds += ffprobe_seconds(&file).await;
+    }
+    let listed = listed_seconds(&text);
+    assert!(
+        (listed - seconds).abs() < 0.5,
+        "{seconds} s of files, {listed} s in {text}"
+    );
+
+    let server = Server::start_in(&data, &[]).await;
+    let listing = server.api().read("/gate/vod/").await.json();
+    let urls: Vec<_> = listing["recordings"].as_array().unwrap().clone();
+    assert!(urls.len() >= 2, "{listing}");
+    for recording in urls {
+        let address = server.http(&format!("/gate/vod/{}", recording["url"].as_str().unwrap()));
+        let played = probe(&address).await;
+        assert_eq!(played.len(), 2, "{address}");
+    }
+    let file = files_below(&recorded.join("mp4"), ".mp4").remove(0);
+    let name = file
+        .strip_prefix(&recorded)
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .to_owned();
+    let bytes = fs::read(&file).unwrap();
+    let part = reqwest::Client::new()
+        .get(server.http(&format!("/gate/vod/{name}")))
+        .header("range", "bytes=1000-300999")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(part.status().as_u16(), 206);
+    let end = bytes.len().min(301_000);
+    assert_eq!(part.bytes().await.unwrap(), bytes[1_000..end]);
 }
 
 /// The longest that fragments get.
