@@ -2,6 +2,8 @@
 
 import { library } from './player.js';
 
+/// In seconds; playback settles half a second behind that.
+const DELAY = 1.3;
 const load = () => library('shaka', 'shaka-player.dash-es2021.js');
 
 export async function supported() {
@@ -17,12 +19,21 @@ export function open(video, url, ended) {
   const failed = (error) => ended(`shaka ${error?.code ?? error}`);
   const over = () => ended('the stream ended');
   player.configure({
+    manifest: {
+      // How far behind what the server has got to stay, instead of the manifest's word for players that fetch whole
+      // segments.
+      defaultPresentationDelay: DELAY,
+      dash: {
+        ignoreSuggestedPresentationDelay: true,
+        // The manifest lists the segment that grows, with its end in the future: live is by the clock.
+        autoCorrectDrift: false,
+      },
+    },
     streaming: {
       lowLatencyMode: true,
       rebufferingGoal: 0.2,
       bufferBehind: 30,
-      // How far behind to stay is said by the manifest: suggestedPresentationDelay and ServiceDescription.
-      liveSync: { enabled: true, maxPlaybackRate: 1.1, minPlaybackRate: 0.96 },
+      liveSync: { enabled: true, targetLatency: 0.5, targetLatencyTolerance: 0.4, maxPlaybackRate: 1.1, minPlaybackRate: 0.96 },
     },
   });
   player.addEventListener('error', (event) => {

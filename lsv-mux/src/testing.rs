@@ -58,3 +58,13 @@ pub(crate) const AUDIO: TrackName = TrackName {
     kind: Kind::Audio,
     id: 0,
 };
+
+/// The track of that name.
+pub(crate) fn name(text: &str) -> TrackName {
+    let (kind, number) = match text.strip_prefix("video") {
+        Some(number) => (Kind::Video, number),
+        None => (Kind::Audio, text.strip_prefix("audio").unwrap()),
+    };
+    let id = number.parse().unwrap_or(0);
+    TrackName { kind, id }
+}

@@ -219,7 +219,8 @@ const AUDIO_CODEC: &[u8] = b"\0\x0Caudiocodecid";
 const ANNOUNCED: Duration = Duration::from_secs(5);
 /// How long a second track is waited for where there is no metadata.
 const UNANNOUNCED: Duration = Duration::from_secs(1);
-const ACCEL_BUFFERING: header::HeaderName = header::HeaderName::from_static("x-accel-buffering");
+pub(super) const ACCEL_BUFFERING: header::HeaderName =
+    header::HeaderName::from_static("x-accel-buffering");
 /// A viewer has nothing to say but control frames, which have 125 bytes at most.
 const MAX_INCOMING_BYTES: usize = 4096;
 /// How long a viewer may take to answer a closing handshake.

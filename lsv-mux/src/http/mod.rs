@@ -16,8 +16,10 @@
 //! A stream that is not there is 404, for FLV at once. A file that is about to come is waited for, no longer than
 //! [`Limits::wait`] or [`Limits::first_wait`], then 503 with `Retry-After`. Within the reconnect window of a lost publisher all goes on.
 //!
-//! An FLV viewer who stops reading is let go after [`Limits::stall`]: it counts no more and holds nothing of the stream.
-//! A WebSocket is closed then. A plain response ends with an error, which its server sees only when it asks for more:
+//! A DASH segment that still grows is sent as it grows, each chunk when it is made.
+//!
+//! A viewer of FLV or of such a segment who stops reading is let go after [`Limits::stall`]: it counts no more and holds
+//! nothing of the stream. A WebSocket is closed then. A plain response ends with an error, which its server sees only when it asks for more:
 //! a listener that wants its connection back puts a [`Stall`] into the extensions of each request. Peers that vanish
 //! are the listener's business altogether: `TCP_USER_TIMEOUT` finds them.
 //!
@@ -41,6 +43,7 @@ mod content;
 mod cors;
 mod flv;
 mod grants;
+mod growing;
 mod pages;
 mod patience;
 mod problem;
@@ -131,8 +134,8 @@ pub struct Limits {
     /// The same for the first playlists of a stream. Encoders exist that send a key frame every ten seconds, and the
     /// first segment is as long. 30 s.
     pub first_wait: Duration,
-    /// How long an FLV viewer may take nothing while there is something to take, or a WebSocket viewer may take for
-    /// one batch. Longer than the stalls of a poor network, short enough that those who never read do not gather.
+    /// How long a viewer of FLV, or of a segment that grows, may take nothing while there is something to take, or a
+    /// WebSocket viewer may take for one batch. Longer than the stalls of a poor network, short enough that those who never read do not gather.
     /// 20 s.
     pub stall: Duration,
     /// The longest query that is read: playback tokens and policies have some 1 kB. 8 KiB.

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use lsv_core::channel::Moment;
-use lsv_core::hub::Protocol;
+use lsv_core::hub::{Protocol, Stream};
 use lsv_core::path::StreamPath;
 use lsv_core::ports::{Access, AccessRequest, Denied, Reason};
 use time::OffsetDateTime;
@@ -24,8 +24,8 @@ use super::audience::Audience;
 use super::content::{Content, Gzip};
 use super::grants::Grants;
 use super::problem::Problem;
-use super::{State, cors, flv, pages, recorded};
-use crate::window::{Cache, File, FileError, Outputs, Reload, Skip};
+use super::{State, cors, flv, growing, pages, recorded};
+use crate::window::{Cache, File, FileError, Growing, Opened, Outputs, Reload, Skip};
 
 /// Everything that a request needs.
 pub(super) struct Site {
@@ -141,23 +141,52 @@ impl Site {
     ) -> Result<Response, Problem> {
         let reload = reload(name, parts.uri.query())?;
         let stream = self.state.hub.find(path);
-        let file = match self.find_file(path, name, reload).await {
-            Ok(Ok(file)) => file,
+        let may_grow = growing::suits(&parts.headers);
+        let opened = match self.find_file(path, name, reload, may_grow).await {
+            Ok(Ok(opened)) => opened,
             Ok(Err(FileError::NotFound)) if stream.is_none() => return Err(not_live()),
             Ok(Err(error)) => return Err(missing(error)),
             Err(_) => return Err(Problem::unavailable("it is not there yet", RETRY_AFTER)),
         };
-        let response = self.content(&file, &parts.method, &parts.headers);
-        if let Some(stream) = stream.filter(|_| parts.method == Method::GET && !is_key(name)) {
-            let agent = parts.headers.get(header::USER_AGENT);
-            let agent = agent
-                .and_then(|agent| agent.to_str().ok())
-                .unwrap_or_default();
-            let bytes = content_length(&response);
-            self.audience
-                .note(&stream, protocol(name), (peer, agent), bytes);
+        let note = self.note(stream, name, peer, parts);
+        Ok(match opened {
+            Opened::Whole(file) => {
+                let response = self.content(&file, &parts.method, &parts.headers);
+                note(content_length(&response));
+                response
+            }
+            Opened::Growing(segment) => self.growing(segment, parts, note),
+        })
+    }
+
+    /// Counts a viewer of `stream` by what is sent.
+    fn note(
+        &self,
+        stream: Option<Arc<Stream>>,
+        name: &str,
+        peer: IpAddr,
+        parts: &Parts,
+    ) -> impl Fn(usize) + Send + Sync + 'static {
+        let stream = stream.filter(|_| parts.method == Method::GET && !is_key(name));
+        let (audience, protocol) = (Arc::clone(&self.audience), protocol(name));
+        let agent = parts.headers.get(header::USER_AGENT).cloned();
+        move |bytes| {
+            if let Some(stream) = &stream {
+                let agent = agent.as_ref().and_then(|agent| agent.to_str().ok());
+                let viewer = (peer, agent.unwrap_or_default());
+                audience.note(stream, protocol, viewer, bytes);
+            }
         }
-        Ok(response)
+    }
+
+    fn growing(
+        &self,
+        segment: Growing,
+        parts: &Parts,
+        note: impl Fn(usize) + Send + Sync + 'static,
+    ) -> Response {
+        let cache = self.cache_control(Cache::Immutable);
+        growing::answer(segment, cache, &self.state.limits, parts, note)
     }
 
     /// The file, waited for as long as a request may wait.
@@ -166,7 +195,8 @@ impl Site {
         path: &StreamPath,
         name: &str,
         reload: Reload,
-    ) -> Result<Result<File, FileError>, Elapsed> {
+        may_grow: bool,
+    ) -> Result<Result<Opened, FileError>, Elapsed> {
         let limits = &self.state.limits;
         match timeout(limits.wait, self.outputs(path)).await? {
             Ok(outputs) => {
@@ -175,7 +205,13 @@ impl Site {
                     None if is_manifest(name) => limits.first_wait,
                     None => limits.wait,
                 };
-                timeout(wait.max(limits.wait), outputs.file(name, reload)).await
+                timeout(wait.max(limits.wait), async {
+                    match may_grow {
+                        true => outputs.open(name, reload).await,
+                        false => outputs.file(name, reload).await.map(Opened::Whole),
+                    }
+                })
+                .await
             }
             Err(error) => Ok(Err(error)),
         }

@@ -1,5 +1,7 @@
 //! CMAF chunks: one `moof` with one `traf`, and the `mdat` with its samples (ISO/IEC 23000-19 §7.3.2.3).
 
+use std::time::{Duration, SystemTime};
+
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::TRACK_ID;
@@ -29,6 +31,22 @@ pub fn fragment(sequence: u32, base: u64, samples: &[Sample]) -> Bytes {
         samples,
     };
     let (bytes, _) = of_tracks(sequence, &[track]);
+    bytes
+}
+
+/// The same chunk with a `prft` in front of it (ISO/IEC 14496-12 §8.16.5), which tells players when its first sample was
+/// `produced`: how far behind live they are does not depend on the manifest then.
+pub fn timed_fragment(sequence: u32, base: u64, samples: &[Sample], produced: SystemTime) -> Bytes {
+    let track = TrackSamples {
+        id: TRACK_ID,
+        base,
+        samples,
+    };
+    let composition = samples.first().map_or(0, |sample| sample.composition);
+    let presented = base.saturating_add_signed(i64::from(composition));
+    let mut head = BytesMut::with_capacity(PRFT_SIZE);
+    producer_reference_time(&mut head, produced, presented);
+    let (bytes, _) = behind(&head, sequence, &[track]);
     bytes
 }
 
@@ -75,12 +93,18 @@ impl TrackSamples<'_> {
 /// A fragment with one `traf` for each of `tracks`, their samples track by track in one `mdat`; and where in it the
 /// first of them lies. All payloads together stay below 2 GiB.
 pub(super) fn of_tracks(sequence: u32, tracks: &[TrackSamples<'_>]) -> (Bytes, usize) {
+    behind(&[], sequence, tracks)
+}
+
+/// A fragment behind the boxes in `head`, and where in both together its first sample lies.
+fn behind(head: &[u8], sequence: u32, tracks: &[TrackSamples<'_>]) -> (Bytes, usize) {
     let headers: usize = tracks.iter().map(TrackSamples::header_size).sum();
     let moof_size = MOOF_FIXED_SIZE + headers;
     let payload_size: usize = tracks.iter().map(TrackSamples::payload_size).sum();
     let mdat_header = MdatHeader::of(payload_size);
     let media = moof_size + mdat_header.size();
-    let mut out = BytesMut::with_capacity(media + payload_size);
+    let mut out = BytesMut::with_capacity(head.len() + media + payload_size);
+    out.put_slice(head);
     plain(&mut out, b"moof", |out| {
         full(out, b"mfhd", (0, 0), |out| out.put_u32(sequence));
         let mut data = media;
@@ -89,12 +113,31 @@ pub(super) fn of_tracks(sequence: u32, tracks: &[TrackSamples<'_>]) -> (Bytes, u
             data += track.payload_size();
         }
     });
-    debug_assert_eq!(out.len(), moof_size);
+    debug_assert_eq!(out.len(), head.len() + moof_size);
     mdat_header.write(&mut out);
     for sample in tracks.iter().flat_map(|track| track.samples) {
         out.put_slice(&sample.payload);
     }
-    (out.freeze(), media)
+    (out.freeze(), head.len() + media)
+}
+
+/// `media_time`, in ticks of the track, was produced at `wall` by the clock of UTC.
+fn producer_reference_time(out: &mut BytesMut, wall: SystemTime, media_time: u64) {
+    full(out, b"prft", (1, 0), |out| {
+        out.put_u32(TRACK_ID);
+        out.put_u64(ntp(wall));
+        out.put_u64(media_time);
+    });
+}
+
+/// Seconds since 1900 in 32 bits that wrap around, and their fraction in as many (RFC 5905 §6).
+fn ntp(wall: SystemTime) -> u64 {
+    let since_1970 = wall
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    let since_1900 = since_1970.saturating_add(FROM_1900_TO_1970);
+    let fraction = (u64::from(since_1900.subsec_nanos()) << 32) / 1_000_000_000;
+    (since_1900.as_secs() << 32) | fraction
 }
 
 /// Which fields differ from sample to sample; the others are said once (ISO/IEC 14496-12 §8.8.8).
@@ -223,6 +266,11 @@ impl MdatHeader {
 fn flags_of(key: bool) -> u32 {
     if key { 0x0200_0000 } else { 0x0101_0000 }
 }
+
+const PRFT_SIZE: usize = 12 + 4 + 8 + 8;
+
+/// Seventy years, seventeen of them leap years.
+const FROM_1900_TO_1970: Duration = Duration::from_secs((70 * 365 + 17) * 86_400);
 
 /// `moof` and `mfhd`.
 const MOOF_FIXED_SIZE: usize = 8 + 16;

@@ -15,7 +15,7 @@ pub mod recording;
 #[cfg(test)]
 mod tests;
 
-pub use fragment::{Sample, fragment};
+pub use fragment::{Sample, fragment, timed_fragment};
 pub use init::init;
 
 /// Ticks a second in which `track` counts time: 90,000 for video, the sampling rate for audio.

@@ -235,3 +235,23 @@ proptest! {
         prop_assert_eq!(read_back(&bytes), (sequence, base, samples));
     }
 }
+
+#[test]
+fn a_timed_fragment_says_when_it_was_produced() {
+    let samples = [Sample {
+        duration: 3000,
+        composition: 600,
+        key: true,
+        payload: Bytes::from_static(&[1, 2, 3]),
+    }];
+    // 2026-01-01T00:00:00.25Z is 3,976,214,400.25 s after 1900 began.
+    let produced =
+        std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(1_767_225_600_250);
+    let timed = timed_fragment(7, 90_000, &samples, produced);
+    let mut prft = b"\0\0\0\x20prft\x01\0\0\0\0\0\0\x01".to_vec();
+    prft.extend(3_976_214_400u32.to_be_bytes());
+    prft.extend(0x4000_0000u32.to_be_bytes());
+    prft.extend(90_600u64.to_be_bytes());
+    assert_eq!(&timed[..32], prft);
+    assert_eq!(timed[32..], fragment(7, 90_000, &samples));
+}

@@ -1,26 +1,49 @@
-//! The DASH manifest: live profile, a Period for each run (ISO/IEC 23009-1).
+//! The DASH manifest: live profile, a Period for each run, low latency (ISO/IEC 23009-1; DASH-IF CR-Low-Latency-Live).
+//!
+//! Segments follow key frames, so they are listed one by one, and by time. The one that grows is listed as soon as it
+//! has a part; players fetch it at once (`availabilityTimeOffset`) and get its chunks as they are made. Its length is an
+//! estimate until it is closed.
 
 use std::fmt::Write;
-use std::sync::Arc;
 use std::time::Duration;
 
-use lsv_core::media::TrackName;
-
-use super::measure::{bandwidth, frame_rate};
 use super::{between, date, put};
-use crate::segmenter::{Init, Segment};
+use crate::segmenter::{Run, Segment};
 use crate::window::snapshot::Snapshot;
 
-/// `manifest.mpd`, once there is a segment.
+mod adaptation;
+
+use self::adaptation::{Period, id};
+
+/// `manifest.mpd`, once it is known how long segments get.
 pub(crate) fn render(window: &Snapshot) -> Option<String> {
-    let listed = window.listed_cmaf();
+    let listed = window.listed_dash();
     if listed.iter().all(|segment| segment.renditions.is_empty()) {
         return None;
     }
-    let mut out = String::with_capacity(2048 + listed.len() * 128);
-    put_opening(&mut out, window, listed);
-    for run in listed.chunk_by(|one, other| one.run.number == other.run.number) {
-        put_period(&mut out, window, run);
+    let mut out = String::with_capacity(4096 + listed.len() * 128);
+    put_opening(&mut out, window, &listed);
+    let mut before: Option<&Run> = None;
+    for segments in listed.chunk_by(|one, other| one.run.number == other.run.number) {
+        let Some(run) = segments.first().map(|segment| segment.run.as_ref()) else {
+            continue;
+        };
+        let start = between(window.started, run.start);
+        put!(
+            out,
+            "  <Period id=\"{}\" start=\"{}\">\n",
+            run.number,
+            period(start)
+        );
+        let period = Period {
+            window,
+            run,
+            segments,
+            before,
+        };
+        period.put(&mut out);
+        out.push_str("  </Period>\n");
+        before = Some(run);
     }
     if !window.ended {
         // The player's clock may be wrong, and segments are found by the clock.
@@ -32,18 +55,14 @@ pub(crate) fn render(window: &Snapshot) -> Option<String> {
     Some(out)
 }
 
-fn put_opening(out: &mut String, window: &Snapshot, listed: &[Arc<Segment>]) {
-    let longest = listed
-        .iter()
-        .map(|segment| segment.duration)
-        .max()
-        .unwrap_or(window.target);
-    let depth: Duration = listed.iter().map(|segment| segment.duration).sum();
+fn put_opening(out: &mut String, window: &Snapshot, listed: &[&Segment]) {
+    let lengths = listed.iter().map(|segment| segment.duration);
+    // With the segment that grows, listed or not yet.
+    let expected = (!window.ended).then_some(window.expected);
+    let longest = lengths.chain(expected).max().unwrap_or(window.target);
     out.push_str("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     out.push_str("<MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\"");
-    out.push_str(
-        " profiles=\"urn:mpeg:dash:profile:isoff-live:2011,urn:mpeg:dash:profile:cmaf:2019\"",
-    );
+    put!(out, " profiles=\"{PROFILES}\"");
     match window.ended {
         true => {
             let end = listed
@@ -60,9 +79,11 @@ fn put_opening(out: &mut String, window: &Snapshot, listed: &[Arc<Segment>]) {
             let segment = longest.max(window.target);
             // A whole list of such segments at least: the depth must not wander with each one.
             let list_size = u32::try_from(window.list_size).unwrap_or(u32::MAX);
+            let closed = window.listed_cmaf().iter();
+            let depth = closed.map(|segment| segment.duration).sum();
             let depth = match window.is_shortened() {
                 true => depth,
-                false => depth.max(segment.saturating_mul(list_size)),
+                false => segment.saturating_mul(list_size).max(depth),
             };
             put!(
                 out,
@@ -70,7 +91,8 @@ fn put_opening(out: &mut String, window: &Snapshot, listed: &[Arc<Segment>]) {
                 date(window.started)
             );
             put!(out, " publishTime=\"{}\"", date(window.updated));
-            put!(out, " minimumUpdatePeriod=\"{}\"", period(window.target));
+            let update = window.target.min(UPDATE_PERIOD);
+            put!(out, " minimumUpdatePeriod=\"{}\"", period(update));
             put!(out, " timeShiftBufferDepth=\"{}\"", period(depth));
             let delay = segment.saturating_mul(DELAY_SEGMENTS).min(depth);
             put!(out, " suggestedPresentationDelay=\"{}\"", period(delay));
@@ -78,112 +100,24 @@ fn put_opening(out: &mut String, window: &Snapshot, listed: &[Arc<Segment>]) {
     }
     put!(out, " maxSegmentDuration=\"{}\"", period(longest));
     put!(out, " minBufferTime=\"{}\">\n", period(longest));
+    let leader = listed.last().and_then(|last| last.run.inits.first());
+    if let Some(leader) = leader.filter(|_| !window.ended) {
+        put_service(out, id(leader.track.name()));
+    }
 }
 
-fn put_period(out: &mut String, window: &Snapshot, segments: &[Arc<Segment>]) {
-    let Some(run) = segments.first().map(|segment| &segment.run) else {
-        return;
-    };
-    let start = between(window.started, run.start);
+/// How far behind live a player should stay, by the clock of the adaptation set `leader`, and how fast it may play to
+/// get there.
+fn put_service(out: &mut String, leader: u32) {
+    out.push_str("  <ServiceDescription id=\"0\">\n");
     put!(
         out,
-        "  <Period id=\"{}\" start=\"{}\">\n",
-        run.number,
-        period(start)
+        "    <Latency referenceId=\"{leader}\" target=\"{}\" min=\"{}\" max=\"{}\"/>\n",
+        LATENCY.as_millis(),
+        LATENCY_LEAST.as_millis(),
+        LATENCY_MOST.as_millis()
     );
-    for (id, init) in run.inits.iter().enumerate() {
-        let name = init.track.name();
-        let mut renditions = segments.iter().map(|segment| segment.rendition(name));
-        if renditions.any(|rendition| rendition.is_some()) {
-            put_adaptation_set(out, window, segments, (id, init));
-        }
-    }
-    out.push_str("  </Period>\n");
-}
-
-fn put_adaptation_set(
-    out: &mut String,
-    window: &Snapshot,
-    segments: &[Arc<Segment>],
-    (id, init): (usize, &Init),
-) {
-    let name = init.track.name();
-    let word = TrackName { id: 0, ..name };
-    put!(
-        out,
-        "    <AdaptationSet id=\"{id}\" contentType=\"{word}\" mimeType=\"{word}/mp4\" segmentAlignment=\"true\""
-    );
-    let independent = segments
-        .iter()
-        .filter_map(|segment| segment.rendition(name))
-        .all(|rendition| rendition.independent);
-    out.push_str(if independent {
-        " startWithSAP=\"1\">\n"
-    } else {
-        ">\n"
-    });
-    let rate = bandwidth(window, &[name]).peak;
-    let codecs = init.track.codec.rfc6381();
-    put!(
-        out,
-        "      <Representation id=\"{name}\" codecs=\"{codecs}\" bandwidth=\"{rate}\""
-    );
-    if let Some(picture) = init.track.codec.picture() {
-        let (width, height) = (picture.width, picture.height);
-        put!(out, " width=\"{width}\" height=\"{height}\"");
-        if let Some(rate) = frame_rate(window) {
-            put!(out, " frameRate=\"{}\"", fraction(rate));
-        }
-    }
-    match init.track.codec.sound() {
-        Some(sound) => {
-            put!(out, " audioSamplingRate=\"{}\">\n", sound.sample_rate);
-            out.push_str("        <AudioChannelConfiguration schemeIdUri=\"urn:mpeg:dash:23003:3:audio_channel_configuration:2011\"");
-            put!(out, " value=\"{}\"/>\n", sound.channels);
-        }
-        None => out.push_str(">\n"),
-    }
-    put_template(out, segments, init);
-    out.push_str("      </Representation>\n    </AdaptationSet>\n");
-}
-
-fn put_template(out: &mut String, segments: &[Arc<Segment>], init: &Init) {
-    let name = init.track.name();
-    let present = segments
-        .iter()
-        .filter_map(|segment| Some((segment, segment.rendition(name)?)));
-    let Some(first) = segments.first() else {
-        return;
-    };
-    put!(
-        out,
-        "        <SegmentTemplate timescale=\"{}\"",
-        init.timescale
-    );
-    put!(
-        out,
-        " presentationTimeOffset=\"{}\"",
-        first.run.origin.to_scale(init.timescale).max(0)
-    );
-    put!(
-        out,
-        " initialization=\"cmaf/{name}-init-{}.mp4\"",
-        init.number
-    );
-    // By time, not by number: numbers count on over a segment in which the track is silent, and ffmpeg 5.1 counts the
-    // entries of a timeline from 0 whatever `startNumber` says.
-    put!(out, " media=\"cmaf/{name}-{}-$Time$.m4s\">\n", init.number);
-    out.push_str("          <SegmentTimeline>\n");
-    let mut end = None;
-    for (_, rendition) in present {
-        let (start, duration) = (rendition.first_time(), rendition.duration);
-        match end == Some(start) {
-            true => put!(out, "            <S d=\"{duration}\"/>\n"),
-            false => put!(out, "            <S t=\"{start}\" d=\"{duration}\"/>\n"),
-        }
-        end = Some(start.saturating_add(duration));
-    }
-    out.push_str("          </SegmentTimeline>\n        </SegmentTemplate>\n");
+    out.push_str("    <PlaybackRate min=\"0.96\" max=\"1.1\"/>\n  </ServiceDescription>\n");
 }
 
 /// An XML Schema duration.
@@ -191,18 +125,18 @@ fn period(length: Duration) -> String {
     format!("PT{:.3}S", length.as_secs_f64())
 }
 
-/// A frame rate as DASH has it: whole, or a fraction over 1,001 or 1,000.
-fn fraction(rate: f64) -> String {
-    let whole = rate.round();
-    if (rate - whole).abs() < 0.005 {
-        return format!("{whole}");
-    }
-    let ntsc = (rate * 1.001).round();
-    match (ntsc / 1.001 - rate).abs() < 0.005 {
-        true => format!("{}/1001", ntsc * 1000.0),
-        false => format!("{}/1000", (rate * 1000.0).round()),
-    }
-}
+const PROFILES: &str = "urn:mpeg:dash:profile:isoff-live:2011,urn:mpeg:dash:profile:cmaf:2019,\
+                        http://www.dashif.org/guidelines/low-latency-live-v5";
 
-/// Segments between the live edge and the player: one that plays, and one that is made meanwhile.
+/// For players that fetch whole segments: segments between the live edge and the player, one that plays, and one that is
+/// made meanwhile.
 const DELAY_SEGMENTS: u32 = 2;
+
+/// For players that fetch segments as they grow: room for a look at the manifest, which tells them of the next segment,
+/// and for the jitter of a network.
+const LATENCY: Duration = Duration::from_millis(2500);
+const LATENCY_LEAST: Duration = Duration::from_millis(1500);
+const LATENCY_MOST: Duration = Duration::from_millis(8000);
+
+/// How often a player looks at the manifest at least.
+const UPDATE_PERIOD: Duration = Duration::from_secs(1);

@@ -176,7 +176,7 @@ fn dash() {
     let mpd = dash_mpd_core::parse(&text).unwrap();
     assert_eq!(dash_mpd_core::check_conformity(&mpd), [""; 0]);
     assert_eq!(mpd.mpdtype.as_deref(), Some("dynamic"));
-    assert_eq!(mpd.minimumUpdatePeriod, Some(Duration::from_secs(2)));
+    assert_eq!(mpd.minimumUpdatePeriod, Some(Duration::from_secs(1)));
     assert_eq!(mpd.periods.len(), 1);
     let sets = &mpd.periods[0].adaptations;
     assert_eq!(sets.len(), 2);
@@ -186,12 +186,189 @@ fn dash() {
     let media = template.media.as_deref();
     assert_eq!(media, Some("cmaf/video-1000-$Time$.m4s"));
     let timeline = template.SegmentTimeline.as_ref().unwrap();
-    assert_eq!(timeline.segments.len(), 6);
+    // Six closed ones, and the one that grows.
+    assert_eq!(timeline.segments.len(), 7);
     assert_eq!(
         (timeline.segments[0].t, timeline.segments[0].d),
         (Some(8 * 90_000), 180_000)
     );
     assert!(text.contains("urn:mpeg:dash:utc:http-iso:2014\" value=\"time\""));
+}
+
+#[test]
+fn the_dash_manifest_to_the_letter() {
+    let mut rig = Rig::new();
+    rig.configure(|settings| settings.list_size = 1);
+    rig.push(&Source::default().frames(4_500));
+    assert_eq!(
+        mpd::render(&rig.snapshot).unwrap(),
+        r#"<?xml version="1.0" encoding="UTF-8"?>
+<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" profiles="urn:mpeg:dash:profile:isoff-live:2011,urn:mpeg:dash:profile:cmaf:2019,http://www.dashif.org/guidelines/low-latency-live-v5" type="dynamic" availabilityStartTime="2026-01-01T00:00:00.000Z" publishTime="2026-01-01T00:00:04.226Z" minimumUpdatePeriod="PT1.000S" timeShiftBufferDepth="PT2.100S" suggestedPresentationDelay="PT2.100S" maxSegmentDuration="PT2.100S" minBufferTime="PT2.100S">
+  <ServiceDescription id="0">
+    <Latency referenceId="0" target="2500" min="1500" max="8000"/>
+    <PlaybackRate min="0.96" max="1.1"/>
+  </ServiceDescription>
+  <Period id="0" start="PT0.000S">
+    <AdaptationSet id="0" contentType="video" mimeType="video/mp4" segmentAlignment="true" startWithSAP="1">
+      <ProducerReferenceTime id="0" inband="true" type="encoder" wallClockTime="2026-01-01T00:00:00.000Z" presentationTime="0">
+        <UTCTiming schemeIdUri="urn:mpeg:dash:utc:http-iso:2014" value="time"/>
+      </ProducerReferenceTime>
+      <Role schemeIdUri="urn:mpeg:dash:role:2011" value="main"/>
+      <Representation id="video" codecs="avc1.64001E" bandwidth="60992" width="640" height="360" frameRate="30">
+        <SegmentTemplate timescale="90000" presentationTimeOffset="0" availabilityTimeOffset="1.884" availabilityTimeComplete="false" initialization="cmaf/video-init-1000.mp4" media="cmaf/video-1000-$Time$.m4s">
+          <SegmentTimeline>
+            <S t="180000" d="180000"/>
+            <S d="189000"/>
+          </SegmentTimeline>
+        </SegmentTemplate>
+      </Representation>
+    </AdaptationSet>
+    <AdaptationSet id="1" contentType="audio" mimeType="audio/mp4" segmentAlignment="true" startWithSAP="1">
+      <ProducerReferenceTime id="1" inband="true" type="encoder" wallClockTime="2026-01-01T00:00:00.000Z" presentationTime="0">
+        <UTCTiming schemeIdUri="urn:mpeg:dash:utc:http-iso:2014" value="time"/>
+      </ProducerReferenceTime>
+      <Role schemeIdUri="urn:mpeg:dash:role:2011" value="main"/>
+      <Representation id="audio" codecs="mp4a.40.2" bandwidth="20608" audioSamplingRate="44100">
+        <AudioChannelConfiguration schemeIdUri="urn:mpeg:mpegB:cicp:ChannelConfiguration" value="2"/>
+        <SegmentTemplate timescale="44100" presentationTimeOffset="0" availabilityTimeOffset="1.884" availabilityTimeComplete="false" initialization="cmaf/audio-init-1000.mp4" media="cmaf/audio-1000-$Time$.m4s">
+          <SegmentTimeline>
+            <S t="89088" d="88064"/>
+            <S d="92610"/>
+          </SegmentTimeline>
+        </SegmentTemplate>
+      </Representation>
+    </AdaptationSet>
+  </Period>
+  <UTCTiming schemeIdUri="urn:mpeg:dash:utc:http-iso:2014" value="time"/>
+</MPD>
+"#
+    );
+    rig.end();
+    let text = mpd::render(&rig.snapshot).unwrap();
+    assert!(text.contains(" type=\"static\" mediaPresentationDuration=\"PT4."));
+    for live in [
+        "UTCTiming",
+        "ServiceDescription",
+        "ProducerReferenceTime",
+        "availability",
+        "minimumUpdatePeriod",
+    ] {
+        assert!(!text.contains(live), "{live} in\n{text}");
+    }
+}
+
+#[test]
+fn dash_lists_the_segment_that_grows_once_it_has_a_part() {
+    let mut follower = HashMap::new();
+    let mut texts = 0;
+    Rig::new().push_each(&Source::default().frames(9_000), |window| {
+        let Some(text) = mpd::render(window) else {
+            return;
+        };
+        texts += 1;
+        let mpd = dash_mpd_core::parse(&text).unwrap();
+        for set in &mpd.periods[0].adaptations {
+            let representation = &set.representations[0];
+            let template = representation.SegmentTemplate.as_ref().unwrap();
+            let timeline = &template.SegmentTimeline.as_ref().unwrap().segments;
+            let name = testing::name(representation.id.as_deref().unwrap());
+            let open = window.open_media(name).map(|(_, open)| open.first_time());
+            let mut next = 0;
+            for entry in timeline {
+                let start = entry.t.unwrap_or(next);
+                next = start + entry.d;
+                let known = follower.insert((name, start), entry.d);
+                // What is listed as growing is a little too long rather than too short, and nothing else changes.
+                let fine = known.is_none_or(|known| known >= entry.d);
+                assert!(fine, "{text}");
+                assert_eq!(
+                    open == Some(start),
+                    entry.d > u64::from(template.timescale.unwrap() as u32) * 205 / 100,
+                    "{text}"
+                );
+            }
+            assert!(open.is_none_or(|open| open < next), "{text}");
+        }
+    });
+    assert!(texts > 40);
+}
+
+#[test]
+fn a_growing_segment_is_expected_to_be_like_the_others_but_never_to_hide_the_next() {
+    let frames = |gops: &[u32]| {
+        let mut frames = Vec::new();
+        let mut start = 0;
+        for gop in gops {
+            let source = Source {
+                gop: *gop,
+                start,
+                ..Source::video_only()
+            };
+            start += i64::from(*gop) * 1000 / 30;
+            frames.extend(source.frames(i64::from(*gop) * 1000 / 30));
+        }
+        frames
+    };
+    for (gops, expected) in [
+        (&[60, 60, 60, 60][..], 2.1),
+        (&[300, 300, 300][..], 10.1),
+        // The next may be as short as the shortest, and what follows that ends two seconds later.
+        (&[300, 60, 60, 60][..], 3.9),
+    ] {
+        let mut rig = Rig::new();
+        rig.push(&frames(gops));
+        let seconds = rig.snapshot.expected.as_secs_f64();
+        assert!((seconds - expected).abs() < 0.07, "{seconds} for {gops:?}");
+    }
+}
+
+#[test]
+fn sounds_are_sets_of_their_own() {
+    let mut rig = Rig::new();
+    let source = Source::default();
+    let other = Arc::new(testing::audio().as_ref().clone().with_id(2));
+    let mut frames = source.frames(5_000);
+    let others: Vec<_> = frames
+        .iter()
+        .filter(|frame| frame.kind() == Kind::Audio)
+        .map(|frame| {
+            let mut frame = frame.clone();
+            frame.track = Arc::clone(&other);
+            frame.is_default = false;
+            frame
+        })
+        .collect();
+    frames.extend(others);
+    frames.sort_by_key(|frame| frame.dts);
+    let mut tracks = testing::tracks(source.video.as_ref(), source.audio.as_ref());
+    tracks.others.push(Arc::clone(&other));
+    rig.segmenter.announce(&tracks);
+    rig.push(&frames);
+    let text = mpd::render(&rig.snapshot).unwrap();
+    let mpd = dash_mpd_core::parse(&text).unwrap();
+    let sets = &mpd.periods[0].adaptations;
+    let said: Vec<_> = sets
+        .iter()
+        .map(|set| {
+            (
+                set.id.clone().unwrap(),
+                set.representations[0].id.clone().unwrap(),
+                set.Role[0].value.clone().unwrap(),
+            )
+        })
+        .collect();
+    let said: Vec<_> = said
+        .iter()
+        .map(|(id, name, role)| (id.as_str(), name.as_str(), role.as_str()))
+        .collect();
+    assert_eq!(
+        said,
+        [
+            ("0", "video", "main"),
+            ("1", "audio", "main"),
+            ("5", "audio2", "alternate")
+        ]
+    );
 }
 
 #[test]

@@ -240,7 +240,7 @@ impl Segmenter {
         };
         match running.judge(frame, &self.lengths) {
             Verdict::Drop => {}
-            Verdict::Take => running.take(frame, &mut self.muxer, &mut self.parts),
+            Verdict::Take => running.take(frame, now, &mut self.muxer, &mut self.parts),
             Verdict::Cut => {
                 self.closed.push(running.close(
                     Some(frame),
@@ -249,7 +249,7 @@ impl Segmenter {
                     &mut self.parts,
                 ));
                 running.begin(&self.settings, &mut self.muxer);
-                running.take(frame, &mut self.muxer, &mut self.parts);
+                running.take(frame, now, &mut self.muxer, &mut self.parts);
             }
             Verdict::Restart => {
                 // A track that fell silent is not waited for; one that is there will be seen.

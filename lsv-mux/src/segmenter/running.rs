@@ -147,8 +147,14 @@ impl Running {
         }
     }
 
-    /// Puts `frame` into the open segment.
-    pub(super) fn take(&mut self, frame: &MediaFrame, muxer: &mut Muxer, parts: &mut Parts) {
+    /// Puts `frame`, which arrived at `now`, into the open segment.
+    pub(super) fn take(
+        &mut self,
+        frame: &MediaFrame,
+        now: SystemTime,
+        muxer: &mut Muxer,
+        parts: &mut Parts,
+    ) {
         if frame.kind() == Kind::Data {
             if self.open.push_event(frame) {
                 self.open.push_ts(frame, muxer);
@@ -176,7 +182,7 @@ impl Running {
             lane.seen = true;
             lane.last = Some(frame.dts);
             if let Some(packer) = &mut lane.packer {
-                packer.push(frame, parts);
+                packer.push(frame, now, parts);
             }
         }
         self.open.push_ts(frame, muxer);

@@ -176,6 +176,11 @@ impl Rendition {
         self.duration as f64 / f64::from(self.init.timescale)
     }
 
+    /// It still grows.
+    pub fn is_open(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
     /// Where it starts on the stream's timeline.
     pub fn start(&self) -> Timestamp {
         self.timestamp(self.start)
@@ -223,7 +228,7 @@ impl Rendition {
 /// A partial segment of low-latency HLS (RFC 8216bis §4.4.4.9): one CMAF chunk.
 #[derive(Debug, Clone)]
 pub struct Part {
-    /// `moof` and `mdat`.
+    /// `prft`, `moof` and `mdat`.
     pub bytes: Bytes,
     /// The sum of its samples' durations in ticks.
     pub duration: u64,

@@ -1,7 +1,7 @@
 //! One CMAF track: frames in, parts out, on a timeline without gaps or overlaps.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use lsv_core::media::{Kind, MediaFrame};
@@ -18,8 +18,11 @@ pub(super) struct Packer {
     clock: Clock,
     /// The media sequence number of the open segment.
     sequence: u64,
-    /// Samples of the part that grows, the decoding time of the first and the sum of their durations.
+    /// When the last frame arrived.
+    arrival: SystemTime,
+    /// Samples of the part that grows, the arrival and decoding time of the first and the sum of their durations.
     pending: Vec<Sample>,
+    produced: SystemTime,
     base: i64,
     length: u64,
     rendition: Option<Rendition>,
@@ -33,7 +36,9 @@ impl Packer {
             init: Arc::clone(init),
             clock: Clock::new(&init.track),
             sequence: 0,
+            arrival: SystemTime::UNIX_EPOCH,
             pending: Vec::new(),
+            produced: SystemTime::UNIX_EPOCH,
             base: 0,
             length: 0,
             rendition: None,
@@ -46,24 +51,26 @@ impl Packer {
         self.sequence = sequence;
     }
 
-    /// Takes a frame that opens no segment, or the first one of a segment after [`Packer::close`].
-    pub(super) fn push(&mut self, frame: &MediaFrame, parts: &mut Parts) {
+    /// Takes a frame that opens no segment, or the first one of a segment after [`Packer::close`]. It arrived at `now`.
+    pub(super) fn push(&mut self, frame: &MediaFrame, now: SystemTime, parts: &mut Parts) {
+        let before = std::mem::replace(&mut self.arrival, now);
+        let arrival = if self.clock.holds_back() { before } else { now };
         if let Some(timed) = self.clock.push(frame) {
-            self.add(timed, parts);
+            self.add(timed, arrival, parts);
         }
     }
 
     /// `next` opens the next segment: gives the frame that is held back its duration.
     pub(super) fn settle(&mut self, next: Option<&MediaFrame>, parts: &mut Parts) {
         if let Some(timed) = self.clock.settle(next) {
-            self.add(timed, parts);
+            self.add(timed, self.arrival, parts);
         }
     }
 
     /// A segment ends at `end`, at no frame of this track: a frame that has lasted for long goes with it.
     pub(super) fn expire(&mut self, end: Timestamp, parts: &mut Parts) {
         if let Some(timed) = self.clock.expire(end) {
-            self.add(timed, parts);
+            self.add(timed, self.arrival, parts);
         }
     }
 
@@ -92,7 +99,7 @@ impl Packer {
             .map_or(0, |rendition| rendition.parts.len())
     }
 
-    fn add(&mut self, timed: Timed, parts: &mut Parts) {
+    fn add(&mut self, timed: Timed, arrival: SystemTime, parts: &mut Parts) {
         let Timed { ticks, sample } = timed;
         let duration = u64::from(sample.duration);
         let continuous = ticks == self.base.saturating_add_unsigned(self.length);
@@ -102,6 +109,7 @@ impl Packer {
             self.cut(parts);
         }
         if self.pending.is_empty() {
+            self.produced = arrival;
             self.base = ticks;
             self.length = 0;
         }
@@ -145,10 +153,11 @@ impl Packer {
         let start = self.base.saturating_add(i64::from(first.composition));
         let (base, opens_with_key) = (self.base, first.key);
         let part = Part {
-            bytes: mp4::fragment(
+            bytes: mp4::timed_fragment(
                 self.fragment_number(),
                 u64::try_from(self.base).unwrap_or(0),
                 &self.pending,
+                self.produced,
             ),
             duration: self.length,
             independent: self.pending.iter().any(|sample| sample.key),

@@ -21,6 +21,17 @@ pub(super) enum Lookup {
     Refused(FileError),
 }
 
+impl Lookup {
+    /// The answer, unless it is to be waited for.
+    pub(super) fn answer(self) -> Option<Result<File, FileError>> {
+        match self {
+            Self::Found(file) => Some(Ok(file)),
+            Self::Refused(error) => Some(Err(error)),
+            Self::Wait => None,
+        }
+    }
+}
+
 impl From<Option<File>> for Lookup {
     fn from(file: Option<File>) -> Self {
         file.map_or(Self::Refused(FileError::NotFound), Self::Found)
@@ -192,13 +203,18 @@ impl Snapshot {
         if let Some(segment) = found {
             return self.whole(track, segment.sequence).into();
         }
+        let grows = self
+            .open_media(track)
+            .is_some_and(|(_, open)| of_run(&open) && begins(open));
         // A player at the live edge asks for the segment that grows: FFmpeg would pass over one that is not there.
         let last = self
             .segments
             .last()
             .and_then(|segment| segment.rendition(track))
             .filter(of_run);
-        match last.is_some_and(|last| last.first_time().saturating_add(last.duration) == time) {
+        let follows =
+            last.is_some_and(|last| last.first_time().saturating_add(last.duration) == time);
+        match grows || follows {
             true => Lookup::Wait,
             false => Lookup::Refused(FileError::NotFound),
         }
@@ -232,13 +248,16 @@ impl Snapshot {
 }
 
 fn media(track: TrackName, bytes: Bytes, id: std::fmt::Arguments<'_>) -> File {
-    let content_type = if track.kind == Kind::Video {
-        "video/mp4"
-    } else {
-        "audio/mp4"
-    };
     let etag = format!("\"{track}-{id}\"");
-    File::media(bytes, content_type, etag.into())
+    File::media(bytes, media_type(track), etag.into())
+}
+
+/// For `Content-Type`.
+pub(super) fn media_type(track: TrackName) -> &'static str {
+    match track.kind {
+        Kind::Video => "video/mp4",
+        _ => "audio/mp4",
+    }
 }
 
 /// Target durations that the answer to a blocking reload may be cached for.

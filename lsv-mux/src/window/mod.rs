@@ -12,6 +12,7 @@ use lsv_core::hub::Settings;
 
 mod date_ranges;
 pub mod file;
+mod growing;
 mod lookup;
 pub(crate) mod name;
 mod outputs;
@@ -23,6 +24,7 @@ mod tests;
 
 pub(crate) use date_ranges::DateRange;
 pub use file::{Cache, File, FileError, Reload, Skip};
+pub use growing::{Growing, Opened};
 pub use outputs::Outputs;
 
 use self::date_ranges::DateRanges;
@@ -61,8 +63,12 @@ pub(crate) struct Window {
     /// It is known how long segments get, so playlists may say so.
     target_known: bool,
     part_target: Duration,
+    /// The length that the segment is expected to get that grows.
+    expected: Duration,
     started: Option<SystemTime>,
     updated: SystemTime,
+    /// The segment that grows has so many tracks by now.
+    growing: usize,
     ended: bool,
     date_ranges: DateRanges,
     /// The same, as snapshots share it.
@@ -87,8 +93,10 @@ impl Window {
             target_duration: whole_seconds(settings.segment),
             target_known: false,
             part_target,
+            expected: settings.segment,
             started: None,
             updated: now,
+            growing: 0,
             ended: false,
             date_ranges: DateRanges::default(),
             shared_ranges: Arc::default(),
@@ -158,6 +166,14 @@ impl Window {
         if self.target_known {
             segmenter.promise(Duration::from_secs(self.target_duration));
         }
+        let growing = open.as_ref().map_or(0, |open| open.renditions.len());
+        if std::mem::replace(&mut self.growing, growing) != growing {
+            self.updated = now;
+            self.rendered = self.rendered.after_track();
+        }
+        if let Some(open) = &open {
+            self.expected = self.expect(open, segmenter.segment_length());
+        }
         if self.started.is_none() {
             let oldest = self.segments.front().map(|segment| segment.run.start);
             self.started = oldest.or_else(|| open.as_ref().map(|open| open.run.start));
@@ -205,6 +221,7 @@ impl Window {
             target_duration: self.target_duration,
             target_known: self.target_known,
             part_target: self.part_target,
+            expected: self.expected,
             started: self.started.unwrap_or(self.updated),
             updated: self.updated,
             ended: self.ended,
@@ -212,6 +229,21 @@ impl Window {
             date_ranges: Arc::clone(&self.shared_ranges),
             rendered: self.rendered.clone(),
         }
+    }
+
+    /// How long `open` is going to be: as the others of its run were, or as the distance of key frames foretells.
+    ///
+    /// Rather a little too long, because DASH players that are told a length look for what follows at its end: when the
+    /// segment turns out longer they fetch it twice. But not so long that what follows lies before that end altogether.
+    fn expect(&self, open: &Segment, foretold: Option<Duration>) -> Duration {
+        let of_run = self.segments.iter().rev();
+        let of_run = of_run.take_while(|segment| segment.run.number == open.run.number);
+        let lengths = || of_run.clone().map(|segment| segment.duration);
+        let foretold = foretold.unwrap_or(self.settings.segment);
+        let longest = lengths().max().unwrap_or(foretold);
+        let shortest = lengths().min().unwrap_or(foretold);
+        let follows = self.settings.segment.mul_f64(0.9);
+        longest.min(shortest.saturating_add(follows)) + Duration::from_secs_f64(SEGMENT_JITTER)
     }
 
     /// EXT-X-TARGETDURATION must not change (RFC 8216 §4.3.3.1) and must not be shorter than any segment, rounded.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::lookup::Lookup;
+use super::growing::{Growing, Opened};
 use super::name::Name;
 use super::snapshot::Snapshot;
 use super::{File, FileError, Reload};
@@ -69,13 +69,39 @@ impl Outputs {
     /// [`FileError`] says which answer the viewer should get.
     pub async fn file(&self, name: &str, reload: Reload) -> Result<File, FileError> {
         let name = Name::parse(name).ok_or(FileError::NotFound)?;
+        self.when(|snapshot, _| snapshot.lookup(name, reload).answer())
+            .await
+    }
+
+    /// The same, but of a segment under the name that DASH gives it, such as `cmaf/video-1700000000-180000.m4s`, what is
+    /// there while it grows.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`] says which answer the viewer should get.
+    pub async fn open(&self, name: &str, reload: Reload) -> Result<Opened, FileError> {
+        let name = Name::parse(name).ok_or(FileError::NotFound)?;
+        self.when(|snapshot, window| {
+            // First whether it may be had at all.
+            match snapshot.lookup(name, reload).answer() {
+                Some(answer) => Some(answer.map(Opened::Whole)),
+                None => Growing::find(snapshot, name, window)
+                    .map(|growing| Ok(Opened::Growing(growing))),
+            }
+        })
+        .await
+    }
+
+    /// What `look` sees once it sees something.
+    async fn when<T>(
+        &self,
+        look: impl Fn(&Snapshot, &watch::Receiver<Arc<Snapshot>>) -> Option<Result<T, FileError>>,
+    ) -> Result<T, FileError> {
         let mut window = self.window.subscribe();
         loop {
             let snapshot = Arc::clone(&window.borrow_and_update());
-            match snapshot.lookup(name, reload) {
-                Lookup::Found(file) => return Ok(file),
-                Lookup::Refused(error) => return Err(error),
-                Lookup::Wait => {}
+            if let Some(answer) = look(&snapshot, &window) {
+                return answer;
             }
             drop(snapshot);
             window.changed().await.map_err(|_| FileError::Ended)?;

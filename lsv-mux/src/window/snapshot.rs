@@ -36,9 +36,11 @@ pub(crate) struct Snapshot {
     pub(crate) target_known: bool,
     /// PART-TARGET.
     pub(crate) part_target: Duration,
+    /// The length that the segment is expected to get that grows, or the next one.
+    pub(crate) expected: Duration,
     /// When the stream started.
     pub(crate) started: SystemTime,
-    /// When a segment last was closed.
+    /// When a segment last was closed, or a track of the one that grows began.
     pub(crate) updated: SystemTime,
     /// There will be no more.
     pub(crate) ended: bool,
@@ -93,6 +95,14 @@ impl Rendered {
         }
     }
 
+    /// As it is after a first part of a track in the segment that grows, which DASH lists then.
+    pub(super) fn after_track(&self) -> Self {
+        Self {
+            mpd: Slot::default(),
+            ..self.clone()
+        }
+    }
+
     /// The slots of the playlist of `track`, which must be a track that the stream has: viewers may ask for any.
     fn media_slots(&self, track: TrackName) -> MediaSlots {
         let mut media = self.media.lock().unwrap_or_else(PoisonError::into_inner);
@@ -114,6 +124,16 @@ impl Snapshot {
     /// The last CMAF segments, as many as a playlist lists.
     pub(crate) fn listed_cmaf(&self) -> &[Arc<Segment>] {
         self.listed(|segment| segment.cmaf)
+    }
+
+    /// The CMAF segments of a DASH manifest: the listed ones and the one that grows, once it has a part.
+    pub(crate) fn listed_dash(&self) -> Vec<&Segment> {
+        let closed = self.listed_cmaf().iter().map(AsRef::as_ref);
+        // Before anything is closed, it is to be known at least how long segments get.
+        let open = self.open.iter().filter(|_| self.target_known);
+        closed
+            .chain(open.filter(|open| open.cmaf && !open.renditions.is_empty()))
+            .collect()
     }
 
     /// Segments are too large for a whole list of them to be kept; a list that still fills up does not count.
@@ -219,7 +239,7 @@ impl Snapshot {
     pub(super) fn mpd(&self) -> Option<File> {
         let file = self.rendered.mpd.get_or_init(|| {
             let body = playlist::mpd::render(self)?;
-            Some(File::manifest(body, MPD_TYPE, self.pace()))
+            Some(File::manifest(body, MPD_TYPE, self.quick_pace()))
         });
         file.clone()
     }
@@ -245,6 +265,16 @@ impl Snapshot {
             false => Duration::from_secs(self.target_duration) / 2,
         };
         Cache::Manifest { max_age }
+    }
+
+    /// For low latency: not at all while the stream lives.
+    fn quick_pace(&self) -> Cache {
+        match self.ended {
+            true => self.pace(),
+            false => Cache::Manifest {
+                max_age: Duration::ZERO,
+            },
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use lsv_core::media::MediaFrame;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -222,6 +223,65 @@ async fn dash_waits_for_the_segment_that_grows_and_for_no_other() {
     let file = asked.await.unwrap().unwrap();
     let same = outputs.file("cmaf/video-1002.m4s", Reload::default()).await;
     assert_eq!(file.body, same.unwrap().body);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_growing_segment_is_read_part_by_part() {
+    let (mut rig, outputs, rest) = live(4_500);
+    let name = "cmaf/video-1000-360000.m4s";
+    let Ok(Opened::Growing(mut segment)) = outputs.open(name, Reload::default()).await else {
+        panic!("it does not grow");
+    };
+    assert_eq!(segment.content_type(), "video/mp4");
+    let mut read = Vec::new();
+    // What is there comes at once, the next part not before it is made.
+    for _ in 0..2 {
+        read.extend(segment.next().await.unwrap().unwrap());
+    }
+    let pause = Duration::from_secs(3600);
+    assert!(timeout(pause, segment.next()).await.is_err());
+    for frame in rest {
+        rig.push(&[frame]);
+        outputs.publish(rig.snapshot.clone());
+        if rig.snapshot.next_sequence > 1002 {
+            break;
+        }
+        if let Some(part) = segment.next().now_or_never() {
+            read.extend(part.unwrap().unwrap());
+        }
+    }
+    while let Some(part) = segment.next().await.unwrap() {
+        read.extend(part);
+    }
+    let whole = outputs.file("cmaf/video-1002.m4s", Reload::default());
+    assert_eq!(read, whole.await.unwrap().body);
+    // Under the same name it is a whole file from then on.
+    let again = outputs.open(name, Reload::default()).await;
+    assert!(matches!(again, Ok(Opened::Whole(file)) if file.body == read));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_growing_segment_ends_with_its_stream_and_fails_when_it_is_lost() {
+    for lost in [false, true] {
+        let (mut rig, outputs, _) = live(4_500);
+        let name = "cmaf/audio-1000-177152.m4s";
+        let Ok(Opened::Growing(mut segment)) = outputs.open(name, Reload::default()).await else {
+            panic!("it does not grow");
+        };
+        rig.end();
+        outputs.publish(rig.snapshot.clone());
+        if lost {
+            outputs.withdraw();
+            assert_eq!(segment.next().await, Err(FileError::NotFound));
+            continue;
+        }
+        let mut read = Vec::new();
+        while let Some(part) = segment.next().await.unwrap() {
+            read.extend(part);
+        }
+        let whole = outputs.file("cmaf/audio-1002.m4s", Reload::default());
+        assert_eq!(read, whole.await.unwrap().body);
+    }
 }
 
 #[tokio::test(start_paused = true)]

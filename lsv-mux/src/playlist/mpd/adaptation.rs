@@ -1,0 +1,239 @@
+//! The tracks of a period: an adaptation set of one representation each.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use lsv_core::media::{Codec, Kind, TrackName};
+
+use super::super::measure::{bandwidth, frame_rate};
+use super::super::{date, put};
+use crate::segmenter::{Init, Rendition, Run, Segment};
+use crate::window::snapshot::Snapshot;
+
+/// A stretch without discontinuity.
+pub(super) struct Period<'a> {
+    pub(super) window: &'a Snapshot,
+    pub(super) run: &'a Run,
+    /// Those that are listed of the run.
+    pub(super) segments: &'a [&'a Segment],
+    /// The run of the period before it.
+    pub(super) before: Option<&'a Run>,
+}
+
+impl Period<'_> {
+    /// Writes the adaptation sets.
+    pub(super) fn put(&self, out: &mut String) {
+        for init in &self.run.inits {
+            let name = init.track.name();
+            if self.renditions(name).next().is_some() {
+                self.put_set(out, init);
+            }
+        }
+    }
+
+    fn put_set(&self, out: &mut String, init: &Init) {
+        let name = init.track.name();
+        let (id, word) = (id(name), TrackName { id: 0, ..name });
+        put!(
+            out,
+            "    <AdaptationSet id=\"{id}\" contentType=\"{word}\" mimeType=\"{word}/mp4\" segmentAlignment=\"true\""
+        );
+        let independent = self.renditions(name).all(|rendition| rendition.independent);
+        out.push_str(match independent {
+            true => " startWithSAP=\"1\">\n",
+            false => ">\n",
+        });
+        self.put_descriptors(out, init);
+        let rate = bandwidth(self.window, &[name]).peak;
+        let codecs = init.track.codec.rfc6381();
+        put!(
+            out,
+            "      <Representation id=\"{name}\" codecs=\"{codecs}\" bandwidth=\"{rate}\""
+        );
+        if let Some(picture) = init.track.codec.picture() {
+            let (width, height) = (picture.width, picture.height);
+            put!(out, " width=\"{width}\" height=\"{height}\"");
+            if let Some(rate) = frame_rate(self.window) {
+                put!(out, " frameRate=\"{}\"", fraction(rate));
+            }
+        }
+        match init.track.codec.sound() {
+            Some(sound) => {
+                put!(out, " audioSamplingRate=\"{}\">\n", sound.sample_rate);
+                put_channels(out, &init.track.codec, sound.channels);
+            }
+            None => out.push_str(">\n"),
+        }
+        self.put_template(out, init);
+        out.push_str("      </Representation>\n    </AdaptationSet>\n");
+    }
+
+    /// What is said of a set beside its representation.
+    fn put_descriptors(&self, out: &mut String, init: &Init) {
+        let name = init.track.name();
+        let before = self
+            .before
+            .filter(|before| before.init(name).map(|init| init.number) == Some(init.number));
+        if let Some(before) = before {
+            // The same header: a player need not set up its decoder again.
+            put!(
+                out,
+                "      <SupplementalProperty schemeIdUri=\"urn:mpeg:dash:period-connectivity:2015\" value=\"{}\"/>\n",
+                before.number
+            );
+        }
+        if !self.window.ended {
+            put!(
+                out,
+                "      <ProducerReferenceTime id=\"{}\" inband=\"true\" type=\"encoder\" wallClockTime=\"{}\" presentationTime=\"{}\">\n",
+                id(name),
+                date(self.run.start),
+                self.offset(init)
+            );
+            out.push_str("        <UTCTiming schemeIdUri=\"urn:mpeg:dash:utc:http-iso:2014\" value=\"time\"/>\n      </ProducerReferenceTime>\n");
+        }
+        let mut others = self.run.inits.iter().map(|init| init.track.name());
+        let is_first = others.find(|other| other.kind == name.kind) == Some(name);
+        let role = if is_first { "main" } else { "alternate" };
+        put!(
+            out,
+            "      <Role schemeIdUri=\"urn:mpeg:dash:role:2011\" value=\"{role}\"/>\n"
+        );
+    }
+
+    fn put_template(&self, out: &mut String, init: &Init) {
+        let name = init.track.name();
+        put!(
+            out,
+            "        <SegmentTemplate timescale=\"{}\" presentationTimeOffset=\"{}\"",
+            init.timescale,
+            self.offset(init)
+        );
+        if !self.window.ended {
+            // A segment may be asked for when its first chunk is there.
+            let early = self.window.expected.saturating_sub(self.window.part_target);
+            put!(
+                out,
+                " availabilityTimeOffset=\"{:.3}\" availabilityTimeComplete=\"false\"",
+                early.as_secs_f64()
+            );
+        }
+        put!(
+            out,
+            " initialization=\"cmaf/{name}-init-{}.mp4\"",
+            init.number
+        );
+        // By time, not by number: numbers count on over a segment in which the track is silent, and ffmpeg 5.1 counts the
+        // entries of a timeline from 0 whatever `startNumber` says.
+        put!(out, " media=\"cmaf/{name}-{}-$Time$.m4s\">\n", init.number);
+        out.push_str("          <SegmentTimeline>\n");
+        let mut end = None;
+        for (index, segment) in self.segments.iter().enumerate() {
+            let Some(rendition) = segment.rendition(name) else {
+                continue;
+            };
+            let (start, duration) = (rendition.first_time(), self.duration(rendition, index));
+            match end == Some(start) {
+                true => put!(out, "            <S d=\"{duration}\"/>\n"),
+                false => put!(out, "            <S t=\"{start}\" d=\"{duration}\"/>\n"),
+            }
+            end = Some(start.saturating_add(duration));
+        }
+        out.push_str("          </SegmentTimeline>\n        </SegmentTemplate>\n");
+    }
+
+    /// How long the segment at `index` plays for, in ticks.
+    fn duration(&self, rendition: &Rendition, index: usize) -> u64 {
+        if rendition.is_open() {
+            let expected = ticks(self.window.expected, rendition.init.timescale);
+            return rendition.duration.max(expected);
+        }
+        // Samples have their durations in the order of decoding, the timeline is one of presentation: the first of two
+        // segments may end a little before or after the second begins.
+        let next = self.segments.get(index + 1);
+        let next = next.and_then(|next| next.rendition(rendition.init.track.name()));
+        let to_next = next.and_then(|next| next.first_time().checked_sub(rendition.first_time()));
+        let near = ticks(REORDERING, rendition.init.timescale);
+        to_next
+            .filter(|to_next| *to_next > 0 && to_next.abs_diff(rendition.duration) <= near)
+            .unwrap_or(rendition.duration)
+    }
+
+    /// The time in the track at which the period begins, in ticks.
+    fn offset(&self, init: &Init) -> i64 {
+        self.run.origin.to_scale(init.timescale).max(0)
+    }
+
+    fn renditions(&self, name: TrackName) -> impl Iterator<Item = &Rendition> {
+        self.segments
+            .iter()
+            .filter_map(move |segment| segment.rendition(name))
+    }
+}
+
+/// The number of a track's adaptation set, the same in every period.
+pub(super) fn id(name: TrackName) -> u32 {
+    2 * u32::from(name.id) + u32::from(name.kind == Kind::Audio)
+}
+
+fn put_channels(out: &mut String, codec: &Codec, channels: u8) {
+    let codec = codec.rfc6381();
+    let (scheme, value) = match codec.starts_with("ac-3") || codec.starts_with("ec-3") {
+        true => (DOLBY, format!("{:04X}", speakers(channels))),
+        false => (CICP, layout(channels).to_string()),
+    };
+    put!(
+        out,
+        "        <AudioChannelConfiguration schemeIdUri=\"{scheme}\" value=\"{value}\"/>\n"
+    );
+}
+
+/// The usual layout of so many channels by its number in ISO/IEC 23091-3 table 5.
+fn layout(channels: u8) -> u8 {
+    match channels {
+        7 => 11,
+        8 => 12,
+        24 => 13,
+        1..=6 => channels,
+        _ => 0,
+    }
+}
+
+/// The usual speakers of so many channels as bits, left first (ETSI TS 102 366 table E.1.4).
+fn speakers(channels: u8) -> u16 {
+    match channels {
+        1 => 0x4000,
+        2 => 0xA000,
+        3 => 0xE000,
+        4 => 0xB800,
+        5 => 0xF800,
+        6 => 0xF801,
+        7 => 0xF901,
+        8 => 0xFA01,
+        _ => 0,
+    }
+}
+
+fn ticks(length: Duration, timescale: u32) -> u64 {
+    let ticks = length.as_nanos() * u128::from(timescale) / 1_000_000_000;
+    u64::try_from(ticks).unwrap_or(u64::MAX)
+}
+
+/// A frame rate as DASH has it: whole, or a fraction over 1,001 or 1,000.
+fn fraction(rate: f64) -> String {
+    let whole = rate.round();
+    if (rate - whole).abs() < 0.005 {
+        return format!("{whole}");
+    }
+    let ntsc = (rate * 1.001).round();
+    match (ntsc / 1.001 - rate).abs() < 0.005 {
+        true => format!("{}/1001", ntsc * 1000.0),
+        false => format!("{}/1000", (rate * 1000.0).round()),
+    }
+}
+
+const CICP: &str = "urn:mpeg:mpegB:cicp:ChannelConfiguration";
+const DOLBY: &str = "tag:dolby.com,2014:dash:audio_channel_configuration:2011";
+
+/// By how much the order of pictures may move the seam of two segments; more is a gap.
+const REORDERING: Duration = Duration::from_millis(250);
