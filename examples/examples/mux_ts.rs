@@ -22,10 +22,12 @@ fn main() -> anyhow::Result<()> {
     while let Some(frame) = frames.next()? {
         tracks.set(&frame.track);
         if frame.kind() == Kind::Video && frame.key {
+            muxer.finish_segment(&mut out);
             muxer.start_segment(&tracks, &mut out);
         }
         muxer.push(&frame, &mut out)?;
     }
+    muxer.finish_segment(&mut out);
     std::fs::write(to, out)?;
     Ok(())
 }

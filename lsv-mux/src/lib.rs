@@ -1,5 +1,56 @@
 //! FLV, MPEG-TS, CMAF, HLS and DASH from live streams: muxers without I/O, and an HTTP router.
 //!
+//! Every muxer stands alone: frames go in, bytes come out, and nothing reads a clock or a socket. Frames are
+//! [`lsv_core::media::MediaFrame`]s, which carry their track and so its codec; a changed configuration needs no call.
+//!
+//! ```
+//! use bytes::BytesMut;
+//! use lsv_core::media::{Kind, Tracks};
+//! use lsv_mux::{flv, ts};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut frames = flv::Frames::default(); // or any other source of frames
+//! frames.push(include_bytes!("../../examples/assets/demo.flv"));
+//!
+//! let (mut tracks, mut muxer, mut out) = (Tracks::default(), ts::Muxer::new(), BytesMut::new());
+//! while let Some(frame) = frames.next()? {
+//!     tracks.set(&frame.track);
+//!     if frame.key && frame.kind() == Kind::Video {
+//!         muxer.finish_segment(&mut out);
+//!         muxer.start_segment(&tracks, &mut out);
+//!     }
+//!     muxer.push(&frame, &mut out)?;
+//! }
+//! muxer.finish_segment(&mut out);
+//! assert_eq!(out.len() % 188, 0);
+//! # Ok(()) }
+//! ```
+//!
+//! # What goes where
+//!
+//! | | FLV | CMAF, MP4 | MPEG-TS |
+//! | --- | --- | --- | --- |
+//! | H.264, HEVC | yes | yes | yes |
+//! | AV1, VP9 | yes | yes | no common mapping |
+//! | VP8, VVC | yes | no | no |
+//! | AAC, MP3, Opus, AC-3, E-AC-3 | yes | yes | yes |
+//! | FLAC | yes | yes | no |
+//! | several sounds | the default one | yes | yes |
+//! | script data | yes | `EXT-X-DATERANGE` in playlists | timed ID3 |
+//!
+//! What a format cannot carry is an [`Error::Unsupported`]; the caller goes on with the rest.
+//!
+//! # Features
+//!
+//! | feature | adds |
+//! | --- | --- |
+//! | none | muxers, the segmenter, AES-128 |
+//! | `live` | `packager` and `window`: what is fetchable of a stream, with its playlists; the task per stream of a hub |
+//! | `record` | `record`: streams into an object store, as MP4 files and as video on demand |
+//! | `http` | `http`: an axum router with every playback address and the player pages, to nest in any app |
+//!
+//! # Documents
+//!
 //! | Nickname | Document | Module |
 //! | --- | --- | --- |
 //! | Annex B | ISO/IEC 14496-10 annex B | [`annexb`] |
