@@ -272,16 +272,10 @@ impl Cutter {
         };
         match self.files {
             Files::Whole => {
-                let tracks = running.fragmenter.tracks();
-                let fragmenter = Fragmenter::new(&tracks, self.options.clone());
-                let group = running.group;
+                let mut next = Running::new(running.fragmenter.successor(), frame, now);
+                next.group = running.group;
                 self.end(*running, Some(frame));
-                // They were carried before.
-                if let Ok(fragmenter) = fragmenter {
-                    let mut next = Running::new(fragmenter, frame, now);
-                    next.group = group;
-                    self.start(next, now, true);
-                }
+                self.start(next, now, true);
             }
             Files::Segments => {
                 self.cuts

@@ -10,7 +10,7 @@ use lsv_core::media::MediaFrame;
 use lsv_core::time::Timestamp;
 
 /// Places the pictures of one track in one epoch.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Pace {
     rate: Option<Rate>,
     /// The times are finer than milliseconds, and taken as they are.

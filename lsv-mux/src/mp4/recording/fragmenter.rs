@@ -13,6 +13,7 @@ use crate::Error;
 use crate::mp4::fragment::{self, TrackSamples};
 use crate::mp4::{self, Sample};
 use crate::segmenter::clock::{Clock, Timed};
+use crate::segmenter::pace::Pace;
 
 /// How long fragments get: as much is lost at most when a process is killed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +40,9 @@ impl Default for Options {
 
 /// Turns the frames of a fixed set of tracks into fragments of one file.
 ///
-/// The file's time begins with the earliest frame of its first fragment.
+/// The file's time begins with the earliest frame of its first fragment. Pictures from RTMP's clock of whole milliseconds
+/// are placed where their rate says that they are, at most a millisecond from their own time; where there is no regular
+/// rate they stay as they are.
 #[derive(Debug)]
 pub struct Fragmenter {
     options: Options,
@@ -60,6 +63,8 @@ pub struct Fragmenter {
 #[derive(Debug)]
 struct Lane {
     track: Arc<Track>,
+    /// Of pictures.
+    pace: Option<Pace>,
     clock: Clock,
     pending: Vec<Sample>,
     /// The decoding time of the first that waits, and the end of the last there was.
@@ -88,6 +93,22 @@ impl Fragmenter {
             bytes: 0,
             samples: 0,
         })
+    }
+
+    /// A fragmenter for the file that goes on where this one's ends: what is known of the tracks' rates is kept.
+    #[cfg(feature = "record")]
+    pub(crate) fn successor(&self) -> Self {
+        Self {
+            options: self.options.clone(),
+            header: self.header.clone(),
+            lanes: self.lanes.iter().map(Lane::successor).collect(),
+            leader: self.leader,
+            sequence: 0,
+            origin: None,
+            span: None,
+            bytes: 0,
+            samples: 0,
+        }
     }
 
     /// Whether a file can have `track` as it is.
@@ -129,8 +150,10 @@ impl Fragmenter {
         if frame.payload.is_empty() {
             return Ok(None);
         }
+        let placed = self.lanes.get_mut(index).map(|lane| lane.place(frame));
+        let frame = &placed.ok_or(Error::UnknownTrack)?;
         let done = match self.is_due(index, frame) {
-            true => self.cut(frame),
+            true => self.cut_at(index, frame),
             false => None,
         };
         let (first, last) = self.span.unwrap_or((frame.dts, frame.dts));
@@ -147,20 +170,23 @@ impl Fragmenter {
     /// Ends the fragment in front of `next`, which is not pushed yet: its track's frame before gets its true length.
     pub fn cut(&mut self, next: &MediaFrame) -> Option<Fragment> {
         let index = self.lane(&next.track)?;
-        if let Some(lane) = self.lanes.get_mut(index) {
-            let timed = lane.clock.settle(Some(next));
-            lane.add(timed);
-        }
-        self.fragment()
+        let next = self.lanes.get(index)?.foresee(next);
+        self.cut_at(index, &next)
     }
 
     /// Ends the file in front of `next`, which belongs to another one or is not there: gives what is left.
     pub fn finish(&mut self, next: Option<&MediaFrame>) -> Option<Fragment> {
         for lane in &mut self.lanes {
             let next = next.filter(|next| lane.is_of(&next.track));
-            let timed = lane.clock.settle(next);
-            lane.add(timed);
+            let next = next.map(|next| lane.foresee(next));
+            lane.settle(next.as_ref());
         }
+        self.fragment()
+    }
+
+    /// Ends the fragment in front of `next`, which was placed already.
+    fn cut_at(&mut self, index: usize, next: &MediaFrame) -> Option<Fragment> {
+        self.lanes.get_mut(index)?.settle(Some(next));
         self.fragment()
     }
 
@@ -244,8 +270,10 @@ impl Fragmenter {
 
 impl Lane {
     fn new(track: &Arc<Track>) -> Self {
+        let said = track.codec.picture().and_then(|it| it.frame_rate_millis);
         Self {
             track: Arc::clone(track),
+            pace: (track.kind == Kind::Video).then(|| Pace::new(said)),
             clock: Clock::new(track),
             pending: Vec::new(),
             base: 0,
@@ -253,8 +281,40 @@ impl Lane {
         }
     }
 
+    #[cfg(feature = "record")]
+    fn successor(&self) -> Self {
+        Self {
+            pace: self.pace.clone(),
+            ..Self::new(&self.track)
+        }
+    }
+
     fn is_of(&self, track: &Arc<Track>) -> bool {
         Arc::ptr_eq(&self.track, track) || self.track.decodes_like(track)
+    }
+
+    /// `frame` at its true time, as the next one of the track.
+    fn place(&mut self, frame: &MediaFrame) -> MediaFrame {
+        let mut frame = frame.clone();
+        if let Some(pace) = &mut self.pace {
+            pace.place(&mut frame);
+        }
+        frame
+    }
+
+    /// `next` where it is going to be placed once it is pushed.
+    fn foresee(&self, next: &MediaFrame) -> MediaFrame {
+        let mut next = next.clone();
+        if let Some(mut pace) = self.pace.clone() {
+            pace.place(&mut next);
+        }
+        next
+    }
+
+    /// Gives the frame that is held back its length: until `next`, which was placed.
+    fn settle(&mut self, next: Option<&MediaFrame>) {
+        let timed = self.clock.settle(next);
+        self.add(timed);
     }
 
     fn add(&mut self, timed: Option<Timed>) {

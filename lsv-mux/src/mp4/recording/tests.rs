@@ -152,11 +152,11 @@ fn tracks_lie_in_time_as_they_were_sent() {
         ..Source::default()
     };
     let reordered = Recorded::source(&reordered, 2_000);
-    // Two frames of 33 ms: the sound comes first, and the picture 66 ms after it.
-    let [(delay, -1), (_, 5_940)] = edits(&reordered, 1)[..] else {
+    // Two frames of a thirtieth of a second: the sound comes first, and then the picture.
+    let [(delay, -1), (_, 6_000)] = edits(&reordered, 1)[..] else {
         panic!("{:?}", edits(&reordered, 1));
     };
-    assert_eq!(delay, 5_940);
+    assert_eq!(delay, 6_000);
     assert_eq!(edits(&reordered, 2), []);
 
     let source = Source::default();
@@ -236,6 +236,74 @@ fn a_track_that_is_not_in_the_header_needs_another_file() {
         Fragmenter::new(&[], Options::default()),
         Err(Error::NoTracks)
     ));
+}
+
+/// Pictures whose decoding times are `millis`, shown with the fourth after them.
+fn shown_later(millis: impl Iterator<Item = i64> + Clone) -> Vec<MediaFrame> {
+    let shown = millis.clone().skip(4);
+    let picture = |(at, shown): (i64, i64)| {
+        let mut frame =
+            testing::frame(&testing::video(), at, at == 0, Bytes::from_static(b"slice"));
+        frame.composition = Timestamp::from_millis(shown - at);
+        frame
+    };
+    millis.zip(shown).map(picture).collect()
+}
+
+/// The configuration says 30 frames a second, and two seconds of frames tell that it is 29.97.
+#[test]
+fn pictures_of_a_regular_rate_last_exactly_as_long() {
+    let mut frames = shown_later((0..600).map(|n| n * 1001 / 30));
+    let sounds = Source::audio_only().frames(19_000);
+    frames.extend(sounds.iter().cloned());
+    frames.sort_by_key(|frame| frame.dts);
+    let recorded = Recorded::of(&frames, &[testing::video(), testing::audio()], |_| false);
+
+    let mut reader = read(recorded.flat());
+    let pictures = samples(&mut reader, 1);
+    assert_eq!(pictures.len(), 596);
+    for (_, duration, composition, ..) in &pictures[120..] {
+        assert_eq!((*duration, *composition), (3_003, 4 * 3_003));
+    }
+    let alone = Recorded::of(&sounds, &[testing::audio()], |_| false);
+    let timing = |reader: &mut Reader, track| {
+        let samples = samples(reader, track).into_iter();
+        let timing = samples.map(|(start, duration, ..)| (start, duration));
+        timing.collect::<Vec<_>>()
+    };
+    assert_eq!(timing(&mut reader, 2), timing(&mut read(alone.flat()), 1));
+
+    let grown = read(recorded.grown.clone());
+    let trafs = grown.moofs.iter().flat_map(|moof| &moof.trafs);
+    let video = trafs.filter(|traf| traf.tfhd.track_id == 1);
+    let durations = video.flat_map(|traf| {
+        let run = traf.trun.as_ref().unwrap();
+        let one = traf.tfhd.default_sample_duration;
+        match run.sample_durations.is_empty() {
+            true => vec![one.unwrap(); run.sample_count as usize],
+            false => run.sample_durations.clone(),
+        }
+    });
+    let durations: Vec<u32> = durations.collect();
+    let tables: Vec<u32> = pictures.iter().map(|sample| sample.1).collect();
+    assert_eq!(durations, tables);
+}
+
+#[test]
+fn pictures_of_no_regular_rate_stay_as_they_are() {
+    let times = (0..200).scan(0, |at, n| {
+        let now = *at;
+        *at += [17, 90, 41, 250, 8][n % 5];
+        Some(now)
+    });
+    let frames = shown_later(times);
+    let recorded = Recorded::of(&frames, &[testing::video()], |_| false);
+    let pictures = samples(&mut read(recorded.flat()), 1);
+    for (frame, (start, _, composition, ..)) in frames.iter().zip(&pictures) {
+        assert_eq!(*start as i64, frame.dts.to_scale(90_000));
+        let shown = frame.composition.to_scale(90_000);
+        assert_eq!(i64::from(*composition), shown);
+    }
 }
 
 fn any_frame() -> impl Strategy<Value = (bool, i64, i64, bool, Vec<u8>)> {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::mp4::recording::Index;
 use crate::segmenter::synthetic::Source;
 use crate::testing;
 
@@ -110,6 +111,38 @@ fn no_file_is_longer_than_it_was_set_to_where_key_frames_allow() {
     cutter.interrupt();
     let files = files(cutter.take());
     assert_eq!(lengths(&files)[..5], [9_000, 9_000, 9_000, 3_000, 3_000]);
+}
+
+/// What two seconds have told of the rate holds for all files that follow.
+#[test]
+fn pictures_keep_their_pace_from_file_to_file() {
+    let source = Source {
+        fps_millis: 29_970,
+        ..Source::video_only()
+    };
+    let mut cutter = cutter(Files::Whole, 5);
+    cutter.expect(&known(&source));
+    push_all(&mut cutter, &source.frames(20_000));
+    cutter.interrupt();
+    let mut indices: Vec<Index> = Vec::new();
+    for cut in cutter.take() {
+        match (cut, indices.last_mut()) {
+            (Cut::Begin(beginning), _) => indices.push(Index::new(&beginning.header)),
+            (Cut::Fragment(fragment), Some(index)) => index.add(&fragment),
+            _ => {}
+        }
+    }
+    assert_eq!(indices.len(), 4);
+    for index in &indices[1..] {
+        let header = index.flatten().header;
+        let name = header.windows(4).position(|name| name == b"stts").unwrap();
+        // Version and flags, one run, and the length that all of its samples have.
+        let [0, 0, 0, 0, 0, 0, 0, 1, _, _, _, _, duration @ ..] = &header[name + 4..name + 20]
+        else {
+            panic!("{:?}", &header[name..name + 40]);
+        };
+        assert_eq!(duration, 3_003_u32.to_be_bytes());
+    }
 }
 
 #[test]
