@@ -203,21 +203,27 @@ impl Snapshot {
         if let Some(segment) = found {
             return self.whole(track, segment.sequence).into();
         }
-        let grows = self
-            .open_media(track)
-            .is_some_and(|(_, open)| of_run(&open) && begins(open));
-        // A player at the live edge asks for the segment that grows: FFmpeg would pass over one that is not there.
-        let last = self
-            .segments
-            .last()
-            .and_then(|segment| segment.rendition(track))
-            .filter(of_run);
-        let follows =
-            last.is_some_and(|last| last.first_time().saturating_add(last.duration) == time);
-        match grows || follows {
+        let open = self.open_media(track).map(|(_, rendition)| rendition);
+        let last = self.segments.last();
+        let last = last.and_then(|segment| segment.rendition(track));
+        let newest = open.or(last).filter(of_run);
+        match newest.is_some_and(|newest| begins(newest) || self.may_end(newest, time)) {
             true => Lookup::Wait,
             false => Lookup::Refused(FileError::NotFound),
         }
+    }
+
+    /// Whether what follows `newest` may begin at `time`, as far as a manifest tells that lists it. FFmpeg asks for that
+    /// without a pause until it is there, or until it knows better: newer ones give up after a hundred times.
+    fn may_end(&self, newest: &Rendition, time: u64) -> bool {
+        let ticks = |length: Duration| {
+            let ticks = length.as_nanos() * u128::from(newest.init.timescale) / 1_000_000_000;
+            u64::try_from(ticks).unwrap_or(u64::MAX)
+        };
+        let length = newest.duration.max(ticks(self.expected));
+        let latest = length.saturating_add(ticks(ESTIMATE_TOLERANCE));
+        let after = time.saturating_sub(newest.first_time());
+        (after == newest.duration && !newest.is_open()) || (after > length / 2 && after <= latest)
     }
 
     fn part(&self, track: TrackName, sequence: u64, part: u32) -> Lookup {
@@ -259,6 +265,9 @@ pub(super) fn media_type(track: TrackName) -> &'static str {
         _ => "audio/mp4",
     }
 }
+
+/// By how much the end of a segment may be guessed too late.
+const ESTIMATE_TOLERANCE: Duration = Duration::from_millis(250);
 
 /// Target durations that the answer to a blocking reload may be cached for.
 const BLOCKING_MAX_AGE: u64 = 6;

@@ -213,16 +213,30 @@ async fn dash_waits_for_the_segment_that_grows_and_for_no_other() {
     // Two segments of two seconds at 90 kHz are there; the third is under way.
     let third = "cmaf/video-1000-360000.m4s";
     assert!(waits(&outputs, third, Reload::default()).await);
-    for name in ["cmaf/video-1000-540000.m4s", "cmaf/video-1000-360001.m4s"] {
+    for name in [
+        "cmaf/video-1000-360001.m4s",
+        "cmaf/video-1000-720000.m4s",
+        "cmaf/video-1001-360000.m4s",
+    ] {
         let answer = outputs.file(name, Reload::default()).await;
         assert_eq!(answer.err(), Some(FileError::NotFound), "{name}");
     }
+    // What comes next, where it is going to begin, and where the manifest lets players guess that it might.
+    let (next, guessed) = ("cmaf/video-1000-540000.m4s", "cmaf/video-1000-549000.m4s");
+    assert!(waits(&outputs, next, Reload::default()).await);
+    assert!(waits(&outputs, guessed, Reload::default()).await);
+    let (next, guessed) = (
+        ask(&outputs, next, Reload::default()),
+        ask(&outputs, guessed, Reload::default()),
+    );
     let asked = ask(&outputs, third, Reload::default());
     rig.push(&rest);
     outputs.publish(rig.snapshot.clone());
     let file = asked.await.unwrap().unwrap();
     let same = outputs.file("cmaf/video-1002.m4s", Reload::default()).await;
     assert_eq!(file.body, same.unwrap().body);
+    assert!(next.await.unwrap().is_ok());
+    assert_eq!(guessed.await.unwrap().err(), Some(FileError::NotFound));
 }
 
 #[tokio::test(start_paused = true)]
