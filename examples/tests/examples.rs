@@ -59,6 +59,26 @@ fn folder() -> (tempfile::TempDir, PathBuf) {
     (folder, path)
 }
 
+/// The names of the boxes of an MP4 file, and the bytes of media in it.
+fn boxes(file: &[u8]) -> (Vec<String>, usize) {
+    let (mut rest, mut boxes, mut media) = (file, Vec::new(), 0);
+    while let [a, b, c, d, name @ ..] = rest {
+        let (size, head) = match u32::from_be_bytes([*a, *b, *c, *d]) {
+            1 => {
+                let size = rest[8..16].try_into().expect("eight bytes");
+                (u64::from_be_bytes(size), 16)
+            }
+            size => (size.into(), 8),
+        };
+        if name.starts_with(b"mdat") {
+            media += size as usize - head;
+        }
+        boxes.push(String::from_utf8_lossy(&name[..4]).into_owned());
+        rest = &rest[size as usize..];
+    }
+    (boxes, media)
+}
+
 #[test]
 fn flv_is_written_as_it_was_read() {
     let (_folder, out) = folder();
@@ -84,21 +104,25 @@ fn cmaf_has_all_of_the_media() {
     run("mux_cmaf", &out);
     let file = fs::read(&out).unwrap();
     assert_eq!(&file[4..8], b"ftyp");
-    let (mut rest, mut boxes, mut media) = (&file[..], Vec::new(), 0);
-    while let [a, b, c, d, name @ ..] = rest {
-        let size = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
-        boxes.push(String::from_utf8_lossy(&name[..4]).into_owned());
-        if boxes.last().unwrap() == "mdat" {
-            media += size - 8;
-        }
-        rest = &rest[size..];
-    }
+    let (boxes, media) = boxes(&file);
     let payload: usize = frames(CLIP).iter().map(|(.., payload)| payload.len()).sum();
     assert_eq!(media, payload);
     assert!(
         boxes.iter().filter(|name| *name == "moof").count() > 2,
         "{boxes:?}"
     );
+}
+
+#[test]
+fn a_recording_ends_as_a_file_with_its_tables_in_front() {
+    let (_folder, out) = folder();
+    run("record", &out);
+    let (boxes, media) = boxes(&fs::read(&out).unwrap());
+    assert_eq!(boxes, ["ftyp", "moov", "mdat"]);
+    let payload: usize = frames(CLIP).iter().map(|(.., payload)| payload.len()).sum();
+    assert!(media > payload, "{media} of {payload}");
+    // The file that grew is gone, and no other is there.
+    assert_eq!(fs::read_dir(out.parent().unwrap()).unwrap().count(), 1);
 }
 
 #[test]

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use lsv_core::media::{Kind, MediaFrame, Track};
+use lsv_core::media::{Kind, MediaFrame, Track, Tracks};
 use lsv_core::tag::{Packet, Parser};
 use lsv_core::time::Timestamp;
-use lsv_mux::flv::{Demuxer, Limits};
+use lsv_mux::flv::{Demuxer, Limits, Recording};
 use lsv_mux::mp4::recording::{Fragmenter, Index, Options};
 use lsv_tests::{
     Packets, Picture, Process, Server, Signal, Viewer, eventually, ffprobe_seconds, flv, probe,
@@ -66,6 +66,60 @@ async fn both_forms_hold_the_very_packets() {
         let seconds = ffprobe_seconds(&file).await;
         assert!((6.95..7.15).contains(&seconds), "{name}: {seconds} s");
     }
+}
+
+/// ffmpeg finds the length and the key frames of a finished FLV file where its front says that they are.
+#[tokio::test]
+async fn an_flv_file_is_sought_in() {
+    let folder = TempDir::new().unwrap();
+    let clip = folder.path().join("clip.flv");
+    let with_b_frames = Picture {
+        preset: "veryfast",
+        ..Picture::default()
+    };
+    with_b_frames.encode(7, &clip).await;
+    let frames = frames_of(&clip);
+    let mut tracks = Tracks::default();
+    frames.iter().for_each(|frame| tracks.set(&frame.track));
+
+    let mut grown = BytesMut::new();
+    let mut recording = Recording::start(&tracks, &mut grown);
+    for frame in &frames {
+        recording.push(frame, &mut grown);
+    }
+    let finished = recording.finish();
+    let tags = &grown[finished.tags.start as usize..finished.tags.end as usize];
+    let bytes = [&finished.header[..], tags].concat();
+
+    let file = folder.path().join("finished.flv");
+    fs::write(&file, &bytes).unwrap();
+    watch_file(&file).await;
+    assert_eq!(Packets::of(&file).await, Packets::of(&clip).await);
+    let seconds = ffprobe_seconds(&file).await;
+    assert!((6.95..7.15).contains(&seconds), "{seconds} s");
+
+    let path = file.to_str().unwrap();
+    let entries = ["-v", "warning", "-select_streams", "v", "-of", "csv=p=0"];
+    let packet = ["-show_entries", "packet=dts_time,pos,flags"];
+    let line = [&entries[..], &packet, &["-read_intervals", "5.5%+#1", path]].concat();
+    let mut ffprobe = Process::start("ffprobe", line);
+    assert!(ffprobe.ended().await.success(), "{}", ffprobe.stderr());
+    assert_eq!(ffprobe.stderr(), "");
+    let said = ffprobe.stdout();
+    let [at, place, flags] = said.trim().split(',').collect::<Vec<_>>()[..] else {
+        panic!("{said}");
+    };
+    let (at, place): (f64, usize) = (at.parse().unwrap(), place.parse().unwrap());
+    assert!(
+        (3.0..=5.5).contains(&at) && flags.starts_with('K'),
+        "{said}"
+    );
+    assert_eq!((bytes[place], bytes[place + 11]), (9, 0x17), "{said}");
+
+    let line = ["-v", "warning", "-xerror", "-ss", "5.5", "-i", path];
+    let mut player = Process::start("ffmpeg", [&line[..], &["-f", "null", "-"]].concat());
+    assert!(player.ended().await.success(), "{}", player.stderr());
+    assert_eq!(player.stderr(), "");
 }
 
 /// Twenty times at random moments: every file opens, no more than one fragment is lost, and the next start makes the

@@ -8,14 +8,17 @@ use lsv_core::time::Timestamp;
 use lsv_core::wire::put_u24;
 
 mod demux;
+mod file;
 mod frames;
 mod muxer;
 mod package;
+mod script;
 
 #[cfg(test)]
 mod tests;
 
 pub use demux::{DemuxError, Demuxer, Limits, Reason, Tag};
+pub use file::{Finished, Recording};
 pub use frames::{Frames, FramesError};
 pub use muxer::Muxer;
 pub use package::FlvPackage;

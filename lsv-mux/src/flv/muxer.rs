@@ -27,7 +27,7 @@ use super::{FlvPackage, header, put_tag};
 #[derive(Debug)]
 pub struct Muxer {
     /// The configurations that the reader has.
-    told: Tracks,
+    pub(super) told: Tracks,
 }
 
 impl Muxer {
