@@ -65,6 +65,16 @@ impl Api {
         self.send(Method::GET, path, "").await
     }
 
+    /// The status of a path whose body may be of any kind.
+    ///
+    /// # Panics
+    /// If there is no answer at all.
+    pub async fn status(&self, path: &str) -> StatusCode {
+        let address = format!("{}{path}", self.server);
+        let response = self.client.get(address).send().await;
+        response.expect("the server answers").status()
+    }
+
     /// Creates a channel and answers its record.
     ///
     /// # Panics

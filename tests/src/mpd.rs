@@ -1,5 +1,4 @@
-//! A strict judge of DASH manifests (ISO/IEC 23009-1), by way of the crate `dash-mpd-core` and, where it is at hand, the
-//! official schema.
+//! A strict judge of DASH manifests (ISO/IEC 23009-1), by way of the crate `dash-mpd-core`.
 
 use std::collections::{BTreeMap, HashMap};
 

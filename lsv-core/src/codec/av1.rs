@@ -102,14 +102,21 @@ impl Config {
         )
     }
 
-    /// The configuration that the temporal unit `key_frame` brings with it, where its sequence header is another.
+    /// The configuration that the temporal unit `key_frame` brings with it, where it is another: encoders write sequence
+    /// headers ahead of time that differ from those in the stream in nothing that an output tells.
     pub(crate) fn brought_by(&self, key_frame: &[u8]) -> Option<Self> {
         let (obu, content) = sequence_header(key_frame)?;
         if obu == self.sequence_header {
             return None;
         }
         let said = Sequence::parse(content).ok()?;
-        Self::parse(said.record(obu)).ok()
+        let told = Self::parse(said.record(obu)).ok()?;
+        let as_before = Self {
+            record: self.record.clone(),
+            sequence_header: self.sequence_header.clone(),
+            ..told.clone()
+        };
+        (as_before != *self).then_some(told)
     }
 }
 
@@ -376,6 +383,11 @@ mod tests {
         assert_eq!(told, config(AV1_HDR_RECORD));
         assert_eq!(told.brought_by(&key), None);
         assert_eq!(told.brought_by(&[&frame[..], &key].concat()), None);
+        // The same with another coding tool turned on says nothing new.
+        let mut tools = key.to_vec();
+        let sequence = tools.iter().position(|byte| *byte == 0x0A).unwrap();
+        tools[sequence + 9] ^= 0x10;
+        assert_eq!(told.brought_by(&tools), None);
         // Another sequence header is another configuration.
         let other = told.brought_by(&AV1_RECORD[4..]).unwrap();
         assert_eq!(other, config(AV1_RECORD));

@@ -240,7 +240,8 @@ impl Snapshot {
             ));
         }
         // Only the part that a playlist hints is waited for.
-        match sequence == self.next_sequence && index == parts.len() {
+        let hinted = sequence == self.next_sequence && index == parts.len();
+        match hinted && self.knows(track) {
             true => Lookup::Wait,
             false => Lookup::Refused(FileError::NotFound),
         }

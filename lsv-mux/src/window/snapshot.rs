@@ -173,7 +173,7 @@ impl Snapshot {
     }
 
     /// The track belongs to a run of which something is left.
-    fn knows(&self, track: TrackName) -> bool {
+    pub(super) fn knows(&self, track: TrackName) -> bool {
         let closed = self.segments.iter().map(AsRef::as_ref);
         let mut runs = closed.chain(&self.open).map(|segment| &segment.run);
         runs.any(|run| run.init(track).is_some())
