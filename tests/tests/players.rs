@@ -100,7 +100,7 @@ struct Seen {
 impl Seen {
     fn faults(self, pause: Duration) -> Vec<String> {
         let mut faults = self.complaints;
-        let enough = (seconds(TIME) - 2) * u64::from(RATE);
+        let enough = (seconds(TIME) - 2 - pause.as_secs()) * u64::from(RATE);
         if self.pictures < enough {
             faults.push(format!("{} pictures instead of {enough}", self.pictures));
         }
@@ -126,10 +126,11 @@ impl Player {
         (self, protocol) != (Self::GStreamer, "DASH")
     }
 
-    /// The longest that it may stand still. VLC buffers once more when it has shown the first pictures of DASH.
+    /// The longest that it may stand still. VLC buffers DASH again when it has shown the first pictures: it asks for the
+    /// segment that grows, which comes no faster than it is made.
     fn pause(self, protocol: &str) -> Duration {
         match (self, protocol) {
-            (Self::Vlc, "DASH") => Duration::from_secs(3),
+            (Self::Vlc, "DASH") => Duration::from_secs(8),
             _ => Duration::from_millis(1_500),
         }
     }
