@@ -19,7 +19,7 @@ async fn every_player_plays_in_chromium() {
         ("mpegts.js over a WebSocket", "flv.html?via=ws", 5.0),
         ("hls.js, MPEG-TS", "hls.html", 20.0),
         ("hls.js, low-latency CMAF", "hls.html?src=cmaf", 6.0),
-        ("shaka-player, DASH", "dash.html", 20.0),
+        ("shaka-player, DASH", "dash.html", 6.0),
         ("the best of them", "", 6.0),
     ] {
         let seen = play(&server.http(&format!("/cam/{page}")), seconds(6), None).await;
