@@ -2,8 +2,10 @@
 //! padding.
 //!
 //! The initialization vector is the media sequence number, which is what a player takes where EXT-X-KEY has no `IV`,
-//! so that no two segments under one key share it. A part of low-latency HLS is encrypted on its own, with the key and
-//! the vector of its segment: a player that fetches parts decrypts each as it comes. CMAF headers stay in the clear.
+//! and no two segment numbers under one key share it. All that has one number shares key and vector: the MPEG-TS
+//! segment, the CMAF renditions, and their parts, each encrypted on its own, so that a player that fetches parts
+//! decrypts each as it comes. In CBC mode that tells no more than which of them begin with the same blocks of 16 bytes.
+//! CMAF headers stay in the clear.
 
 use aes::Aes128;
 use aes::cipher::{BlockModeEncrypt, KeyIvInit, block_padding::Pkcs7};

@@ -1,7 +1,8 @@
 //! What a splice information section says to playlists (ANSI/SCTE 35 §9): a break begins, or ends, or anything else.
 //!
 //! Sections come in script data as text, in base64 or as hexadecimal digits. Their own times are of a clock that RTMP does
-//! not carry, so a splice is where its message is.
+//! not carry, so a splice is where its message is: `splice_time` is read over, and who needs a splice at an exact time
+//! sends its message at that time. Players that read the section themselves find it in there unchanged.
 
 use std::time::Duration;
 
@@ -161,7 +162,7 @@ fn segmentation(descriptor: &[u8]) -> Result<Option<Said>, Truncated> {
     })
 }
 
-/// §9.8.1.
+/// §9.8.1, read over.
 fn splice_time(reader: &mut Reader<'_>) -> Result<(), Truncated> {
     let is_specified = reader.u8()? & 0x80 != 0;
     if is_specified {
