@@ -15,8 +15,8 @@
 //! Media never waits for the store. What cannot be written waits in memory, within [`Config::spill_bytes`]; beyond
 //! that whole fragments are left out, the oldest first, which a warning and an event tell.
 //!
-//! What is being written is noted in a journal in the same store. A process that was killed loses the fragment that
-//! was not written yet; when the next one starts, it makes whole what the journal knows: files get their tables, playlists
+//! What is being written is noted in a journal in the same store. A process that was killed loses what was not
+//! written yet: the fragment that was being made, and what waited for the store. When the next one starts, it makes whole what the journal knows: files get their tables, playlists
 //! their last segment and their end.
 
 use std::collections::HashMap;
@@ -57,7 +57,7 @@ mod spill;
 pub struct Config {
     /// What waits in memory for the store, for each recording: over ten seconds at 20 Mbit/s. 32 MiB.
     pub spill_bytes: usize,
-    /// How long fragments get: what is lost at most when the process is killed.
+    /// How long fragments get: what is lost when the process is killed, beyond what waits for the store.
     pub fragments: Options,
     /// Where in the store it is noted what is being written, `unfinished`. Nodes that share a store need one each.
     pub journal: String,
@@ -369,4 +369,4 @@ async fn next(frames: &mut Option<Subscriber<MediaFrame>>) -> Option<Delivery<Me
 const LISTING_PATIENCE: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

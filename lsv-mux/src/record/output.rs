@@ -10,7 +10,7 @@ use lsv_core::path::ChannelId;
 use lsv_core::ports::{self, Error, ObjectInfo, ObjectName, ObjectStore, ObjectWriter, Piece};
 
 use super::names;
-use super::retry::persist;
+use super::retry::{Backoff, persist};
 use crate::mp4::recording::{Fragment, Header, Index};
 
 /// Where the recordings of a channel go.
@@ -43,12 +43,16 @@ impl Output {
         persist!(self.store.put(name, bytes.clone()))
     }
 
+    /// Not tried for ever: it needs room for a second copy, which a store that is nearly full never has.
     pub(super) async fn compose(
         &self,
         name: &ObjectName,
         pieces: &[Piece],
     ) -> ports::Result<ObjectInfo> {
-        persist!(self.store.compose(name, pieces))
+        persist!(
+            Backoff::within(COMPOSE_PATIENCE),
+            self.store.compose(name, pieces)
+        )
     }
 
     /// Tells that `name` is whole.
@@ -125,3 +129,6 @@ impl Growing {
         persist!(self.writer.finish())
     }
 }
+
+/// How long a store is asked to put an object together, before that is left to the next start.
+const COMPOSE_PATIENCE: Duration = Duration::from_secs(120);

@@ -71,8 +71,14 @@ async fn session(output: &Output, name: &ObjectName, folder: &str) -> ports::Res
         Err(error) => return Err(error),
     };
     let number = playlist.last().map_or(0, |last| last.number + 1);
-    if let Some(segment) = last_segment(output, folder, &playlist, number).await? {
-        playlist.push(segment);
+    match last_segment(output, folder, &playlist, number).await {
+        Ok(segment) => segment
+            .into_iter()
+            .for_each(|segment| drop(playlist.push(segment))),
+        Err(error @ Error::Damaged { .. }) => {
+            tracing::warn!(%name, %error, "a session ends without its last segment");
+        }
+        Err(error) => return Err(error),
     }
     if playlist.is_empty() {
         return output.close_journal(name).await;

@@ -3,16 +3,30 @@
 use std::time::Duration;
 
 use lsv_core::ports::{self, Error};
+use tokio::time::Instant;
 
 /// How long to wait before the next try: twice as long each time, within bounds.
 #[derive(Debug)]
 pub(super) struct Backoff {
     pause: Duration,
+    /// When to try no more.
+    until: Option<Instant>,
 }
 
 impl Backoff {
     pub(super) fn new() -> Self {
-        Self { pause: FIRST_PAUSE }
+        Self {
+            pause: FIRST_PAUSE,
+            until: None,
+        }
+    }
+
+    /// One that gives up after `limit`.
+    pub(super) fn within(limit: Duration) -> Self {
+        Self {
+            until: Instant::now().checked_add(limit),
+            ..Self::new()
+        }
     }
 
     /// Waits if trying again may help.
@@ -23,6 +37,9 @@ impl Backoff {
         let Error::Unavailable { retry_after, .. } = &error else {
             return Err(error);
         };
+        if self.until.is_some_and(|until| Instant::now() >= until) {
+            return Err(error);
+        }
         let pause = self.pause.max((*retry_after).min(LONGEST_PAUSE));
         if self.pause == FIRST_PAUSE {
             tracing::warn!(%error, "the store of recordings is out of reach; trying again");
@@ -35,8 +52,11 @@ impl Backoff {
 
 /// Repeats a call of a store until it succeeds, or fails for good.
 macro_rules! persist {
-    ($call:expr) => {{
-        let mut backoff = $crate::record::retry::Backoff::new();
+    ($call:expr) => {
+        $crate::record::retry::persist!($crate::record::retry::Backoff::new(), $call)
+    };
+    ($backoff:expr, $call:expr) => {{
+        let mut backoff = $backoff;
         loop {
             match $call.await {
                 Ok(answer) => break Ok(answer),

@@ -47,10 +47,8 @@ impl Spill {
     pub(super) fn push(&self, cuts: impl IntoIterator<Item = Cut>) {
         let mut queue = self.queue();
         for cut in cuts {
-            queue.bytes += size(&cut);
-            queue.items.push_back(Spilled::Cut(cut));
+            queue.push(cut);
             while queue.bytes > self.max_bytes && queue.leave_out_oldest() {}
-            queue.forget_lost_file();
         }
         drop(queue);
         self.changed.notify_one();
@@ -87,27 +85,71 @@ impl Spill {
 }
 
 impl Queue {
+    fn push(&mut self, cut: Cut) {
+        let is_end = matches!(cut, Cut::End { .. });
+        self.bytes += size(&cut);
+        self.items.push_back(Spilled::Cut(cut));
+        if is_end {
+            self.forget_lost_file(self.items.len() - 1);
+        }
+    }
+
     /// Puts how much is missing in place of the oldest fragment; false when there is none.
+    ///
+    /// Few items lie in front of it, as what is missing there is added up.
     fn leave_out_oldest(&mut self) -> bool {
-        let mut items = self.items.iter();
-        let Some(place) = items.position(|item| matches!(item, Spilled::Cut(Cut::Fragment(_))))
+        let mut items = self.items.iter().enumerate();
+        let oldest = items.find_map(|(place, item)| match item {
+            Spilled::Cut(Cut::Fragment(fragment)) => {
+                Some((place, fragment.size(), length(fragment)))
+            }
+            _ => None,
+        });
+        let Some((mut place, size, lost)) = oldest else {
+            return false;
+        };
+        self.bytes -= size;
+        self.set(place, Spilled::Lost(lost));
+        if self.add_up(place) {
+            place -= 1;
+        }
+        self.forget_lost_file(place + 1);
+        true
+    }
+
+    /// A file of which nothing is left is none: if one ends at `end`, only what is missing of it stays. So the queue
+    /// does not grow with the number of files, wherever in a file its reader is.
+    fn forget_lost_file(&mut self, end: usize) {
+        if !matches!(self.items.get(end), Some(Spilled::Cut(Cut::End { .. }))) {
+            return;
+        }
+        let lost = end.saturating_sub(1);
+        let is_lost = matches!(self.items.get(lost), Some(Spilled::Lost(_)));
+        let begin = lost.saturating_sub(usize::from(is_lost));
+        if !matches!(self.items.get(begin), Some(Spilled::Cut(Cut::Begin(_)))) {
+            return;
+        }
+        for place in [end, begin] {
+            if let Some(Spilled::Cut(cut)) = self.items.remove(place) {
+                self.bytes -= size(&cut);
+            }
+        }
+        self.add_up(begin);
+    }
+
+    /// Adds what is missing at `place` to what is missing in front of it; false if something lies between.
+    fn add_up(&mut self, place: usize) -> bool {
+        let Some(before) = place.checked_sub(1) else {
+            return false;
+        };
+        let (Some(Spilled::Lost(earlier)), Some(Spilled::Lost(lost))) =
+            (self.items.get(before), self.items.get(place))
         else {
             return false;
         };
-        if let Some(Spilled::Cut(Cut::Fragment(fragment))) = self.items.get(place) {
-            self.bytes -= fragment.size();
-            let mut lost = length(fragment);
-            let before = place
-                .checked_sub(1)
-                .and_then(|before| self.items.get(before));
-            if let Some(Spilled::Lost(more)) = before {
-                lost += *more;
-                self.items.remove(place - 1);
-                self.set(place - 1, Spilled::Lost(lost));
-            } else {
-                self.set(place, Spilled::Lost(lost));
-            }
-        }
+        let total = earlier.saturating_add(*lost);
+        self.items.remove(place);
+        self.set(before, Spilled::Lost(total));
         true
     }
 
@@ -116,38 +158,13 @@ impl Queue {
             *slot = item;
         }
     }
-
-    /// A file of which nothing is left at the front of the queue is none: what is missing of it is added up. So the
-    /// queue does not grow with the number of files.
-    fn forget_lost_file(&mut self) {
-        loop {
-            let at = usize::from(matches!(self.items.front(), Some(Spilled::Lost(_))));
-            let mut file = self.items.iter().skip(at);
-            let (
-                Some(Spilled::Cut(Cut::Begin(_))),
-                Some(Spilled::Lost(_)),
-                Some(Spilled::Cut(Cut::End { .. })),
-            ) = (file.next(), file.next(), file.next())
-            else {
-                return;
-            };
-            let total = self
-                .items
-                .drain(..at + 3)
-                .map(|item| match item {
-                    Spilled::Lost(lost) => lost,
-                    Spilled::Cut(_) => Duration::ZERO,
-                })
-                .sum();
-            self.items.push_front(Spilled::Lost(total));
-        }
-    }
 }
 
 fn size(cut: &Cut) -> usize {
     match cut {
         Cut::Fragment(fragment) => fragment.size(),
-        Cut::Begin(_) | Cut::End { .. } => 0,
+        Cut::Begin(beginning) => beginning.header.init().len(),
+        Cut::End { .. } => 0,
     }
 }
 
@@ -200,7 +217,8 @@ mod tests {
     #[tokio::test]
     async fn the_oldest_fragments_go_and_leave_a_mark() {
         let one = cuts(5, 12_000).iter().map(size).max().unwrap();
-        let spill = Spill::new(one * 4);
+        let begin = cuts(5, 1_000).first().map(size).unwrap();
+        let spill = Spill::new(one * 4 + begin * 2);
         spill.push(cuts(5, 12_000));
         // Seconds 0 to 5 with their file, and 3 more of the file that follows.
         let word = drain(&spill).await;
@@ -212,11 +230,22 @@ mod tests {
 
     #[tokio::test]
     async fn the_queue_does_not_grow_with_the_outage() {
-        let spill = Spill::new(10_000);
-        for _ in 0..20 {
-            spill.push(cuts(1, 10_000));
-            assert!(spill.queue().items.len() < 20);
-            assert!(spill.queue().bytes <= 10_000);
+        for taken in 0..5 {
+            let mut spill = Spill::new(usize::MAX);
+            spill.push(cuts(1, 10_000).into_iter().take(taken));
+            for _ in 0..taken {
+                assert!(spill.next().await.is_some());
+            }
+            spill.max_bytes = 10_000;
+            spill.push(cuts(1, 10_000).into_iter().skip(taken));
+            for _ in 0..50 {
+                spill.push(cuts(1, 3_000));
+                assert!(spill.queue().items.len() < 20, "{taken} taken");
+                assert!(spill.queue().bytes <= 10_000);
+            }
+            spill.close();
+            while spill.next().await.is_some() {}
+            assert_eq!(spill.queue().bytes, 0);
         }
     }
 }

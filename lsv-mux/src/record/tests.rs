@@ -16,12 +16,16 @@ use crate::segmenter::synthetic::Source;
 
 /// Objects in memory, in a store that can be out of reach.
 #[derive(Debug, Clone, Default)]
-struct Store(Arc<Mutex<Kept>>);
+pub(crate) struct Store(Arc<Mutex<Kept>>);
 
 #[derive(Debug, Default)]
 struct Kept {
     objects: std::collections::BTreeMap<String, Vec<u8>>,
     away: bool,
+    /// There is no room for a second copy.
+    is_nearly_full: bool,
+    /// That many calls of `append` are refused.
+    refusals: usize,
 }
 
 impl Store {
@@ -88,6 +92,9 @@ impl ObjectStore for Store {
 
     async fn compose(&self, name: &ObjectName, pieces: &[Piece]) -> Result<ObjectInfo> {
         self.call(|kept| {
+            if kept.is_nearly_full {
+                return Err(Error::unavailable("full"));
+            }
             let mut bytes = Vec::new();
             for piece in pieces {
                 match piece {
@@ -149,6 +156,10 @@ struct Writer(Store, ObjectName);
 impl ObjectWriter for Writer {
     async fn append(&mut self, bytes: Bytes) -> Result<()> {
         self.0.call(|kept| {
+            if let Some(left) = kept.refusals.checked_sub(1) {
+                kept.refusals = left;
+                return Err(Error::Denied(self.1.to_string()));
+            }
             let object = kept.objects.entry(self.1.to_string()).or_default();
             object.extend_from_slice(&bytes);
             Ok(())
@@ -317,4 +328,120 @@ async fn what_was_left_is_made_whole() {
     assert!(text.contains("segment-4.m4s\n#EXT-X-ENDLIST\n"), "{text}");
     let torn = names.iter().find(|name| name.ends_with("segment-4.m4s"));
     assert!(!again.read(torn.expect("a segment")).ends_with(b"torn"));
+}
+
+fn files_only() -> Offer {
+    let mut offer = offer();
+    offer.settings.recording.on_demand = None;
+    offer
+}
+
+fn written(store: &Store) -> usize {
+    let names = store.names();
+    let files = names
+        .iter()
+        .filter(|name| name.starts_with("record/cam/mp4/"));
+    files.map(|name| store.read(name).len()).sum()
+}
+
+/// A store without room for a second copy gets all media all the same, in files of fragments which the journal knows.
+#[tokio::test(start_paused = true)]
+async fn files_that_cannot_get_their_tables_keep_no_other_waiting() {
+    let store = Store::default();
+    store.0.lock().expect("no call panicked").is_nearly_full = true;
+    let (hub, events, recorders) = started(&store, Config::default());
+    let mut told = events.subscribe();
+    let publisher = hub
+        .publish(&path(), files_only(), std::time::Instant::now())
+        .expect("free");
+    settle().await;
+    push(&publisher, &Source::default().frames(14_000)).await;
+    settle().await;
+    let before = written(&store);
+    assert_eq!(
+        store
+            .names()
+            .iter()
+            .filter(|name| name.starts_with("record/"))
+            .count(),
+        3
+    );
+    publisher.finish();
+    recorders.settled().await;
+    assert!(written(&store) >= before);
+    let names = store.names();
+    assert_eq!(
+        names
+            .iter()
+            .filter(|name| name.starts_with("unfinished/"))
+            .count(),
+        3
+    );
+    while let Ok(event) = told.try_recv() {
+        assert!(!matches!(event.happened, Happening::RecordingGap { .. }));
+    }
+}
+
+/// A write that is refused costs a fragment, which is told, and not the rest of the file.
+#[tokio::test(start_paused = true)]
+async fn a_file_that_fails_is_followed_by_another() {
+    let store = Store::default();
+    let (hub, events, recorders) = started(&store, Config::default());
+    let mut told = events.subscribe();
+    let mut offer = files_only();
+    offer.settings.recording.files = Some(Duration::from_secs(60));
+    let publisher = hub
+        .publish(&path(), offer, std::time::Instant::now())
+        .expect("free");
+    settle().await;
+    let frames = Source::default().frames(20_000);
+    push(&publisher, &frames[..frames.len() / 2]).await;
+    settle().await;
+    store.0.lock().expect("no call panicked").refusals = 1;
+    push(&publisher, &frames[frames.len() / 2..]).await;
+    publisher.finish();
+    recorders.settled().await;
+    let mut lost = 0;
+    while let Ok(event) = told.try_recv() {
+        if let Happening::RecordingGap { millis, .. } = &event.happened {
+            lost += millis;
+        }
+    }
+    assert!((1..5_000).contains(&lost), "{lost} ms");
+    let names = store.names();
+    assert_eq!(
+        names
+            .iter()
+            .filter(|name| name.starts_with("record/"))
+            .count(),
+        2
+    );
+}
+
+/// A last segment of which nothing can be made does not keep its session from ending.
+#[tokio::test(start_paused = true)]
+async fn a_session_ends_without_a_damaged_segment() {
+    let store = Store::default();
+    let playlist = "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:2\n#EXT-X-PLAYLIST-TYPE:EVENT\n\
+        #EXT-X-MEDIA-SEQUENCE:0\n#EXT-X-MAP:URI=\"init-0.mp4\"\n#EXTINF:2.00000,\nsegment-0.m4s\n";
+    let damaged = "\0\0\0\x10moov\0\0\0\x02trak";
+    for (name, text) in [
+        ("record/cam/vod/now/index.m3u8", playlist),
+        ("record/cam/vod/now/init-1.mp4", damaged),
+        ("record/cam/vod/now/segment-1.m4s", damaged),
+        ("unfinished/record/cam/vod/now/index.m3u8", ""),
+    ] {
+        let name = ObjectName::parse(name).expect("is a name");
+        store.put(&name, Bytes::from(text)).await.expect("there");
+    }
+    started(&store, Config::default());
+    settle().await;
+    let text = String::from_utf8(store.read("record/cam/vod/now/index.m3u8")).expect("text");
+    assert!(text.ends_with("segment-0.m4s\n#EXT-X-ENDLIST\n"), "{text}");
+    assert!(
+        store
+            .names()
+            .iter()
+            .all(|name| !name.starts_with("unfinished"))
+    );
 }
