@@ -294,6 +294,9 @@ fn sequence_header(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     for _ in 0..MAX_OBUS_IN_FRONT {
         let whole = reader.rest();
         let header = reader.u8().ok()?;
+        if header & OBU_FORBIDDEN != 0 {
+            return None;
+        }
         if header & OBU_HAS_EXTENSION != 0 {
             reader.u8().ok()?;
         }
@@ -332,6 +335,7 @@ const MARKER_AND_VERSION: u8 = 0x81;
 /// BT.709 primaries, the transfer of sRGB, the identity as matrix: RGB, which says its range and chroma by that.
 const SRGB: [u8; 3] = [1, 13, 0];
 
+const OBU_FORBIDDEN: u8 = 0x80;
 const OBU_HAS_EXTENSION: u8 = 0x04;
 const OBU_HAS_SIZE: u8 = 0x02;
 const OBU_SEQUENCE_HEADER: u8 = 1;

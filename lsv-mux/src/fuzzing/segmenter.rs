@@ -170,6 +170,11 @@ impl Packaged {
 
     fn check(&mut self, snapshot: &Snapshot) {
         let news = self.last.as_ref().map_or(0, |last| last.sequence + 1);
+        let oldest = snapshot.segments.first();
+        if oldest.is_some_and(|oldest| oldest.sequence > news) {
+            // One frame ended a wait and closed more segments than the window keeps.
+            self.last = None;
+        }
         for segment in snapshot.segments.iter() {
             if segment.sequence >= news {
                 check_segment(self.last.as_deref(), segment);
