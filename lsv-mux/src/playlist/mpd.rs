@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::{between, date, put};
-use crate::segmenter::{Run, Segment};
+use crate::segmenter::Segment;
 use crate::window::snapshot::Snapshot;
 
 mod adaptation;
@@ -21,29 +21,18 @@ pub(crate) fn render(window: &Snapshot) -> Option<String> {
     if listed.iter().all(|segment| segment.renditions.is_empty()) {
         return None;
     }
+    let periods = periods(window, &listed);
     let mut out = String::with_capacity(4096 + listed.len() * 128);
-    put_opening(&mut out, window, &listed);
-    let mut before: Option<&Run> = None;
-    for segments in listed.chunk_by(|one, other| one.run.number == other.run.number) {
-        let Some(run) = segments.first().map(|segment| segment.run.as_ref()) else {
-            continue;
-        };
-        let start = between(window.started, run.start);
+    put_opening(&mut out, window, &listed, &periods);
+    for each in &periods {
         put!(
             out,
             "  <Period id=\"{}\" start=\"{}\">\n",
-            run.number,
-            period(start)
+            each.run.number,
+            period(between(window.started, each.run.start))
         );
-        let period = Period {
-            window,
-            run,
-            segments,
-            before,
-        };
-        period.put(&mut out);
+        each.put(&mut out);
         out.push_str("  </Period>\n");
-        before = Some(run);
     }
     if !window.ended {
         // The player's clock may be wrong, and segments are found by the clock.
@@ -55,7 +44,23 @@ pub(crate) fn render(window: &Snapshot) -> Option<String> {
     Some(out)
 }
 
-fn put_opening(out: &mut String, window: &Snapshot, listed: &[&Segment]) {
+fn periods<'a>(window: &'a Snapshot, listed: &'a [&'a Segment]) -> Vec<Period<'a>> {
+    let runs = listed.chunk_by(|one, other| one.run.number == other.run.number);
+    let mut periods: Vec<Period<'_>> = Vec::new();
+    for segments in runs {
+        if let Some(first) = segments.first() {
+            periods.push(Period {
+                window,
+                run: &first.run,
+                segments,
+                before: periods.last().map(|last| last.run),
+            });
+        }
+    }
+    periods
+}
+
+fn put_opening(out: &mut String, window: &Snapshot, listed: &[&Segment], periods: &[Period<'_>]) {
     let lengths = listed.iter().map(|segment| segment.duration);
     // With the segment that grows, listed or not yet.
     let expected = (!window.ended).then_some(window.expected);
@@ -98,6 +103,11 @@ fn put_opening(out: &mut String, window: &Snapshot, listed: &[&Segment]) {
             put!(out, " suggestedPresentationDelay=\"{}\"", period(delay));
         }
     }
+    // Sound goes on a little beyond the pictures.
+    let longest = periods
+        .iter()
+        .map(Period::longest)
+        .fold(longest, Duration::max);
     put!(out, " maxSegmentDuration=\"{}\"", period(longest));
     put!(out, " minBufferTime=\"{}\">\n", period(longest));
     let leader = listed.last().and_then(|last| last.run.inits.first());
@@ -122,15 +132,16 @@ fn put_service(out: &mut String, leader: u32) {
 
 /// An XML Schema duration.
 fn period(length: Duration) -> String {
-    format!("PT{:.3}S", length.as_secs_f64())
+    let millis = length.as_nanos().div_ceil(1_000_000);
+    format!("PT{}.{:03}S", millis / 1000, millis % 1000)
 }
 
 const PROFILES: &str = "urn:mpeg:dash:profile:isoff-live:2011,urn:mpeg:dash:profile:cmaf:2019,\
                         http://www.dashif.org/guidelines/low-latency-live-v5";
 
-/// For players that fetch whole segments: segments between the live edge and the player, one that plays, and one that is
-/// made meanwhile.
-const DELAY_SEGMENTS: u32 = 2;
+/// For players that fetch whole segments: segments between the live edge and the player, one that plays, one that is
+/// there, and the one that grows, which VLC takes for whole.
+const DELAY_SEGMENTS: u32 = 3;
 
 /// For players that fetch segments as they grow: room for a look at the manifest, which tells them of the next segment,
 /// and for the jitter of a network.

@@ -203,7 +203,7 @@ fn the_dash_manifest_to_the_letter() {
     assert_eq!(
         mpd::render(&rig.snapshot).unwrap(),
         r#"<?xml version="1.0" encoding="UTF-8"?>
-<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" profiles="urn:mpeg:dash:profile:isoff-live:2011,urn:mpeg:dash:profile:cmaf:2019,http://www.dashif.org/guidelines/low-latency-live-v5" type="dynamic" availabilityStartTime="2026-01-01T00:00:00.000Z" publishTime="2026-01-01T00:00:04.226Z" minimumUpdatePeriod="PT1.000S" timeShiftBufferDepth="PT2.100S" suggestedPresentationDelay="PT2.100S" maxSegmentDuration="PT2.100S" minBufferTime="PT2.100S">
+<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" profiles="urn:mpeg:dash:profile:isoff-live:2011,urn:mpeg:dash:profile:cmaf:2019,http://www.dashif.org/guidelines/low-latency-live-v5" type="dynamic" availabilityStartTime="2026-01-01T00:00:00.000Z" publishTime="2026-01-01T00:00:04.226Z" minimumUpdatePeriod="PT1.000S" timeShiftBufferDepth="PT2.000S" suggestedPresentationDelay="PT2.000S" maxSegmentDuration="PT2.000S" minBufferTime="PT2.000S">
   <ServiceDescription id="0">
     <Latency referenceId="0" target="2500" min="1500" max="8000"/>
     <PlaybackRate min="0.96" max="1.1"/>
@@ -215,10 +215,10 @@ fn the_dash_manifest_to_the_letter() {
       </ProducerReferenceTime>
       <Role schemeIdUri="urn:mpeg:dash:role:2011" value="main"/>
       <Representation id="video" codecs="avc1.64001E" bandwidth="60992" width="640" height="360" frameRate="30">
-        <SegmentTemplate timescale="90000" presentationTimeOffset="0" availabilityTimeOffset="1.884" availabilityTimeComplete="false" initialization="cmaf/video-init-1000.mp4" media="cmaf/video-1000-$Time$.m4s">
+        <SegmentTemplate timescale="90000" presentationTimeOffset="0" availabilityTimeOffset="1.784" availabilityTimeComplete="false" initialization="cmaf/video-init-1000.mp4" media="cmaf/video-1000-$Time$.m4s">
           <SegmentTimeline>
             <S t="180000" d="180000"/>
-            <S d="189000"/>
+            <S d="180000"/>
           </SegmentTimeline>
         </SegmentTemplate>
       </Representation>
@@ -230,10 +230,10 @@ fn the_dash_manifest_to_the_letter() {
       <Role schemeIdUri="urn:mpeg:dash:role:2011" value="main"/>
       <Representation id="audio" codecs="mp4a.40.2" bandwidth="20608" audioSamplingRate="44100">
         <AudioChannelConfiguration schemeIdUri="urn:mpeg:mpegB:cicp:ChannelConfiguration" value="2"/>
-        <SegmentTemplate timescale="44100" presentationTimeOffset="0" availabilityTimeOffset="1.884" availabilityTimeComplete="false" initialization="cmaf/audio-init-1000.mp4" media="cmaf/audio-1000-$Time$.m4s">
+        <SegmentTemplate timescale="44100" presentationTimeOffset="0" availabilityTimeOffset="1.784" availabilityTimeComplete="false" initialization="cmaf/audio-init-1000.mp4" media="cmaf/audio-1000-$Time$.m4s">
           <SegmentTimeline>
             <S t="89088" d="88064"/>
-            <S d="92610"/>
+            <S d="88064"/>
           </SegmentTimeline>
         </SegmentTemplate>
       </Representation>
@@ -277,49 +277,17 @@ fn dash_lists_the_segment_that_grows_once_it_has_a_part() {
             for entry in timeline {
                 let start = entry.t.unwrap_or(next);
                 next = start + entry.d;
-                let known = follower.insert((name, start), entry.d);
-                // What is listed as growing is a little too long rather than too short, and nothing else changes.
-                let fine = known.is_none_or(|known| known >= entry.d);
-                assert!(fine, "{text}");
-                assert_eq!(
-                    open == Some(start),
-                    entry.d > u64::from(template.timescale.unwrap() as u32) * 205 / 100,
-                    "{text}"
-                );
+                // What grows is never listed too long, and sound too short by a frame at most, until it is known to come
+                // in step with the pictures.
+                let known = follower.insert((name, start), entry.d).unwrap_or(entry.d);
+                let settled = name == VIDEO || start > 3 * 44_100;
+                let least = if settled { entry.d } else { entry.d - 1024 };
+                assert!((least..=entry.d).contains(&known), "{known} in {text}");
             }
             assert!(open.is_none_or(|open| open < next), "{text}");
         }
     });
     assert!(texts > 40);
-}
-
-#[test]
-fn a_growing_segment_is_expected_to_be_like_the_others_but_never_to_hide_the_next() {
-    let frames = |gops: &[u32]| {
-        let mut frames = Vec::new();
-        let mut start = 0;
-        for gop in gops {
-            let source = Source {
-                gop: *gop,
-                start,
-                ..Source::video_only()
-            };
-            start += i64::from(*gop) * 1000 / 30;
-            frames.extend(source.frames(i64::from(*gop) * 1000 / 30));
-        }
-        frames
-    };
-    for (gops, expected) in [
-        (&[60, 60, 60, 60][..], 2.1),
-        (&[300, 300, 300][..], 10.1),
-        // The next may be as short as the shortest, and what follows that ends two seconds later.
-        (&[300, 60, 60, 60][..], 3.9),
-    ] {
-        let mut rig = Rig::new();
-        rig.push(&frames(gops));
-        let seconds = rig.snapshot.expected.as_secs_f64();
-        assert!((seconds - expected).abs() < 0.07, "{seconds} for {gops:?}");
-    }
 }
 
 #[test]
@@ -372,7 +340,7 @@ fn sounds_are_sets_of_their_own() {
 }
 
 #[test]
-fn dash_players_stay_two_segments_behind_and_within_the_window() {
+fn dash_players_stay_three_segments_behind_and_within_the_window() {
     let two_seconds = Source::default();
     let ten_seconds = Source {
         gop: 300,
@@ -380,14 +348,14 @@ fn dash_players_stay_two_segments_behind_and_within_the_window() {
     };
     let ample = Limits::default().bytes;
     for (source, millis, list_size, bytes, delay) in [
-        (&two_seconds, 2_500, 6, ample, 4),
-        (&two_seconds, 20_500, 6, ample, 4),
+        (&two_seconds, 2_500, 6, ample, 6),
+        (&two_seconds, 20_500, 6, ample, 6),
         (&two_seconds, 20_500, 1, ample, 2),
         // Of these, there is room for one segment only.
         (&two_seconds, 20_500, 6, 1, 2),
-        (&ten_seconds, 10_500, 6, ample, 20),
-        (&ten_seconds, 20_500, 6, ample, 20),
-        (&ten_seconds, 90_500, 6, ample, 20),
+        (&ten_seconds, 10_500, 6, ample, 30),
+        (&ten_seconds, 20_500, 6, ample, 30),
+        (&ten_seconds, 90_500, 6, ample, 30),
     ] {
         let mut rig = Rig::with(Default::default(), Limits { bytes });
         rig.configure(|settings| settings.list_size = list_size);

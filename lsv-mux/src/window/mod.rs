@@ -231,19 +231,12 @@ impl Window {
         }
     }
 
-    /// How long `open` is going to be: as the others of its run were, or as the distance of key frames foretells.
-    ///
-    /// Rather a little too long, because DASH players that are told a length look for what follows at its end: when the
-    /// segment turns out longer they fetch it twice. But not so long that what follows lies before that end altogether.
+    /// How long `open` is going to be: as the shortest of its run, or as the distance of key frames foretells.
     fn expect(&self, open: &Segment, foretold: Option<Duration>) -> Duration {
         let of_run = self.segments.iter().rev();
         let of_run = of_run.take_while(|segment| segment.run.number == open.run.number);
-        let lengths = || of_run.clone().map(|segment| segment.duration);
-        let foretold = foretold.unwrap_or(self.settings.segment);
-        let longest = lengths().max().unwrap_or(foretold);
-        let shortest = lengths().min().unwrap_or(foretold);
-        let follows = self.settings.segment.mul_f64(0.9);
-        longest.min(shortest.saturating_add(follows)) + Duration::from_secs_f64(SEGMENT_JITTER)
+        let shortest = of_run.map(|segment| segment.duration).min();
+        shortest.or(foretold).unwrap_or(self.settings.segment)
     }
 
     /// EXT-X-TARGETDURATION must not change (RFC 8216 §4.3.3.1) and must not be shorter than any segment, rounded.

@@ -31,6 +31,20 @@ impl Period<'_> {
         }
     }
 
+    /// The longest that any segment is listed as.
+    pub(super) fn longest(&self) -> Duration {
+        let mut longest = Duration::ZERO;
+        for (index, segment) in self.segments.iter().enumerate() {
+            for rendition in &segment.renditions {
+                let nanos = u128::from(self.duration(rendition, index)) * 1_000_000_000;
+                let nanos = nanos.div_ceil(u128::from(rendition.init.timescale.max(1)));
+                let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
+                longest = longest.max(Duration::from_nanos(nanos));
+            }
+        }
+        longest
+    }
+
     fn put_set(&self, out: &mut String, init: &Init) {
         let name = init.track.name();
         let (id, word) = (id(name), TrackName { id: 0, ..name });
@@ -145,8 +159,7 @@ impl Period<'_> {
     /// How long the segment at `index` plays for, in ticks.
     fn duration(&self, rendition: &Rendition, index: usize) -> u64 {
         if rendition.is_open() {
-            let expected = ticks(self.window.expected, rendition.init.timescale);
-            return rendition.duration.max(expected);
+            return rendition.duration.max(self.expected(rendition, index));
         }
         // Samples have their durations in the order of decoding, the timeline is one of presentation: the first of two
         // segments may end a little before or after the second begins.
@@ -157,6 +170,37 @@ impl Period<'_> {
         to_next
             .filter(|to_next| *to_next > 0 && to_next.abs_diff(rendition.duration) <= near)
             .unwrap_or(rendition.duration)
+    }
+
+    /// How long the segment at `index`, which grows, is going to play for, in ticks.
+    ///
+    /// Rather too short than too long: VLC and FFmpeg pass over what follows if it begins before the end that they were
+    /// told; dash.js and Shaka fetch a segment again that turns out longer.
+    fn expected(&self, rendition: &Rendition, index: usize) -> u64 {
+        let name = rendition.init.track.name();
+        let leader = self.segments.get(index).and_then(|segment| segment.video());
+        if let Some(leader) = leader.filter(|_| name.kind == Kind::Audio) {
+            let end = leader
+                .base
+                .saturating_add_unsigned(self.expected(leader, index));
+            let whole = frames_until(rendition, leader, end, ROUNDING);
+            // Whether sound comes in step with the pictures, the last segment tells.
+            let before = index
+                .checked_sub(1)
+                .and_then(|index| self.segments.get(index));
+            let before = before.and_then(|before| before.rendition(name));
+            let in_step = before.is_some_and(|before| {
+                let until = |early| frames_until(before, leader, leader.base, early);
+                [until(Duration::ZERO), until(ROUNDING)].contains(&before.duration)
+            });
+            return match in_step {
+                true => whole,
+                false => whole.saturating_sub(frame(rendition)),
+            };
+        }
+        let closed = self.renditions(name).filter(|other| !other.is_open());
+        let shortest = closed.map(|closed| closed.duration).min();
+        shortest.unwrap_or_else(|| ticks(self.window.expected, rendition.init.timescale))
     }
 
     /// The time in the track at which the period begins, in ticks.
@@ -214,6 +258,22 @@ fn speakers(channels: u8) -> u16 {
     }
 }
 
+/// The ticks of a sample of `sound`, on average.
+fn frame(sound: &Rendition) -> u64 {
+    sound.duration / u64::from(sound.samples.max(1))
+}
+
+/// How long `sound` plays for if it ends with the first frame that reaches `end` on the clock of `leader`, or comes as
+/// near as `early`, in ticks.
+fn frames_until(sound: &Rendition, leader: &Rendition, end: i64, early: Duration) -> u64 {
+    let timescale = sound.init.timescale;
+    let end = i128::from(end) * i128::from(timescale) / i128::from(leader.init.timescale.max(1));
+    let length = end - i128::from(sound.base) - i128::from(ticks(early, timescale));
+    let length = u64::try_from(length).unwrap_or(0);
+    let frame = frame(sound).max(1);
+    length.div_ceil(frame).saturating_mul(frame)
+}
+
 fn ticks(length: Duration, timescale: u32) -> u64 {
     let ticks = length.as_nanos() * u128::from(timescale) / 1_000_000_000;
     u64::try_from(ticks).unwrap_or(u64::MAX)
@@ -234,6 +294,9 @@ fn fraction(rate: f64) -> String {
 
 const CICP: &str = "urn:mpeg:mpegB:cicp:ChannelConfiguration";
 const DOLBY: &str = "tag:dolby.com,2014:dash:audio_channel_configuration:2011";
+
+/// RTMP's clock may show a frame so much late.
+const ROUNDING: Duration = Duration::from_millis(1);
 
 /// By how much the order of pictures may move the seam of two segments; more is a gap.
 const REORDERING: Duration = Duration::from_millis(250);
