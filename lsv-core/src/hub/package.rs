@@ -1,6 +1,7 @@
 //! Packaging: a stream encoded for the wire once, however many viewers read it.
 
 use std::any::Any;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
@@ -115,7 +116,7 @@ impl<P: Package> Derived for Packaged<P> {
         if changed {
             // For those who are in the middle of the stream. A decoder may start over at a header that it has already.
             let news = match &self.told {
-                Some(told) => tracks.news_since(told),
+                Some(told) => news(tracks, told),
                 None => tracks.clone(),
             };
             let bytes = self.package.prelude(&news, frame.dts);
@@ -160,6 +161,18 @@ impl<P: Package> Derived for Packaged<P> {
 
     fn as_any(&self) -> &dyn Any {
         self
+    }
+}
+
+/// What somebody has not heard yet who knows `known`: tracks that are new or have changed, and other metadata.
+fn news(tracks: &Tracks, known: &Tracks) -> Tracks {
+    let is_new = |track: &&Arc<Track>| known.find(track.kind, track.id) != Some(*track);
+    let metadata = tracks.metadata.clone();
+    Tracks {
+        video: tracks.video.clone().filter(|_| tracks.video != known.video),
+        audio: tracks.audio.clone().filter(|_| tracks.audio != known.audio),
+        others: tracks.others.iter().filter(is_new).cloned().collect(),
+        metadata: metadata.filter(|_| tracks.metadata != known.metadata),
     }
 }
 

@@ -85,20 +85,6 @@ impl Tracks {
         }
     }
 
-    /// What somebody has not heard yet who knows `known`: tracks that are new or have changed, and other metadata.
-    pub(crate) fn news_since(&self, known: &Self) -> Self {
-        let is_new = |track: &&Arc<Track>| known.find(track.kind, track.id) != Some(*track);
-        Self {
-            video: self.video.clone().filter(|_| self.video != known.video),
-            audio: self.audio.clone().filter(|_| self.audio != known.audio),
-            others: self.others.iter().filter(is_new).cloned().collect(),
-            metadata: self
-                .metadata
-                .clone()
-                .filter(|metadata| known.metadata.as_ref() != Some(metadata)),
-        }
-    }
-
     /// The codec strings of RFC 6381 of the default tracks, video first, separated by commas.
     pub fn rfc6381(&self) -> String {
         let strings: Vec<String> = self.defaults().map(|track| track.codec.rfc6381()).collect();
