@@ -6,6 +6,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use lsv_core::codec::{FourCc, aac, avc, flac, hevc, nal_units, opus};
 use lsv_core::fuzzing::vectors;
 use lsv_core::media::{Codec, Kind, MediaFrame, Track, Tracks};
+use lsv_core::script::{Message, Value};
 use lsv_core::time::Timestamp;
 use lsv_core::wire::{Reader, Truncated};
 
@@ -15,6 +16,15 @@ use crate::{annexb as annex_b, flv, mp4, ts};
 #[cfg(feature = "live")]
 mod segmenter;
 
+#[cfg(feature = "record")]
+mod recorded;
+#[cfg(feature = "live")]
+mod script;
+
+#[cfg(feature = "record")]
+pub use recorded::vod_playlist;
+#[cfg(feature = "live")]
+pub use script::script;
 #[cfg(feature = "live")]
 pub use segmenter::segmenter;
 
@@ -75,6 +85,45 @@ pub fn flv_demux(data: &[u8]) {
     let whole = flv_tags(stream, usize::MAX);
     let pieces = flv_tags(stream, usize::from(*step) + 1);
     assert_eq!(whole, pieces, "tags depend on how the stream was cut");
+}
+
+/// Hostile frames into an FLV file: a demuxer reads it whole, finished and as it grew, and each place that the index
+/// names has a picture.
+pub fn flv_recording(data: &[u8]) {
+    let mut grown = BytesMut::new();
+    let tracks = tracks();
+    let mut recording = flv::Recording::start(&tracks, &mut grown);
+    for frame in frames(data, &tracks) {
+        recording.push(&frame, &mut grown);
+    }
+    let flv::Finished { header, tags } = recording.finish();
+    let tags = grown.get(tags.start as usize..tags.end as usize);
+    let finished = [&header[..], tags.unwrap_or_default()].concat();
+    assert_eq!(
+        tags.map(|tags| tags.is_empty()),
+        Some(finished.len() == header.len())
+    );
+    let (read, error) = flv_tags(&finished, usize::MAX);
+    assert_eq!(error, None, "a finished file is cut");
+    assert_eq!(
+        flv_tags(&grown, usize::MAX).1,
+        None,
+        "a growing file is cut"
+    );
+    let metadata = read.first().and_then(|tag| Message::parse(&tag.body).ok());
+    let metadata = metadata.and_then(|message| message.values.into_iter().next());
+    let keys = metadata
+        .as_ref()
+        .and_then(|value| value.property("keyframes"));
+    let places = keys.and_then(|keys| keys.property("filepositions"));
+    let Some(Value::List(places)) = places else {
+        assert!(metadata.is_some(), "a file without metadata");
+        return;
+    };
+    for place in places.iter().filter_map(Value::as_number) {
+        let kind = finished.get(place as usize);
+        assert_eq!(kind, Some(&9), "no picture where the index has one");
+    }
 }
 
 /// Hostile frames into MPEG-TS: whole packets with the sync byte in place that count on, nothing where there is an error.
@@ -270,6 +319,15 @@ mod tests {
             super::mp4_fragment(&data);
             super::mp4_recording(&data);
             super::annexb(&data);
+            super::flv_recording(&data);
+        }
+    }
+
+    #[cfg(feature = "record")]
+    proptest! {
+        #[test]
+        fn playlists_hold_on_noise(data in "(#EXTM3U|#EXTINF:[0-9.]{1,4},|segment-[0-9]{1,3}.m4s|#EXT-X-[A-Z]{3,8}:[0-9]{1,20}|\\PC{0,20}|\n){0,20}") {
+            super::vod_playlist(data.as_bytes());
         }
     }
 
@@ -280,6 +338,7 @@ mod tests {
         #[test]
         fn segments_hold_on_noise(data in prop::collection::vec(any::<u8>(), 0..6000)) {
             super::segmenter(&data);
+            super::script(&data);
         }
 
         /// Noise that is closer to a stream: frames in small steps, with few surprises.

@@ -45,7 +45,7 @@ use spill::Spill;
 pub mod cutter;
 mod files;
 mod names;
-mod on_demand;
+pub(crate) mod on_demand;
 mod output;
 mod recover;
 mod retry;

@@ -14,7 +14,7 @@ use super::spill::{Spill, Spilled};
 use crate::mp4::recording::Fragment;
 use playlist::{Listed, Playlist, init_name, segment_name};
 
-pub(super) mod playlist;
+pub(crate) mod playlist;
 
 /// Writes the segments and the playlist of one session.
 #[derive(Debug)]
