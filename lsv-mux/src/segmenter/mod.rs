@@ -7,7 +7,8 @@
 //! ```
 //!
 //! A run starts at a video key frame and has a fixed set of tracks, so within a run every segment decodes with the
-//! same headers and numbers count on; what cannot be so is a new run. Of a publisher's tracks the default video and
+//! same headers and numbers count on; what cannot be so is a new run. A sound that changes between key frames starts one
+//! at once, with the pictures since the last key frame once more. Of a publisher's tracks the default video and
 //! all audio are carried. The segmenter is pure: the wall clock comes in with each frame.
 
 use std::collections::VecDeque;
@@ -21,6 +22,7 @@ pub(crate) mod clock;
 mod length;
 mod open;
 pub(crate) mod pace;
+mod replay;
 mod running;
 mod segment;
 mod track;
@@ -36,6 +38,7 @@ pub use segment::{Event, Init, Part, Rendition, Run, Segment, TsSegment};
 use self::length::Lengths;
 use self::open::Muxer;
 use self::pace::Pace;
+use self::replay::Replay;
 use self::running::{Running, Verdict};
 use self::track::Parts;
 use self::waiting::Waiting;
@@ -50,7 +53,8 @@ pub struct Options {
     /// The length that parts aim at, 200 ms.
     pub part_target: Duration,
     /// Bytes of a segment, in all formats together, after which it is cut without waiting for a key frame, so that
-    /// a publisher that never sends one cannot fill the memory; from half of it on any key frame will do. 64 MiB.
+    /// a publisher that never sends one cannot fill the memory; from half of it on any key frame will do. Pictures of up
+    /// to a quarter of it are repeated where a sound changes between key frames. 64 MiB.
     pub segment_bytes: usize,
 }
 
@@ -81,6 +85,7 @@ pub struct Segmenter {
     pace: Option<(Arc<Track>, Pace)>,
     waiting: Waiting,
     running: Option<Running>,
+    replay: Replay,
     /// The headers of the last run, used again while the configuration stays.
     inits: Vec<Arc<Init>>,
     /// It was said once that CMAF does not carry some track.
@@ -110,6 +115,7 @@ impl Segmenter {
             pace: None,
             waiting: Waiting::default(),
             running: None,
+            replay: Replay::default(),
             inits: Vec::new(),
             warned: false,
             refusals: Vec::new(),
@@ -171,6 +177,7 @@ impl Segmenter {
     /// Closes what is open: the stream has ended, or frames are missing. What comes next follows a discontinuity.
     pub fn interrupt(&mut self) {
         self.waiting.clear();
+        self.replay.clear();
         let Some(mut running) = self.running.take() else {
             return;
         };
@@ -238,7 +245,11 @@ impl Segmenter {
         let Some(running) = &mut self.running else {
             return self.wait(frame, now);
         };
-        match running.judge(frame, &self.lengths) {
+        let verdict = running.judge(frame, &self.lengths, self.replay.may_precede(frame));
+        if matches!(verdict, Verdict::Take | Verdict::Cut) {
+            self.replay.push(frame, self.options.segment_bytes / 4);
+        }
+        match verdict {
             Verdict::Drop => {}
             Verdict::Take => running.take(frame, now, &mut self.muxer, &mut self.parts),
             Verdict::Cut => {
@@ -255,6 +266,16 @@ impl Segmenter {
                 // A track that fell silent is not waited for; one that is there will be seen.
                 self.waiting.expect_video(frame.kind() == Kind::Video);
                 self.interrupt();
+                self.wait(frame, now);
+            }
+            Verdict::Repeat => {
+                let pictures = self.replay.take(running.resumption(frame));
+                self.waiting.expect_video(true);
+                self.interrupt();
+                for picture in &pictures {
+                    self.wait(picture, now);
+                }
+                self.waiting.count_from(frame.dts);
                 self.wait(frame, now);
             }
         }

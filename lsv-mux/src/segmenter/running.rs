@@ -22,6 +22,8 @@ pub(super) enum Verdict {
     Cut,
     /// It opens, or waits for, the next run.
     Restart,
+    /// The next run starts with it, and with the pictures since the last key frame once more.
+    Repeat,
     /// It has no place in this run, and the next run cannot start here.
     Drop,
 }
@@ -93,8 +95,13 @@ impl Running {
         }
     }
 
-    /// Where `frame` belongs.
-    pub(super) fn judge(&mut self, frame: &MediaFrame, lengths: &Lengths) -> Verdict {
+    /// Where `frame` belongs. A group of pictures may be repeated for it if it is `repeatable`.
+    pub(super) fn judge(
+        &mut self,
+        frame: &MediaFrame,
+        lengths: &Lengths,
+        repeatable: bool,
+    ) -> Verdict {
         if frame.kind() == Kind::Data {
             return Verdict::Take;
         }
@@ -109,6 +116,7 @@ impl Running {
             let leads_next = leads || frame.kind() == Kind::Video;
             self.changing = true;
             return match (leads_next && starts) || elapsed >= latest {
+                _ if repeatable => Verdict::Repeat,
                 true => Verdict::Restart,
                 false => Verdict::Drop,
             };
@@ -269,6 +277,15 @@ impl Running {
             && self.misses_a_track()
             && self.last.since(self.open.from) < STUB
             && self.packers().all(|packer| packer.parts() == 0)
+    }
+
+    /// Where time goes on if a run starts with the sound `first` in the midst of a group: where the pictures are, as far as
+    /// they are public.
+    pub(super) fn resumption(&self, first: &MediaFrame) -> Timestamp {
+        match self.is_stub() {
+            true => self.open.from,
+            false => first.dts.min(self.last + self.step),
+        }
     }
 
     /// The wall clock at the start of the open segment.

@@ -48,6 +48,11 @@ impl Waiting {
         }
     }
 
+    /// The wait for sounds begins at `at`.
+    pub(super) fn count_from(&mut self, at: Timestamp) {
+        self.since = Some(at);
+    }
+
     /// Lets go of what is held: it belongs to a timeline that is over.
     pub(super) fn clear(&mut self) {
         let expected = std::mem::take(&mut self.expected_audio);
