@@ -3,7 +3,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::nal::{in_front, put_units, read_units, read_vui, unescape, window};
+use super::nal::{in_front, numbered, put_units, read_units, read_vui, replaced, unescape, window};
 use super::{InvalidConfig, MAX_RECORD_BYTES, Picture, picture};
 use crate::wire::{BitReader, Reader};
 
@@ -69,33 +69,38 @@ impl Config {
         )
     }
 
-    /// The configuration that the access unit `key_frame` brings with it, where its sequence parameter sets are others.
+    /// The configuration that the access unit `key_frame` brings with it, where its parameter sets are others.
     ///
-    /// Other picture parameter sets alone make none: they stay in the access units, where decoders find them.
+    /// Under `avc1` a decoder looks for none in the access units (ISO/IEC 14496-15 §5.4.2.1). A picture parameter set
+    /// takes the place of the one with its number; those that the access unit leaves out stay.
     pub(crate) fn brought_by(&self, key_frame: &[u8]) -> Option<Self> {
         let (mut sps, mut pps) = (Vec::new(), Vec::new());
         let is_slice = |unit: &[u8]| (1..=nal::IDR).contains(&nal::unit_type(unit));
         for unit in in_front(key_frame, self.length_size, is_slice) {
             match nal::unit_type(unit) {
-                nal::SPS => sps.push(unit),
-                nal::PPS => pps.push(unit),
+                nal::SPS => sps.push(Bytes::copy_from_slice(unit)),
+                nal::PPS if pps_id(unit).is_some() => pps.push(Bytes::copy_from_slice(unit)),
                 _ => {}
             }
         }
-        if sps
-            .iter()
-            .all(|unit| self.sps.iter().any(|known| known == unit))
-        {
+        let same_sps = sps.iter().all(|unit| self.sps.contains(unit));
+        let known = match same_sps || pps.is_empty() {
+            true => &self.pps[..],
+            false => &[],
+        };
+        let pps = replaced(known, pps, pps_id);
+        if same_sps && pps == self.pps {
             return None;
         }
-        let copied = |units: Vec<&[u8]>| units.into_iter().map(Bytes::copy_from_slice).collect();
-        let pps = match pps.is_empty() {
-            true => self.pps.clone(),
-            false => copied(pps),
-        };
-        let record = record(self.length_size, &copied(sps), &pps).ok()?;
+        let sps = if same_sps { &self.sps } else { &sps };
+        let record = record(self.length_size, sps, &pps).ok()?;
         Self::parse(record).ok()
     }
+}
+
+/// `pic_parameter_set_id`, of which there are 256.
+fn pps_id(unit: &[u8]) -> Option<u32> {
+    numbered(unit.get(1..)?, 256)
 }
 
 /// The record that says these parameter sets (ISO/IEC 14496-15 §5.3.3.1.2).
@@ -336,9 +341,20 @@ mod tests {
         assert_eq!(new.brought_by(&key), None);
         let without_pps = old.brought_by(&access_unit(&[&new.sps[0], idr])).unwrap();
         assert_eq!(without_pps.pps, old.pps);
+        // Another picture parameter set, in place of the one with its number and beside it.
+        for (pps, all) in [
+            (&[0x68, 0xEE][..], &[&[0x68, 0xEE][..]][..]),
+            (&[0x68, 0x4E], &[&old.pps[0], &[0x68, 0x4E]]),
+        ] {
+            let key = access_unit(&[pps, idr]);
+            let brought = old.brought_by(&key).unwrap();
+            assert_eq!((&brought.sps, &brought.pps[..] == all), (&old.sps, true));
+            assert_eq!(brought.brought_by(&key), None);
+        }
         for units in [
             &[idr][..],
             &[&old.sps[0], &[0x68, 1], idr],
+            &[&old.sps[0], &old.pps[0], idr],
             &[idr, &new.sps[0]],
             &[&[0x67, 1, 2], idr],
         ] {

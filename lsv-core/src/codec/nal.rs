@@ -68,6 +68,31 @@ pub(super) fn put_units(out: &mut BytesMut, units: &[Bytes]) -> Result<(), Inval
     Ok(())
 }
 
+/// `known` with each of `brought` in place of the one that `id` gives the same number, or behind them all.
+pub(super) fn replaced(
+    known: &[Bytes],
+    brought: Vec<Bytes>,
+    id: impl Fn(&[u8]) -> Option<u32>,
+) -> Vec<Bytes> {
+    let mut units = known.to_vec();
+    for unit in brought {
+        let number = id(&unit);
+        match units.iter_mut().find(|known| id(known) == number) {
+            Some(known) => *known = unit,
+            None => units.push(unit),
+        }
+    }
+    units
+}
+
+/// The number below `count` that `content`, a parameter set behind its header, starts with.
+pub(super) fn numbered(content: &[u8], count: u32) -> Option<u32> {
+    // No number takes more, escaped as it may be.
+    let start = unescape(content.get(..8).unwrap_or(content));
+    let number = BitReader::new(&start).ue().ok()?;
+    (number < count).then_some(number)
+}
+
 /// Takes the emulation prevention bytes out (ISO/IEC 14496-10 §7.4.1, ISO/IEC 23008-2 §7.4.2).
 pub(super) fn unescape(nal: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(nal.len());

@@ -3,9 +3,9 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::nal::{in_front, put_units, read_units};
+use super::nal::{in_front, numbered, put_units, read_units, replaced};
 use super::{InvalidConfig, MAX_RECORD_BYTES, Picture};
-use crate::wire::Reader;
+use crate::wire::{Reader, Truncated};
 
 mod sps;
 
@@ -117,30 +117,99 @@ impl Config {
         sets.into_iter().flatten()
     }
 
-    /// The configuration that the access unit `key_frame` brings with it, where its sequence parameter sets are others.
+    /// The record with what `hvc1` demands of it (ISO/IEC 14496-15 §8.4.1.1): arrays of parameter sets that say of
+    /// themselves that they are complete, which encoders leave open.
+    pub fn complete_record(&self) -> Bytes {
+        let mut record = BytesMut::from(&self.record[..]);
+        for at in arrays(&self.record) {
+            if let Some(head) = record.get_mut(at) {
+                let is_parameter_set = (nal::VPS..=nal::PPS).contains(&(*head & 0x3F));
+                *head = (*head & !ARRAY_COMPLETE) | (u8::from(is_parameter_set) * ARRAY_COMPLETE);
+            }
+        }
+        record.freeze()
+    }
+
+    /// The configuration that the access unit `key_frame` brings with it, where its parameter sets are others.
     ///
-    /// Other video and picture parameter sets alone make none: they stay in the access units, where decoders find them.
+    /// Under `hvc1` a decoder looks for none in the access units. A video or picture parameter set takes the place of the
+    /// one with its number; those that the access unit leaves out stay.
     pub(crate) fn brought_by(&self, key_frame: &[u8]) -> Option<Self> {
         let mut brought = Sets::default();
         let is_slice = |unit: &[u8]| nal::unit_type(unit) < nal::VPS;
         for unit in in_front(key_frame, self.length_size, is_slice) {
             let unit_type = nal::unit_type(unit);
-            if matches!(unit_type, nal::VPS | nal::SPS | nal::PPS) {
+            let is_parameter_set = match unit_type {
+                nal::VPS => vps_id(unit).is_some(),
+                nal::SPS => true,
+                nal::PPS => pps_id(unit).is_some(),
+                _ => false,
+            };
+            if is_parameter_set {
                 let unit = vec![Bytes::copy_from_slice(unit)];
                 brought.add(unit_type, unit).ok()?;
             }
         }
-        if brought.sps.iter().all(|unit| self.sps.contains(unit)) {
-            return None;
-        }
-        for (set, known) in [(&mut brought.vps, &self.vps), (&mut brought.pps, &self.pps)] {
-            if set.is_empty() {
-                set.clone_from(known);
+        let same_sps = brought.sps.iter().all(|unit| self.sps.contains(unit));
+        // What went with other sequence parameter sets goes with them.
+        let keeps = |brought: &[Bytes]| same_sps || brought.is_empty();
+        let known_vps = if keeps(&brought.vps) {
+            &self.vps[..]
+        } else {
+            &[]
+        };
+        let known_pps = if keeps(&brought.pps) {
+            &self.pps[..]
+        } else {
+            &[]
+        };
+        let mut sets = Sets {
+            vps: replaced(known_vps, brought.vps, vps_id),
+            sps: brought.sps,
+            pps: replaced(known_pps, brought.pps, pps_id),
+            sei: Vec::new(),
+        };
+        if same_sps {
+            if sets.vps == self.vps && sets.pps == self.pps {
+                return None;
             }
+            sets.sps.clone_from(&self.sps);
+            sets.sei.clone_from(&self.sei);
         }
-        let record = brought.record(self.length_size).ok()?;
+        let record = sets.record(self.length_size).ok()?;
         Self::parse(record).ok()
     }
+}
+
+/// Where the arrays of `record`, which was parsed, have their first byte.
+fn arrays(record: &[u8]) -> Vec<usize> {
+    let mut found = Vec::new();
+    let mut reader = Reader::new(record);
+    let mut walk = || -> Result<(), Truncated> {
+        reader.take(ARRAYS_AT)?;
+        for _ in 0..reader.u8()? {
+            found.push(record.len() - reader.rest().len());
+            reader.u8()?;
+            for _ in 0..reader.u16()? {
+                let length = reader.u16()?;
+                reader.take(usize::from(length))?;
+            }
+        }
+        Ok(())
+    };
+    // A record that was parsed has them all.
+    let _complete = walk();
+    found
+}
+
+/// `vps_video_parameter_set_id`, in four bits behind the header.
+fn vps_id(unit: &[u8]) -> Option<u32> {
+    unit.get(2).map(|byte| u32::from(byte >> 4))
+}
+
+/// `pps_pic_parameter_set_id`, of which there are 64.
+fn pps_id(unit: &[u8]) -> Option<u32> {
+    numbered(unit.get(2..)?, 64)
 }
 
 /// NAL unit types that outputs look at (ISO/IEC 23008-2 table 7-1).
@@ -211,16 +280,25 @@ impl Sets {
             (nal::VPS, &self.vps),
             (nal::SPS, &self.sps),
             (nal::PPS, &self.pps),
+            (nal::PREFIX_SEI, &self.sei),
         ];
         out.put_u8(sets.iter().filter(|(_, set)| !set.is_empty()).count() as u8);
         for (unit_type, set) in sets.into_iter().filter(|(_, set)| !set.is_empty()) {
-            out.put_u8(ARRAY_COMPLETE | unit_type);
+            // Messages come in the access units as well.
+            let complete = match unit_type {
+                nal::PREFIX_SEI => 0,
+                _ => ARRAY_COMPLETE,
+            };
+            out.put_u8(complete | unit_type);
             out.put_u16(set.len() as u16);
             put_units(&mut out, set)?;
         }
         Ok(out.freeze())
     }
 }
+
+/// The number of arrays stands behind so many bytes.
+const ARRAYS_AT: usize = 22;
 
 /// There are 16 VPS, 16 SPS and 64 PPS at most; messages are as many as encoders like.
 const MAX_UNITS: u16 = 64;

@@ -117,6 +117,7 @@ fn a_key_frame_with_other_parameter_sets_brings_a_configuration() {
         record[at] |= ARRAY_COMPLETE;
     }
     assert_eq!(brought.record, record);
+    assert_eq!(new.complete_record(), record);
     assert_eq!(brought.picture, new.picture);
     assert_eq!(brought.rfc6381(), new.rfc6381());
     let again = access_unit(&[vps, sps, pps, IDR]);
@@ -127,14 +128,33 @@ fn a_key_frame_with_other_parameter_sets_brings_a_configuration() {
 }
 
 #[test]
+fn other_video_and_picture_parameter_sets_make_a_configuration() {
+    let config = config(HEVC_RECORD);
+    let (vps, pps) = (&config.vps[0], &config.pps[0]);
+    let (other_vps, other_pps) = ([vps, &[1][..]].concat(), [pps, &[1][..]].concat());
+    // Number 1 instead of 0.
+    let second_pps = [0x44, 1, 0x40, 0x80];
+    for (units, all_vps, all_pps) in [
+        ([&other_vps[..], IDR], vec![&other_vps[..]], vec![&pps[..]]),
+        ([&other_pps, IDR], vec![vps], vec![&other_pps]),
+        ([&second_pps, IDR], vec![vps], vec![pps, &second_pps]),
+    ] {
+        let key = access_unit(&units);
+        let brought = config.brought_by(&key).unwrap();
+        assert_eq!(brought.vps, all_vps);
+        assert_eq!(brought.pps, all_pps);
+        assert_eq!((&brought.sps, &brought.sei), (&config.sps, &config.sei));
+        assert_eq!(brought.brought_by(&key), None);
+    }
+}
+
+#[test]
 fn a_key_frame_that_brings_nothing_new_changes_nothing() {
     let config = config(HEVC_RECORD);
     let [vps, sps, pps] = [&config.vps[0][..], &config.sps[0], &config.pps[0]];
-    let other_pps = [pps, &[1]].concat();
     for units in [
         &[IDR][..],
         &[vps, sps, pps, IDR],
-        &[&other_pps, IDR],
         // Behind the picture, cut short, empty.
         &[IDR, &[0x42, 1, 1]],
         &[&[0x42, 1, 1], IDR],

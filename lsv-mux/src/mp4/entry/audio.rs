@@ -93,11 +93,22 @@ fn audio(
         out.put_u16(u16::from(channels));
         out.put_u16(bits);
         out.put_u32(0);
-        // The field has 16 bits before the point; a higher rate is told by the codec's own box alone.
-        out.put_u16(u16::try_from(sample_rate).unwrap_or(0));
+        out.put_u16(expressible(sample_rate));
         out.put_u16(0);
         boxes(out);
     });
+}
+
+/// The field has 16 bits before the point. A higher rate is told by the codec's own box, and here by its greatest regular
+/// division that fits, or if there is none by the most that does ("Encapsulation of FLAC in ISO Base Media File Format"
+/// §3.3.1). FFmpeg and Chromium go by the codec's own box. The entry of version 1 with its own box for rates, which ISO
+/// BMFF has for codecs that lack one, would be none that these take.
+pub(super) fn expressible(sample_rate: u32) -> u16 {
+    let halves = std::iter::successors(Some(sample_rate), |rate| {
+        rate.is_multiple_of(2).then_some(rate / 2)
+    });
+    let mut fitting = halves.take(32).filter_map(|rate| u16::try_from(rate).ok());
+    fitting.next().unwrap_or(u16::MAX)
 }
 
 /// ISO/IEC 14496-1 §7.2.6.5 and following.

@@ -90,6 +90,7 @@ fn h265() {
     assert_eq!(entry.hvcc.general_profile_idc, 2);
     let types = entry.hvcc.arrays.iter().map(|array| array.nal_unit_type);
     assert_eq!(types.collect::<Vec<_>>(), [32, 33, 34]);
+    assert!(entry.hvcc.arrays.iter().all(|array| array.completeness));
 }
 
 #[test]
@@ -138,5 +139,21 @@ fn pictures_of_no_known_size_have_no_entry_yet() {
     let bare = av1(&vectors::AV1_RECORD[..4]);
     for track in [bare, vp9(vectors::VP9_RECORD, None)] {
         assert_eq!(init(&track), Err(Error::NoPicture));
+    }
+}
+
+#[test]
+fn sample_rates_beyond_the_field_are_divided() {
+    for (rate, told) in [
+        (48_000, 48_000),
+        (88_200, 44_100),
+        (96_000, 48_000),
+        (192_000, 48_000),
+        (384_000, 48_000),
+        (65_536, 32_768),
+        (96_001, 65_535),
+        (0, 0),
+    ] {
+        assert_eq!(audio::expressible(rate), told, "{rate}");
     }
 }

@@ -16,7 +16,7 @@ pub(super) fn avc1(out: &mut BytesMut, config: &avc::Config) {
 /// ISO/IEC 14496-15 §8.4.1.1.
 pub(super) fn hvc1(out: &mut BytesMut, config: &hevc::Config) {
     visual(out, b"hvc1", &config.picture, |out| {
-        plain(out, b"hvcC", |out| out.put_slice(&config.record));
+        plain(out, b"hvcC", |out| out.put_slice(&config.complete_record()));
     });
 }
 
