@@ -122,6 +122,9 @@ impl Description {
                         out.put_slice(&self.entry);
                     });
                     tables(out);
+                    if self.entry.get(4..8) == Some(b"Opus") {
+                        roll_recovery(out, OPUS_ROLL);
+                    }
                 });
             });
         });
@@ -165,6 +168,17 @@ pub(super) fn no_samples(out: &mut BytesMut) {
     full(out, b"stco", (0, 0), |out| out.put_u32(0));
 }
 
+/// §8.9.3, §10.1: samples, all of which are in this group, sound as they should when so many before them were decoded.
+fn roll_recovery(out: &mut BytesMut, distance: i16) {
+    full(out, b"sgpd", (2, 0), |out| {
+        out.put_slice(b"roll");
+        out.put_u32(2);
+        out.put_u32(1);
+        out.put_u32(1);
+        out.put_i16(distance);
+    });
+}
+
 /// §8.7.1: the media is in this very file.
 fn data_information(out: &mut BytesMut) {
     plain(out, b"dinf", |out| {
@@ -200,3 +214,7 @@ fn unity_matrix(out: &mut BytesMut) {
 
 /// `und` in three groups of five bits (ISO 639-2/T).
 const LANGUAGE_UNDETERMINED: u16 = 0x55C4;
+
+/// A decoder of Opus needs 80 ms ("Encapsulation of Opus in ISO Base Media File Format" §4.3.6.2): so many packets of
+/// 2.5 ms, the shortest there are, as their length may change within a track.
+const OPUS_ROLL: i16 = -32;

@@ -60,6 +60,28 @@ fn headers_have_the_boxes_of_cmaf() {
     );
 }
 
+/// As `mp4-atom` reads it.
+#[test]
+fn opus_needs_what_was_before_it() {
+    use mp4_atom::{AnySampleGroupEntry, DecodeMaybe as _, Ftyp, Moov};
+    for track in fuzzing::sounds() {
+        let header = init(&track).unwrap();
+        let mut bytes = &header[..];
+        Ftyp::decode_maybe(&mut bytes).unwrap();
+        let movie = Moov::decode_maybe(&mut bytes).unwrap().unwrap();
+        let groups = &movie.trak[0].mdia.minf.stbl.sgpd;
+        if track.codec.rfc6381() != "Opus" {
+            assert!(groups.is_empty(), "{track:?}");
+            continue;
+        }
+        assert_eq!(groups[0].default_group_description_index, Some(1));
+        // 80 ms of packets of 2.5 ms.
+        let distance = (-32_i16).to_be_bytes().to_vec();
+        let roll = AnySampleGroupEntry::UnknownGroupingType(b"roll".into(), distance);
+        assert_eq!(groups[0].entries[0].entry, roll);
+    }
+}
+
 /// Each sample entry's name, what stands for channels and rate, and its box, as FFmpeg 9 writes it of the same sound.
 #[test]
 fn sample_entries_of_sound() {
