@@ -23,9 +23,19 @@ impl Config {
         Header::parse(frame).map(|header| header.config)
     }
 
-    /// The codec string: object type 34 of MPEG-4 audio, as HLS has it.
+    /// It is MPEG-1 audio, not that of MPEG-2 or 2.5 with their lower rates.
+    pub fn is_mpeg1(&self) -> bool {
+        self.samples_per_frame == MPEG_1_SAMPLES
+    }
+
+    /// The codec string by the object types of MPEG-1 and MPEG-2 audio, which sample entries have too (RFC 6381 §3.3).
     pub fn rfc6381(&self) -> String {
-        "mp4a.40.34".to_owned()
+        let string = if self.is_mpeg1() {
+            "mp4a.6B"
+        } else {
+            "mp4a.69"
+        };
+        string.to_owned()
     }
 
     /// The samples of each channel in the frames of `payload`, of which a tag may hold several; `None` where it does not
@@ -74,7 +84,7 @@ impl Header {
         let bit_rates = if half == 0 { BIT_RATES } else { LOW_BIT_RATES };
         let bit_rate = bit_rates.get(field(12, 4) as usize);
         let bit_rate = u32::from(*bit_rate.ok_or(InvalidConfig::Field("bit rate"))?);
-        let samples_per_frame = 1152 >> half;
+        let samples_per_frame = MPEG_1_SAMPLES >> half;
         let length = samples_per_frame / 8 * bit_rate * 1000 / sample_rate + field(9, 1);
         Ok(Self {
             config: Config {
@@ -87,6 +97,8 @@ impl Header {
     }
 }
 
+/// Of each channel, in a frame at the full rates.
+const MPEG_1_SAMPLES: u32 = 1152;
 const LAYER_III: u32 = 1;
 const MONO: u32 = 3;
 /// Of MPEG-1; MPEG-2 has half of them, 2.5 a quarter.
@@ -124,7 +136,8 @@ mod tests {
             let found = Header::parse(&header).unwrap();
             assert_eq!((found.config, found.length), (expected, length));
         }
-        assert_eq!(config(44_100, 2, 1152).rfc6381(), "mp4a.40.34");
+        assert_eq!(config(44_100, 2, 1152).rfc6381(), "mp4a.6B");
+        assert_eq!(config(22_050, 2, 576).rfc6381(), "mp4a.69");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use lsv_core::media::TrackName;
+use lsv_core::media::{Codec, TrackName};
 
 use super::measure::{Bandwidth, bandwidth, frame_rate};
 use super::put;
@@ -59,7 +59,7 @@ impl Group {
 fn groups(audio: Vec<Arc<Init>>) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for init in audio {
-        let codec = init.track.codec.rfc6381();
+        let codec = codec_string(&init.track.codec);
         match groups.iter_mut().find(|group| group.codec == codec) {
             Some(group) => group.members.push(init),
             None => groups.push(Group {
@@ -69,6 +69,15 @@ fn groups(audio: Vec<Arc<Init>>) -> Vec<Group> {
         }
     }
     groups
+}
+
+/// What CODECS says. Apple's players and hls.js know MP3 only as object type 34 of MPEG-4 audio, which is what others call it
+/// when it is within MPEG-4.
+fn codec_string(codec: &Codec) -> String {
+    match codec {
+        Codec::Mp3(_) => "mp4a.40.34".to_owned(),
+        codec => codec.rfc6381(),
+    }
 }
 
 /// The sounds of a stream without pictures: a variant each, as there is nothing that they could go with.
@@ -138,4 +147,37 @@ fn put_variant(out: &mut String, measured: Bandwidth, codecs: &str) {
         out,
         "#EXT-X-STREAM-INF:BANDWIDTH={peak},AVERAGE-BANDWIDTH={average},CODECS=\"{codecs}\""
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::mpd;
+    use super::*;
+    use crate::fuzzing;
+    use crate::segmenter::synthetic::{Rig, Source};
+    use lsv_core::media::Track;
+
+    #[test]
+    fn mp3_has_the_name_of_its_sample_entry_in_dash_and_the_one_that_hls_knows() {
+        let mut sounds = fuzzing::sounds().into_iter();
+        let mp3 = sounds.find(|track| matches!(track.codec, Codec::Mp3(_)));
+        let source = Source {
+            audio: mp3.map(|track| Arc::new(Track::new(track.kind, track.codec.clone()))),
+            ..Source::default()
+        };
+        let mut rig = Rig::new();
+        rig.push(&source.frames(6_000));
+        let segments = &rig.snapshot.segments;
+        let header = &segments[0].run.audio().next().unwrap().bytes;
+        // The object type in `esds`, behind the tag and the length of its descriptor.
+        let descriptor = [4, 0x80, 0x80, 0x80, 13, 0x6B, 0x15];
+        assert!(header.windows(7).any(|bytes| bytes == descriptor));
+        let (master, mpd) = (render(&rig.snapshot), mpd::render(&rig.snapshot));
+        assert!(mpd.unwrap().contains(" codecs=\"mp4a.6B\""));
+        assert!(
+            master
+                .unwrap()
+                .contains("CODECS=\"avc1.64001E,mp4a.40.34\"")
+        );
+    }
 }

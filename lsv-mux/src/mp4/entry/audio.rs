@@ -16,12 +16,12 @@ pub(super) fn mp4a(out: &mut BytesMut, config: &aac::Config) {
     });
 }
 
-/// MP3 in the same entry, by its own object type: browsers, hls.js, ffmpeg, VLC and QuickTime take it so. The entry `.mp3`
-/// of QuickTime is no part of ISO BMFF, and no browser takes it.
+/// MP3 in the same entry, by its own object type: FFmpeg, VLC and QuickTime take it so, and browsers that take MP3 in MP4.
+/// The entry `.mp3` of QuickTime is no part of ISO BMFF.
 pub(super) fn mp3(out: &mut BytesMut, config: &mp3::Config) {
-    let object_type = match config.samples_per_frame {
-        MPEG_1_SAMPLES => OBJECT_TYPE_MPEG_1_AUDIO,
-        _ => OBJECT_TYPE_MPEG_2_AUDIO,
+    let object_type = match config.is_mpeg1() {
+        true => OBJECT_TYPE_MPEG_1_AUDIO,
+        false => OBJECT_TYPE_MPEG_2_AUDIO,
     };
     let sound = (config.channels, 16, config.sample_rate);
     audio(out, b"mp4a", sound, |out| {
@@ -143,6 +143,4 @@ const OBJECT_TYPE_AAC: u8 = 0x40;
 /// Audio ISO/IEC 13818-3 and 11172-3.
 const OBJECT_TYPE_MPEG_2_AUDIO: u8 = 0x69;
 const OBJECT_TYPE_MPEG_1_AUDIO: u8 = 0x6B;
-/// What frames of MPEG-1 have, and those of MPEG-2 have not.
-const MPEG_1_SAMPLES: u32 = 1152;
 const STREAM_TYPE_AUDIO: u8 = 5;
