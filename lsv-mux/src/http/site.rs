@@ -310,9 +310,11 @@ fn is_manifest(name: &str) -> bool {
 fn missing(error: FileError) -> Problem {
     match error {
         FileError::BadReload => Problem::bad_request(error.to_string()),
-        FileError::NotFound | FileError::Disabled | FileError::Encrypted | FileError::Ended => {
-            Problem::not_found(error.to_string())
-        }
+        FileError::NotFound
+        | FileError::Disabled
+        | FileError::Uncarried
+        | FileError::Encrypted
+        | FileError::Ended => Problem::not_found(error.to_string()),
     }
 }
 

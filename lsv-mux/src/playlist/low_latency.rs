@@ -46,7 +46,7 @@ pub(crate) fn render(window: &Snapshot, track: TrackName, skip: Skip) -> Option<
         map: skipped
             .iter()
             .rev()
-            .find_map(|segment| Some(segment.rendition(track)?.init.number)),
+            .find_map(|segment| Some(segment.run.init(track)?.number)),
         key: KeyTag::new("../key/", skipped),
     };
     let with_parts = parts_from(remaining, window.target_duration);
@@ -138,6 +138,9 @@ impl Media<'_> {
         let Some(rendition) = segment.rendition(self.track) else {
             // The numbers of all renditions go together, so one that has nothing here says so.
             self.discontinuity(segment);
+            if let Some(init) = segment.run.init(track) {
+                self.map(init);
+            }
             put_date(self.out, segment.wall());
             let seconds = segment.duration.as_secs_f64();
             put!(

@@ -13,9 +13,7 @@ use crate::window::snapshot::Snapshot;
 /// `master.m3u8`, once there is something of each track, or a whole segment.
 pub(crate) fn render(window: &Snapshot) -> Option<String> {
     let run = window.cmaf_run()?;
-    let is_there = |track: TrackName| {
-        !window.listed_media(track).is_empty() || window.open_media(track).is_some()
-    };
+    let is_there = |track: TrackName| window.is_heard(track);
     // A track beside the default ones may be silent; it appears when it has something.
     let mut awaited = run.video().into_iter().chain(run.audio().next());
     if run.inits.is_empty() || !awaited.all(|init| is_there(init.track.name())) {

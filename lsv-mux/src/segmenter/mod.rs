@@ -42,7 +42,7 @@ use self::replay::Replay;
 use self::running::{Running, Verdict};
 use self::track::Parts;
 use self::waiting::Waiting;
-use crate::mp4;
+use crate::{mp4, ts};
 
 /// What a segmenter is told once, for the life of its stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -300,6 +300,7 @@ impl Segmenter {
             origin: first.pts(),
             composition: first.composition,
             inits: tracks.iter().filter_map(|track| self.init(track)).collect(),
+            ts: tracks.iter().any(|track| ts::Muxer::carries(track)),
         });
         self.inits.clone_from(&run.inits);
         self.next_run += 1;

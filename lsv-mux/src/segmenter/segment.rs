@@ -20,6 +20,8 @@ pub struct Run {
     pub composition: Timestamp,
     /// The CMAF headers of its tracks, as far as CMAF carries them: video, then default audio, then other audio.
     pub inits: Vec<Arc<Init>>,
+    /// MPEG-TS carries some of its tracks.
+    pub ts: bool,
 }
 
 impl Run {

@@ -93,6 +93,11 @@ impl Muxer {
         }
     }
 
+    /// Whether a transport stream has a place for what `track` carries.
+    pub fn carries(track: &Track) -> bool {
+        form::Form::of(track).is_some()
+    }
+
     /// Appends the sound that waits for more. Call it before what comes next goes to another segment.
     pub fn finish_segment(&mut self, out: &mut BytesMut) {
         for sound in &mut self.sounds {

@@ -112,6 +112,11 @@ pub enum FileError {
     /// The channel's settings turn this format off: answer 404.
     #[error("this format is turned off for the channel")]
     Disabled,
+    /// The format has no place for any of the stream's codecs: answer 404.
+    #[error(
+        "this format carries none of the stream's codecs; play master.m3u8 or manifest.mpd (CMAF), live.m3u8 (MPEG-TS) or FLV"
+    )]
+    Uncarried,
     /// What is encrypted is not to be had as DASH: answer 404.
     #[error(
         "the channel is encrypted as HLS can be (AES-128), which DASH does not know; play master.m3u8 or live.m3u8"

@@ -8,7 +8,7 @@ use lsv_core::media::{Kind, TrackName};
 use super::name::Name;
 use super::snapshot::Snapshot;
 use super::{Cache, File, FileError, Reload};
-use crate::segmenter::{Rendition, Segment};
+use crate::segmenter::{Rendition, Run, Segment};
 
 /// What a snapshot says of a file.
 #[derive(Debug)]
@@ -50,8 +50,8 @@ impl Snapshot {
         }
         let found = match name {
             Name::Hls => self.ts_playlist(reload),
-            Name::Master => self.manifest(self.master(), |segment| segment.cmaf),
-            Name::Mpd => self.manifest(self.mpd(), |segment| segment.cmaf),
+            Name::Master => self.manifest(self.master(), has_cmaf),
+            Name::Mpd => self.manifest(self.mpd(), has_cmaf),
             Name::Media(track) => self.media_playlist(track, reload),
             Name::Init(track, number) => self.init(track, number).into(),
             Name::Segment(track, sequence) => self.whole(track, sequence).into(),
@@ -66,15 +66,12 @@ impl Snapshot {
         }
     }
 
-    /// A manifest that is not there yet will come with the first segment that fits.
-    fn manifest(&self, file: Option<File>, fits: impl Fn(&Segment) -> bool) -> Lookup {
-        match file {
-            Some(file) => Lookup::Found(file),
-            // A segment that has the format, and still no manifest: none of the tracks can be carried.
-            None if self.segments.last().is_some_and(|segment| fits(segment)) => {
-                Lookup::Refused(FileError::NotFound)
-            }
-            None => Lookup::Wait,
+    /// A manifest that is not there yet will come with the first segments, if their run has what it is of.
+    fn manifest(&self, file: Option<File>, has: impl Fn(&Run) -> bool) -> Lookup {
+        match (file, self.newest_run()) {
+            (Some(file), _) => Lookup::Found(file),
+            (None, Some(run)) if !has(run) => Lookup::Refused(FileError::Uncarried),
+            (None, _) => Lookup::Wait,
         }
     }
 
@@ -88,7 +85,7 @@ impl Snapshot {
             reload,
             0,
             |_| None,
-            || self.manifest(self.hls(reload.skip), |segment| segment.ts.is_some()),
+            || self.manifest(self.hls(reload.skip), |run| run.ts),
         )
     }
 
@@ -97,7 +94,12 @@ impl Snapshot {
         let parts = growing.map_or(0, |(_, rendition)| rendition.parts.len());
         let parts_of = |segment: &Segment| Some(segment.rendition(track)?.parts.len());
         self.reloaded(reload, parts, parts_of, || {
-            self.manifest(self.media(track, reload.skip), |segment| segment.cmaf)
+            match self.knows(track) {
+                true => self.manifest(self.media(track, reload.skip), has_cmaf),
+                // A run that is about to come may have it.
+                false if self.newest_run().is_none() => Lookup::Wait,
+                false => Lookup::Refused(FileError::NotFound),
+            }
         })
     }
 
@@ -252,6 +254,10 @@ impl Snapshot {
         let etag = format!("\"ts-{sequence}\"");
         Some(File::media(ts.bytes.clone(), "video/mp2t", etag.into()))
     }
+}
+
+fn has_cmaf(run: &Run) -> bool {
+    !run.inits.is_empty()
 }
 
 fn media(track: TrackName, bytes: Bytes, id: std::fmt::Arguments<'_>) -> File {

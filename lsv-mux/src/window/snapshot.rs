@@ -143,14 +143,22 @@ impl Snapshot {
             && oldest.is_some_and(|oldest| oldest.wall() > self.started)
     }
 
-    /// The CMAF segments of a media playlist of `track`: from the first one that is there on.
+    /// The CMAF segments of a media playlist of `track`: from the first one that is there on. All of them, as gaps, where
+    /// it is silent: a player that chose it before has to be told something.
     pub(crate) fn listed_media(&self, track: TrackName) -> &[Arc<Segment>] {
         let listed = self.listed_cmaf();
-        let gaps = listed
-            .iter()
-            .take_while(|segment| segment.rendition(track).is_none())
-            .count();
-        listed.get(gaps..).unwrap_or_default()
+        let has_it = |segment: &Arc<Segment>| segment.rendition(track).is_some();
+        match (listed.iter().position(has_it), self.open_media(track)) {
+            (Some(first), _) => listed.get(first..).unwrap_or_default(),
+            (None, Some(_)) => &[],
+            (None, None) => listed,
+        }
+    }
+
+    /// The track has something in the segments of a playlist, or in the one that grows.
+    pub(crate) fn is_heard(&self, track: TrackName) -> bool {
+        let mut listed = self.listed_cmaf().iter();
+        self.open_media(track).is_some() || listed.any(|segment| segment.rendition(track).is_some())
     }
 
     /// The growing segment's rendition of `track`, once it has a part.
@@ -159,11 +167,20 @@ impl Snapshot {
         Some((open, open.rendition(track)?))
     }
 
+    /// The run of the segment that grows, or of the last one.
+    pub(crate) fn newest_run(&self) -> Option<&Arc<Run>> {
+        self.newest().map(|newest| &newest.run)
+    }
+
     /// The newest run under CMAF.
     pub(crate) fn cmaf_run(&self) -> Option<&Arc<Run>> {
+        let newest = self.newest().filter(|newest| newest.cmaf);
+        newest.map(|newest| &newest.run)
+    }
+
+    fn newest(&self) -> Option<&Segment> {
         let last = self.segments.last().map(AsRef::as_ref);
-        let newest = self.open.as_ref().or(last)?;
-        newest.cmaf.then_some(&newest.run)
+        self.open.as_ref().or(last)
     }
 
     /// The tracks of the newest run under CMAF.

@@ -2,12 +2,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use lsv_core::media::MediaFrame;
+use lsv_core::media::{Kind, MediaFrame, Track};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::*;
 use crate::segmenter::synthetic::{Rig, Source};
+use crate::testing;
 
 fn reload(msn: u64, part: Option<u32>) -> Reload {
     Reload {
@@ -393,4 +394,74 @@ async fn sound_without_pictures_has_no_video_playlist() {
             .await
             .is_ok()
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_format_that_carries_nothing_of_the_stream_is_refused_at_once() {
+    let flac = |track: &Arc<Track>| track.codec.rfc6381() == "fLaC";
+    let flac = crate::fuzzing::sounds().into_iter().find(flac).unwrap();
+    let source = Source {
+        video: Some(testing::other()),
+        audio: Some(Arc::new(Track::new(flac.kind, flac.codec.clone()))),
+        ..Source::default()
+    };
+    let mut rig = Rig::new();
+    let outputs = Arc::new(Outputs::new(rig.snapshot.clone()));
+    let early = ask(&outputs, "live.m3u8", Reload::default());
+    tokio::task::yield_now().await;
+    rig.push(&source.frames(400));
+    outputs.publish(rig.snapshot.clone());
+    assert_eq!(early.await.unwrap().err(), Some(FileError::Uncarried));
+    let again = outputs.file("live.m3u8", Reload::default()).await;
+    assert_eq!(again.err(), Some(FileError::Uncarried));
+    assert!(outputs.file("master.m3u8", Reload::default()).await.is_ok());
+    assert!(waits(&outputs, "manifest.mpd", Reload::default()).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sound_that_falls_silent_or_never_speaks_keeps_its_playlist() {
+    let commentary = Arc::new(Track::clone(&testing::audio()).with_id(1));
+    let silent = Arc::new(Track::clone(&testing::audio()).with_id(2));
+    let mut tracks = testing::tracks(Some(&testing::video()), Some(&testing::audio()));
+    tracks.set(&commentary);
+    tracks.set(&silent);
+    let mut rig = Rig::new();
+    rig.segmenter.announce(&tracks);
+    let outputs = Arc::new(Outputs::new(rig.snapshot.clone()));
+    let mut sequence = 0;
+    for frame in Source::default().frames(40_000) {
+        let speaks = frame.dts.as_millis() < 4_000;
+        if frame.kind() == Kind::Audio && speaks {
+            let mut beside = frame.clone();
+            (beside.track, beside.is_default) = (Arc::clone(&commentary), false);
+            rig.push(&[beside]);
+        }
+        rig.push(&[frame]);
+        outputs.publish(rig.snapshot.clone());
+        if rig.snapshot.next_sequence == sequence || rig.closed.is_empty() {
+            continue;
+        }
+        sequence = rig.snapshot.next_sequence;
+        let mut ends = Vec::new();
+        for name in ["audio", "audio1", "audio2"] {
+            let name = format!("cmaf/{name}.m3u8");
+            let playlist = outputs.file(&name, Reload::default());
+            let playlist = text(&playlist.now_or_never().unwrap().unwrap());
+            let parsed = m3u8_rs::parse_media_playlist_res(playlist.as_bytes()).unwrap();
+            assert!(!parsed.segments.is_empty(), "{playlist}");
+            ends.push(parsed.media_sequence + parsed.segments.len() as u64);
+            let gaps = playlist.matches("#EXT-X-GAP\n").count();
+            assert_eq!(playlist.matches("#EXT-X-MAP").count(), 1, "{playlist}");
+            if name.contains("audio2") {
+                assert_eq!(gaps, parsed.segments.len());
+            }
+        }
+        assert_eq!(ends, [sequence; 3]);
+        let master = outputs.file("master.m3u8", Reload::default());
+        let master = text(&master.now_or_never().unwrap().unwrap());
+        // It spoke in the first two segments.
+        let is_listed = sequence - (rig.settings.list_size as u64) < 1002;
+        assert_eq!(master.contains("audio1.m3u8"), is_listed, "{master}");
+        assert!(!master.contains("audio2.m3u8"), "{master}");
+    }
 }
