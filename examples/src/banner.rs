@@ -42,7 +42,11 @@ impl Banner<'_> {
             "{id}?sign={}",
             self.signer.sign(id, self.channel.key.expiry())
         );
-        let mut lines = vec![("HTTP", http.clone()), ("RTMP", rtmp.clone())];
+        let mut lines = vec![("HTTP", http.clone())];
+        if let Some(https) = self.listeners.https {
+            lines.push(("HTTPS", format!("https://{}", reachable(https))));
+        }
+        lines.push(("RTMP", rtmp.clone()));
         if let Some(rtmps) = self.listeners.rtmps {
             lines.push(("RTMPS", format!("rtmps://{}/{APP}", reachable(rtmps))));
         }

@@ -35,6 +35,9 @@ pub struct Options {
     /// HTTP: players, API, metrics [default: 0.0.0.0:8080]
     #[arg(long, env = "LSV_HTTP", value_name = "ADDR")]
     pub http: Option<SocketAddr>,
+    /// HTTPS with HTTP/2: the same as HTTP [default: off without a certificate, else 0.0.0.0:8443]
+    #[arg(long, env = "LSV_HTTPS", value_name = "ADDR")]
+    pub https: Option<SocketAddr>,
     /// RTMP [default: 0.0.0.0:1935]
     #[arg(long, env = "LSV_RTMP", value_name = "ADDR")]
     pub rtmp: Option<SocketAddr>,
@@ -94,10 +97,14 @@ pub struct Config {
     pub data: PathBuf,
     /// Where HTTP listens.
     pub http: SocketAddr,
+    /// Where HTTPS listens; nowhere without certificates.
+    pub https: Option<SocketAddr>,
     /// Where RTMP listens.
     pub rtmp: SocketAddr,
-    /// Where RTMPS listens, with which certificates.
-    pub rtmps: Option<Rtmps>,
+    /// Where RTMPS listens; nowhere without certificates.
+    pub rtmps: Option<SocketAddr>,
+    /// The certificates of HTTPS and RTMPS, the default first.
+    pub certificates: Vec<CertificateFiles>,
     /// Where load balancers are that open connections with a PROXY protocol header.
     pub proxy_protocol: Vec<IpNet>,
     /// The API's bearer token, if it was given.
@@ -122,15 +129,6 @@ pub struct Config {
     pub log_level: tracing::Level,
     /// Whether the demo runs.
     pub demo: bool,
-}
-
-/// RTMPS and what it needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rtmps {
-    /// Where it listens.
-    pub address: SocketAddr,
-    /// Its certificates, the default first; never empty.
-    pub certificates: Vec<CertificateFiles>,
 }
 
 /// A certificate and its key, in PEM.
@@ -167,6 +165,7 @@ impl Options {
             config: self.config,
             data: self.data.or(file.data),
             http: self.http.or(file.http),
+            https: self.https.or(file.https),
             rtmp: self.rtmp.or(file.rtmp),
             rtmps: self.rtmps.or(file.rtmps),
             tls_cert: self.tls_cert.or(file.tls_cert),
@@ -190,15 +189,18 @@ impl Options {
         let text = |value: &Option<String>, default: &str| {
             value.clone().unwrap_or_else(|| default.to_owned())
         };
+        let certificates = certificates(self.tls_cert, self.tls_key)?;
         Ok(Config {
             data: self.data.unwrap_or_else(|| PathBuf::from("lsv-data")),
             http: self
                 .http
                 .unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 8080))),
+            https: secured("https", self.https, 8443, &certificates)?,
             rtmp: self
                 .rtmp
                 .unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 1935))),
-            rtmps: rtmps(self.rtmps, self.tls_cert, self.tls_key)?,
+            rtmps: secured("rtmps", self.rtmps, 1938, &certificates)?,
+            certificates,
             proxy_protocol: networks(
                 "proxy-protocol",
                 self.proxy_protocol.as_deref().unwrap_or_default(),
@@ -225,12 +227,12 @@ impl Options {
 impl Config {
     /// The keys whose values differ in `new` and can only be followed by a restart.
     pub fn needs_restart(&self, new: &Self) -> Vec<&'static str> {
-        let address = |config: &Self| config.rtmps.as_ref().map(|rtmps| rtmps.address);
         [
             ("data", self.data != new.data),
             ("http", self.http != new.http),
+            ("https", self.https != new.https),
             ("rtmp", self.rtmp != new.rtmp),
-            ("rtmps", address(self) != address(new)),
+            ("rtmps", self.rtmps != new.rtmps),
             ("proxy-protocol", self.proxy_protocol != new.proxy_protocol),
             ("legacy-hevc", self.legacy_hevc != new.legacy_hevc),
             ("api-token", self.api_token != new.api_token),
@@ -300,27 +302,39 @@ fn parse_secret(text: &str) -> Result<Secret, EmptySecret> {
     Secret::new(text)
 }
 
-pub(crate) fn rtmps(
-    address: Option<SocketAddr>,
+/// The certificates of all listeners with TLS; none where none are given.
+pub(crate) fn certificates(
     chains: Option<String>,
     keys: Option<String>,
-) -> anyhow::Result<Option<Rtmps>> {
+) -> anyhow::Result<Vec<CertificateFiles>> {
     let (chains, keys) = match (&chains, &keys) {
         (Some(chains), Some(keys)) => (paths(chains), paths(keys)),
-        (None, None) if address.is_none() => return Ok(None),
-        (None, None) => bail!("rtmps needs a certificate: give tls-cert and tls-key"),
+        (None, None) => return Ok(Vec::new()),
         _ => bail!("tls-cert and tls-key go together"),
     };
     if chains.len() != keys.len() {
         bail!("tls-cert and tls-key list as many files, each key for the certificate in its place");
     }
     let files = chains.into_iter().zip(keys);
-    Ok(Some(Rtmps {
-        address: address.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 1938))),
-        certificates: files
-            .map(|(chain, key)| CertificateFiles { chain, key })
-            .collect(),
-    }))
+    Ok(files
+        .map(|(chain, key)| CertificateFiles { chain, key })
+        .collect())
+}
+
+/// Where the listener `name` with TLS is to be: by default on `port` where there are certificates, else nowhere.
+pub(crate) fn secured(
+    name: &str,
+    address: Option<SocketAddr>,
+    port: u16,
+    certificates: &[CertificateFiles],
+) -> anyhow::Result<Option<SocketAddr>> {
+    match (address, certificates.is_empty()) {
+        (Some(_), true) => bail!("{name} needs a certificate: give tls-cert and tls-key"),
+        (None, true) => Ok(None),
+        (address, false) => Ok(Some(
+            address.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], port))),
+        )),
+    }
 }
 
 fn paths(list: &str) -> Vec<PathBuf> {
@@ -406,10 +420,8 @@ mod tests {
         let config = Options::default().resolve().unwrap();
         assert_eq!(config.http, "0.0.0.0:8080".parse().unwrap());
         assert_eq!(config.rtmp, "0.0.0.0:1935".parse().unwrap());
-        assert_eq!(
-            (config.rtmps, config.grace),
-            (None, Duration::from_secs(30))
-        );
+        assert_eq!((config.rtmps, config.https), (None, None));
+        assert_eq!(config.grace, Duration::from_secs(30));
         assert_eq!(config.push_sign, [Algorithm::HmacSha256]);
     }
 
@@ -437,6 +449,8 @@ mod tests {
             ("push-sign", "sha1"),
             ("log", "xml"),
             ("tls-cert", "a"),
+            ("https", "127.0.0.1:7"),
+            ("rtmps", "127.0.0.1:7"),
             ("proxy-protocol", "10.0.0.0/33"),
             ("proxy-protocol", "127.0.0.1,the-balancer"),
         ] {
@@ -451,13 +465,15 @@ mod tests {
             "tls-cert = \"a.pem, b.pem\"\ntls-key = \"a.key,b.key\"",
             &[],
         );
-        let rtmps = config.unwrap().rtmps.unwrap();
+        let config = config.unwrap();
+        assert_eq!(config.rtmps, Some("0.0.0.0:1938".parse().unwrap()));
+        assert_eq!(config.https, Some("0.0.0.0:8443".parse().unwrap()));
         let files = |chain: &str, key: &str| CertificateFiles {
             chain: chain.into(),
             key: key.into(),
         };
         let expected = [files("a.pem", "a.key"), files("b.pem", "b.key")];
-        assert_eq!(rtmps.certificates, expected);
+        assert_eq!(config.certificates, expected);
         let error = with_file("tls-cert = \"a,b\"\ntls-key = \"a\"", &[]).unwrap_err();
         assert!(format!("{error:#}").contains("tls-key"), "{error:#}");
     }

@@ -1,5 +1,5 @@
-//! Serving an axum router, with the bounds that a public port needs: silent peers, slow heads, floods of connections,
-//! dead viewers, a clean stop.
+//! Serving an axum router over HTTP and HTTPS, with the bounds that a public port needs: silent peers, slow heads, floods
+//! of connections and streams, dead viewers, a clean stop.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -13,10 +13,14 @@ use axum::extract::ConnectInfo;
 use axum::extract::Request;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use lsv_core::api::Secured;
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
@@ -26,21 +30,45 @@ mod stalls;
 use counted::Counted;
 use stalls::{Streams, hand_on, until_stalled};
 
-/// Listens on `address`.
-///
-/// # Errors
-/// Names the address that cannot be had.
-pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address} for HTTP"))
+/// A listening socket for HTTP, plain or secured: with TLS a client chooses between HTTP/2 and HTTP/1.1 (ALPN), without it
+/// by what it says first.
+pub struct Listener {
+    tcp: TcpListener,
+    tls: Option<TlsAcceptor>,
+}
+
+impl Listener {
+    /// Listens on `address`, for HTTPS where there is `tls`.
+    ///
+    /// # Errors
+    /// Names the address that cannot be had.
+    pub async fn bind(address: SocketAddr, tls: Option<Arc<ServerConfig>>) -> anyhow::Result<Self> {
+        let scheme = if tls.is_some() { "HTTPS" } else { "HTTP" };
+        let tcp = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("cannot listen on {address} for {scheme}"))?;
+        let tls = tls.map(|tls| {
+            let mut tls = Arc::unwrap_or_clone(tls);
+            tls.alpn_protocols = PROTOCOLS.map(Vec::from).to_vec();
+            TlsAcceptor::from(Arc::new(tls))
+        });
+        Ok(Self { tcp, tls })
+    }
+
+    /// The address that it really listens on.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.tcp.local_addr()
+    }
 }
 
 /// Serves `router` until `shutdown`, then lets the requests under way end.
 ///
 /// At most `connections` are open at once, WebSockets among them; more wait in the system's backlog.
 pub async fn serve(
-    listener: TcpListener,
+    listener: Listener,
     router: Router,
     connections: usize,
     shutdown: CancellationToken,
@@ -50,7 +78,7 @@ pub async fn serve(
     let under_way = GracefulShutdown::new();
     loop {
         let accepted = tokio::select! {
-            accepted = accept(&listener, &slots) => accepted,
+            accepted = accept(&listener.tcp, &slots) => accepted,
             () = shutdown.cancelled() => break,
         };
         let (tcp, peer) = match accepted {
@@ -61,25 +89,71 @@ pub async fn serve(
                 continue;
             }
         };
-        let asked = Arc::new(Notify::new());
-        let service = service(router.clone(), peer, Arc::clone(&asked));
-        let connection = builder
-            .serve_connection_with_upgrades(TokioIo::new(tcp), service)
-            .into_owned();
-        let connection = under_way.watch(connection);
-        tokio::spawn(async move {
-            tokio::select! {
-                ended = until_stalled(connection) => match ended {
-                    Some(Ok(())) => {}
-                    Some(Err(error)) => tracing::debug!(%peer, %error, "an HTTP connection broke"),
-                    None => tracing::debug!(%peer, "a viewer stopped reading"),
-                },
-                () = silence(&asked) => tracing::debug!(%peer, "a connection made no request"),
-            }
-        });
+        let connection = Connection {
+            tcp,
+            peer,
+            tls: listener.tls.clone(),
+            builder: builder.clone(),
+            router: router.clone(),
+            watcher: under_way.watcher(),
+        };
+        tokio::spawn(connection.run(shutdown.clone()));
     }
     drop(listener);
     under_way.shutdown().await;
+}
+
+/// A connection that was accepted.
+struct Connection {
+    tcp: Slotted,
+    peer: SocketAddr,
+    tls: Option<TlsAcceptor>,
+    builder: Builder<Streams>,
+    router: Router,
+    watcher: Watcher,
+}
+
+/// A socket with its place among all connections.
+type Slotted = Counted<TcpStream, OwnedSemaphorePermit>;
+
+/// What HTTP is spoken over.
+trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+impl Connection {
+    async fn run(self, shutdown: CancellationToken) {
+        let peer = self.peer;
+        let asked = Arc::new(Notify::new());
+        tokio::select! {
+            ended = until_stalled(self.serve(Arc::clone(&asked), shutdown)) => match ended {
+                Some(Ok(())) => {}
+                Some(Err(error)) => tracing::debug!(%peer, %error, "an HTTP connection broke"),
+                None => tracing::debug!(%peer, "a viewer stopped reading"),
+            },
+            () = silence(&asked) => tracing::debug!(%peer, "a connection made no request"),
+        }
+    }
+
+    async fn serve(
+        self,
+        asked: Arc<Notify>,
+        shutdown: CancellationToken,
+    ) -> Result<(), axum::BoxError> {
+        let service = service(self.router, self.peer, self.tls.is_some(), asked);
+        let io: Box<dyn Io> = match self.tls {
+            None => Box::new(self.tcp),
+            Some(tls) => tokio::select! {
+                secured = tls.accept(self.tcp) => Box::new(secured?),
+                () = shutdown.cancelled() => return Ok(()),
+            },
+        };
+        let connection = self
+            .builder
+            .serve_connection_with_upgrades(TokioIo::new(io), service)
+            .into_owned();
+        self.watcher.watch(connection).await
+    }
 }
 
 fn builder() -> Builder<Streams> {
@@ -94,7 +168,13 @@ fn builder() -> Builder<Streams> {
         .timer(TokioTimer::new())
         .keep_alive_interval(HEAD_TIMEOUT)
         .keep_alive_timeout(STALL_TIMEOUT)
-        .max_concurrent_streams(256);
+        .max_header_list_size(HEAD_BYTES as u32)
+        .max_concurrent_streams(STREAMS)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_send_buf_size(SEND_BUFFER_BYTES)
+        .max_pending_accept_reset_streams(RESETS)
+        .max_local_error_reset_streams(ERRORS);
     builder
 }
 
@@ -102,7 +182,7 @@ fn builder() -> Builder<Streams> {
 async fn accept(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
-) -> std::io::Result<(Counted<TcpStream, OwnedSemaphorePermit>, SocketAddr)> {
+) -> std::io::Result<(Slotted, SocketAddr)> {
     let slot = Arc::clone(slots).acquire_owned().await;
     let slot = slot.map_err(std::io::Error::other)?;
     let (tcp, peer) = listener.accept().await?;
@@ -122,6 +202,7 @@ fn prepare(tcp: &TcpStream) -> std::io::Result<()> {
 fn service(
     router: Router,
     peer: SocketAddr,
+    secured: bool,
     asked: Arc<Notify>,
 ) -> impl hyper::service::Service<
     Request<hyper::body::Incoming>,
@@ -133,6 +214,9 @@ fn service(
         asked.notify_one();
         let mut request = request.map(axum::body::Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
+        if secured {
+            request.extensions_mut().insert(Secured);
+        }
         let router = router.clone();
         async move {
             // Here it is known which task answers: over HTTP/2 each stream has its own.
@@ -156,7 +240,10 @@ async fn silence(asked: &Notify) {
 /// Most connections at once where file descriptors are no tighter bound: keeps a flood from taking all memory.
 pub const MAX_CONNECTIONS: usize = 20_000;
 
-/// How long a client may take from connecting to the end of its first request's head.
+/// What is offered over TLS, the best first.
+const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+
+/// How long a client may take from connecting to the end of its first request's head, the handshake of TLS included.
 const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a client may take to send the head of a request, or keep a connection open without one. An HTTP/2 client
@@ -165,6 +252,25 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The longest head of a request.
 const HEAD_BYTES: usize = 64 * 1024;
+
+/// Requests at once on a connection of HTTP/2. A player has a handful; what asks for many viewers may have more.
+const STREAMS: u32 = 256;
+
+/// What a client may send on a stream of HTTP/2 before it is read: requests have bodies only where the API takes them.
+const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
+
+/// The same of all streams of a connection together.
+const CONNECTION_WINDOW_BYTES: u32 = 256 * 1024;
+
+/// What a stream of HTTP/2 may hold that its client has not taken.
+const SEND_BUFFER_BYTES: usize = 256 * 1024;
+
+/// Streams that a client has opened and reset before they were looked at; with more at once its connection is ended
+/// (CVE-2023-44487).
+const RESETS: usize = 32;
+
+/// Streams that had to be reset for a client's errors; with more its connection is ended.
+const ERRORS: usize = 256;
 
 /// How long a viewer may take no data, or not answer whether it is there.
 const STALL_TIMEOUT: Duration = Duration::from_secs(15);

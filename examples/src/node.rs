@@ -52,13 +52,10 @@ pub async fn run(config: Config, options: &Options, log_level: LogLevel) -> anyh
         tasks.spawn(service.clone().run(server, stop.publishing.clone()));
     }
     let router = platform.router(&config, addresses, stop.ready.subscribe());
-    let serving = stop.serving.clone();
-    tasks.spawn(http::serve(
-        sockets.http,
-        router,
-        sockets.http_connections,
-        serving,
-    ));
+    for listener in std::iter::once(sockets.http).chain(sockets.https) {
+        let (connections, serving) = (sockets.http_connections, stop.serving.clone());
+        tasks.spawn(http::serve(listener, router.clone(), connections, serving));
+    }
     if config.demo {
         let demo = platform.channel(DEMO).await?;
         let (hub, channels) = (platform.hub.clone(), platform.channels.clone());

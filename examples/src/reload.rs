@@ -28,8 +28,11 @@ impl Reload {
         running.reconnect_window = new.reconnect_window;
         running.push_sign = new.push_sign;
         running.grace = new.grace;
-        if let (Some(running), Some(new)) = (&mut running.rtmps, new.rtmps) {
+        if let Some(certificates) = &self.certificates
+            && !new.certificates.is_empty()
+        {
             running.certificates = new.certificates;
+            certificates.send_replace(running.certificates.clone());
         }
 
         self.log_level.set(running.log_level);
@@ -37,9 +40,6 @@ impl Reload {
         self.lifecycle
             .set_reconnect_window(running.reconnect_window);
         self.signer.set_algorithms(running.push_sign.clone());
-        if let (Some(certificates), Some(rtmps)) = (&self.certificates, &running.rtmps) {
-            certificates.send_replace(rtmps.certificates.clone());
-        }
         tracing::info!("the configuration was reread");
         if !fixed.is_empty() {
             tracing::warn!(

@@ -3,17 +3,17 @@
 use anyhow::Context;
 use lsv_core::api::Listeners;
 use lsv_rtmp::net::{self, Server};
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::config::{CertificateFiles, Config};
-use crate::tls::Followed;
-use crate::{descriptors, http};
+use crate::http::{self, Listener};
+use crate::{descriptors, tls};
 
 /// All are bound before anything else is done, so that a port in use stops the start.
 pub(crate) struct Sockets {
-    pub(crate) http: TcpListener,
-    /// Most HTTP connections at once.
+    pub(crate) http: Listener,
+    pub(crate) https: Option<Listener>,
+    /// Most connections at once of each of the two.
     pub(crate) http_connections: usize,
     pub(crate) rtmp: Server,
     pub(crate) rtmps: Option<Server>,
@@ -23,7 +23,8 @@ pub(crate) struct Sockets {
 
 impl Sockets {
     pub(crate) async fn bind(config: &Config) -> anyhow::Result<Self> {
-        let share = descriptors::connections_each(2 + usize::from(config.rtmps.is_some()));
+        let secured = [config.https, config.rtmps];
+        let share = descriptors::connections_each(2 + secured.iter().flatten().count());
         let mut bounds = net::Config::default();
         bounds.connections = bounds.connections.min(share);
         // One address cannot keep all others out, whatever the share is.
@@ -32,30 +33,35 @@ impl Sockets {
             .proxy_protocol_from
             .clone_from(&config.proxy_protocol);
         bounds.media.legacy_hevc = config.legacy_hevc;
-        let http = http::bind(config.http).await?;
-        let rtmp = Server::bind(config.rtmp, bounds.clone()).await?;
-        let (mut rtmps, mut certificates) = (None, None);
-        if let Some(wanted) = &config.rtmps {
-            let (sender, receiver) = watch::channel(wanted.certificates.clone());
-            let followed = Followed::load(receiver)?;
-            let tls = followed.server_config()?;
-            rtmps = Some(Server::bind_tls(wanted.address, bounds, tls).await?);
-            tokio::spawn(followed.run());
-            certificates = Some(sender);
-        }
-        Ok(Self {
-            http,
+        let mut sockets = Self {
+            http: Listener::bind(config.http, None).await?,
+            https: None,
             http_connections: share.min(http::MAX_CONNECTIONS),
-            rtmp,
-            rtmps,
-            certificates,
-        })
+            rtmp: Server::bind(config.rtmp, bounds.clone()).await?,
+            rtmps: None,
+            certificates: None,
+        };
+        if !config.certificates.is_empty() {
+            let (tls, certificates) = tls::follow(&config.certificates)?;
+            if let Some(address) = config.https {
+                sockets.https = Some(Listener::bind(address, Some(tls.clone())).await?);
+            }
+            if let Some(address) = config.rtmps {
+                sockets.rtmps = Some(Server::bind_tls(address, bounds, tls).await?);
+            }
+            sockets.certificates = Some(certificates);
+        }
+        Ok(sockets)
     }
 
     pub(crate) fn addresses(&self) -> anyhow::Result<Listeners> {
-        let http = self.http.local_addr();
+        let address = |listener: &Listener| {
+            let address = listener.address();
+            address.context("the HTTP socket has no address")
+        };
         Ok(Listeners {
-            http: http.context("the HTTP socket has no address")?,
+            http: address(&self.http)?,
+            https: self.https.as_ref().map(address).transpose()?,
             rtmp: self.rtmp.address(),
             rtmps: self.rtmps.as_ref().map(Server::address),
         })

@@ -1,4 +1,4 @@
-//! The certificates of RTMPS: read from PEM files, and again whenever they change.
+//! The certificates of RTMPS and HTTPS: read from PEM files, and again whenever they change.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,8 +15,33 @@ use tokio::sync::watch;
 
 use crate::config::CertificateFiles;
 
+/// How a server is to use the certificates of `files`, and where other files can be sent. From then on the files are
+/// looked at for changes.
+///
+/// # Errors
+/// Names the file that cannot be used.
+pub fn follow(
+    files: &[CertificateFiles],
+) -> anyhow::Result<(Arc<ServerConfig>, watch::Sender<Vec<CertificateFiles>>)> {
+    // Before they are read, so that no change is missed.
+    let seen = stamps(files);
+    let (default, others) = load(files)?;
+    let sender = watch::Sender::new(files.to_vec());
+    let followed = Followed {
+        certificates: Certificates::new(default, others),
+        seen,
+        files: sender.subscribe(),
+    };
+    let config = ServerConfig::builder_with_provider(Arc::new(provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(followed.certificates.clone()));
+    tokio::spawn(followed.run());
+    Ok((Arc::new(config), sender))
+}
+
 /// Certificates as their files have them.
-pub struct Followed {
+struct Followed {
     certificates: Certificates,
     files: watch::Receiver<Vec<CertificateFiles>>,
     /// What the files were when they were read last.
@@ -24,36 +49,9 @@ pub struct Followed {
 }
 
 impl Followed {
-    /// Reads the certificates of `files`.
-    ///
-    /// # Errors
-    /// Names the file that cannot be used.
-    pub fn load(mut files: watch::Receiver<Vec<CertificateFiles>>) -> anyhow::Result<Self> {
-        let listed = files.borrow_and_update().clone();
-        let seen = stamps(&listed);
-        let (default, others) = load(&listed)?;
-        Ok(Self {
-            certificates: Certificates::new(default, others),
-            files,
-            seen,
-        })
-    }
-
-    /// How a server is to use them.
-    ///
-    /// # Errors
-    /// Where the provider of the cryptography lacks what TLS needs.
-    pub fn server_config(&self) -> anyhow::Result<Arc<ServerConfig>> {
-        let config = ServerConfig::builder_with_provider(Arc::new(provider()))
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::new(self.certificates.clone()));
-        Ok(Arc::new(config))
-    }
-
     /// Looks at the files every few seconds, and at once when they are sent anew, and has what is new used. As long as one
     /// cannot be read, all old ones stay in force.
-    pub async fn run(mut self) {
+    async fn run(mut self) {
         loop {
             let asked = tokio::select! {
                 () = tokio::time::sleep(LOOK_INTERVAL) => false,

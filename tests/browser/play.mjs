@@ -6,6 +6,8 @@
 // With --clock, pictures have the clock of `Picture::clock` in tests/src/ffmpeg.rs, and the report has by how much what
 // is on screen is older than the wall clock: `glass_p50`, `glass_p95` and `glass_max`.
 //
+// The report names in `protocols` what playlists and media came by: `h2`, `http/1.1`. A certificate is not looked at.
+//
 // Needs `npm install` in this folder once, and Chromium: /usr/bin/chromium, or what LSV_CHROMIUM names.
 // Exits with 0 when the page played all along.
 
@@ -56,6 +58,7 @@ async function withPage(options, use) {
   try {
     const page = await browser.newPage({
       viewport: { width, height },
+      ignoreHTTPSErrors: true,
       colorScheme: options.dark ? 'dark' : 'light',
     });
     return await use(page, options);
@@ -86,6 +89,7 @@ async function watch(page, options) {
   // Media events do not bubble, but they can be caught on their way down.
   await page.addInitScript(() => {
     window.waits = 0;
+    performance.setResourceTimingBufferSize(10000);
     document.addEventListener('waiting', () => (window.waits += 1), true);
   });
   const opened = Date.now();
@@ -107,6 +111,10 @@ async function watch(page, options) {
   }
   const last = await page.evaluate(sample, options.clock && CLOCK);
   samples.push(last);
+  const protocols = await page.evaluate(() => {
+    const fetched = performance.getEntriesByType('resource').filter(({ name }) => /\.(m3u8|mpd|m4s|mp4|ts)(\?|$)/.test(name));
+    return [...new Set(fetched.map((entry) => entry.nextHopProtocol))];
+  });
   if (options.screenshot) await page.screenshot({ path: options.screenshot });
 
   const latencies = sorted(samples.map((s) => s.latency));
@@ -138,6 +146,7 @@ async function watch(page, options) {
     width: last.width,
     height: last.height,
     audio_bytes: last.audio,
+    protocols,
     errors: [...faults, ...last.errors, ...errors].slice(0, ERRORS_KEPT),
     requests_to_other_hosts: [...new Set(foreign)],
   };

@@ -39,6 +39,8 @@ pub struct Seen {
     pub dropped: u32,
     /// See there.
     pub frames: u32,
+    /// What playlists and media came by, as in `nextHopProtocol`: `h2`, `http/1.1`.
+    pub protocols: Vec<String>,
     /// Width of the picture in pixels.
     pub width: u32,
     /// What went wrong in the page.

@@ -3,7 +3,11 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
+
+use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
+use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 
 use crate::Process;
 
@@ -62,6 +66,37 @@ impl Certificate {
     pub fn pem(&self) -> String {
         let text = fs::read_to_string(&self.chain).expect("a certificate");
         text.trim().to_owned()
+    }
+
+    /// The flags of a server that shows it.
+    ///
+    /// # Panics
+    /// If a path is not UTF-8.
+    #[must_use]
+    pub fn flags(&self) -> [&str; 4] {
+        [
+            "--tls-cert",
+            path(&self.chain),
+            "--tls-key",
+            path(&self.key),
+        ]
+    }
+
+    /// What a client is configured with that trusts it and nothing else.
+    ///
+    /// # Panics
+    /// If it cannot be read.
+    #[must_use]
+    pub fn trusted(&self) -> ClientConfig {
+        let mut roots = RootCertStore::empty();
+        let trusted = CertificateDer::from_pem_file(&self.chain).expect("a certificate");
+        roots.add(trusted).expect("a trustworthy form");
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("TLS 1.3")
+            .with_root_certificates(roots)
+            .with_no_client_auth()
     }
 
     /// Puts this certificate and key in the place of those of `other`, each in one step.

@@ -12,6 +12,7 @@ pub mod cmaf;
 mod ffmpeg;
 pub mod flv;
 pub mod hls;
+mod http2;
 pub mod input;
 pub mod mpd;
 mod packets;
@@ -32,6 +33,7 @@ pub use certificate::{Certificate, served};
 pub use ffmpeg::{
     Picture, Watched, ffprobe_seconds, probe, push_file, push_file_and_return, watch, watch_file,
 };
+pub use http2::{Http2, tls};
 pub use packets::Packets;
 pub use process::{Process, Signal};
 pub use proxy::{Proxy, lsv_proxy};

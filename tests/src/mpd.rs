@@ -279,6 +279,23 @@ impl Judge {
     }
 }
 
+/// The name of the last segment of video that a manifest lists.
+#[must_use]
+pub fn newest(manifest: &str) -> Option<String> {
+    let mpd = dash_mpd_core::parse(manifest).ok()?;
+    let set = mpd.periods.last()?.adaptations.first()?;
+    let template = set.representations.first()?.SegmentTemplate.as_ref()?;
+    let mut last = None;
+    let mut next = 0;
+    for entry in &template.SegmentTimeline.as_ref()?.segments {
+        let start = entry.t.unwrap_or(next);
+        next = start + entry.d;
+        last = Some(start);
+    }
+    let time = last?.to_string();
+    Some(template.media.as_ref()?.replace("$Time$", &time))
+}
+
 fn template<'a>(
     set: &'a AdaptationSet,
     representation: &'a Representation,

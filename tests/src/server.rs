@@ -84,6 +84,24 @@ impl Server {
         format!("{}{path}", self.printed("HTTP"))
     }
 
+    /// The HTTPS address of a path that begins with a slash.
+    #[must_use]
+    pub fn https(&self, path: &str) -> String {
+        format!("{}{path}", self.printed("HTTPS"))
+    }
+
+    /// Host and port of the HTTP listener.
+    #[must_use]
+    pub fn http_address(&self) -> &str {
+        host(self.printed("HTTP"))
+    }
+
+    /// Host and port of the HTTPS listener.
+    #[must_use]
+    pub fn https_address(&self) -> &str {
+        host(self.printed("HTTPS"))
+    }
+
     /// The RTMP address of a stream key, credential and all.
     #[must_use]
     pub fn rtmp(&self, key: &str) -> String {
@@ -184,9 +202,16 @@ pub async fn lsv(data: &Path, arguments: &[&str]) -> (ExitStatus, String) {
 fn command_line(data: &Path, arguments: &[&str]) -> Vec<String> {
     let data = data.to_str().expect("a path in UTF-8");
     let mut line: Vec<String> = ["--data", data].map(str::to_owned).to_vec();
-    for (flag, free) in [("--http", "127.0.0.1:0"), ("--rtmp", "127.0.0.1:0")] {
-        if !arguments.contains(&flag) {
-            line.extend([flag, free].map(str::to_owned));
+    let is_given = |flag| arguments.contains(&flag);
+    let secured = is_given("--tls-cert");
+    for (flag, listens) in [
+        ("--http", true),
+        ("--rtmp", true),
+        ("--https", secured),
+        ("--rtmps", secured),
+    ] {
+        if listens && !is_given(flag) {
+            line.extend([flag, "127.0.0.1:0"].map(str::to_owned));
         }
     }
     line.extend(arguments.iter().map(|&argument| argument.to_owned()));

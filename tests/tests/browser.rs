@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use lsv_tests::{Picture, Seen, Server, Signal, Viewer, play, play_clock, seconds};
+use lsv_tests::{Certificate, Picture, Seen, Server, Signal, Viewer, play, play_clock, seconds};
+use tempfile::TempDir;
 use tokio::time::sleep;
 
 #[tokio::test]
@@ -34,6 +35,27 @@ async fn every_player_plays_in_chromium() {
             "{player}: {seen:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn low_latency_is_played_over_http_2() {
+    let folder = TempDir::new().unwrap();
+    let certificate = Certificate::make(folder.path(), &["localhost"]).await;
+    let server = Server::start(&certificate.flags()).await;
+    let key = server.api().channel("cam").await;
+    let _publisher = Picture::default().push(&server.rtmp(&key));
+    for (player, page) in [
+        ("hls.js, low-latency CMAF", "hls.html?src=cmaf"),
+        ("shaka-player, DASH", "dash.html"),
+    ] {
+        let seen = play(&server.https(&format!("/cam/{page}")), seconds(6), None).await;
+        println!("{player} over HTTPS: {seen:?}");
+        plays(player, &seen);
+        assert_eq!(seen.protocols, ["h2"], "{player}: {seen:?}");
+    }
+    // WebSockets have a connection of HTTP/1.1 of their own.
+    let page = server.https("/cam/flv.html?via=ws");
+    plays("mpegts.js", &play(&page, seconds(6), None).await);
 }
 
 /// The bounds are what a machine that does many things at once can keep to; the figures are printed.

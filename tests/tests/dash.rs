@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use futures::StreamExt as _;
-use lsv_tests::{Picture, Server, eventually};
+use lsv_tests::{Picture, Server, eventually, mpd::newest};
 use reqwest::{Client, Response};
 
 #[tokio::test]
@@ -48,22 +48,6 @@ async fn answer(request: reqwest::RequestBuilder) -> Option<Response> {
 
 async fn text(request: reqwest::RequestBuilder) -> Option<String> {
     answer(request).await?.text().await.ok()
-}
-
-/// The name of the last segment of video that a manifest lists.
-fn newest(manifest: &str) -> Option<String> {
-    let mpd = dash_mpd_core::parse(manifest).ok()?;
-    let set = mpd.periods.last()?.adaptations.first()?;
-    let template = set.representations.first()?.SegmentTemplate.as_ref()?;
-    let mut last = None;
-    let mut next = 0;
-    for entry in &template.SegmentTimeline.as_ref()?.segments {
-        let start = entry.t.unwrap_or(next);
-        next = start + entry.d;
-        last = Some(start);
-    }
-    let time = last?.to_string();
-    Some(template.media.as_ref()?.replace("$Time$", &time))
 }
 
 /// The wall clock of the `prft` that a segment opens with (ISO/IEC 14496-12 §8.16.5).

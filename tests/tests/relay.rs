@@ -20,8 +20,6 @@ use lsv_rtmp::net::{
 use lsv_tests::{
     Certificate, Packets, Picture, Process, Server, Signal, Viewer, eventually, watch_file,
 };
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
-use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::watch, time::timeout};
 
@@ -129,7 +127,8 @@ async fn a_stream_is_pulled_and_pushed_over_tls() {
 
     let hub = Hub::default();
     let from = address(&by_name(&source.rtmps(CHANNEL)));
-    let client = Client::default().with(|config| config.tls = Some(trusting(&certificate)));
+    let client =
+        Client::default().with(|config| config.tls = Some(Arc::new(certificate.trusted())));
     let offer = Offer::new("the source");
     let pull = Pull::start(&hub, path(), offer, from, &client, Config::default());
     let stream = live(&hub).await;
@@ -294,28 +293,7 @@ async fn live(hub: &Hub) -> Arc<Stream> {
 }
 
 async fn secure(certificate: &Certificate) -> Server {
-    let [chain, key] =
-        [&certificate.chain, &certificate.key].map(|file| file.to_str().expect("UTF-8"));
-    Server::start(&[
-        "--rtmps",
-        "127.0.0.1:0",
-        "--tls-cert",
-        chain,
-        "--tls-key",
-        key,
-    ])
-    .await
-}
-
-fn trusting(certificate: &Certificate) -> Arc<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    let trusted = CertificateDer::from_pem_file(&certificate.chain).expect("a certificate");
-    roots.add(trusted).expect("a trustworthy form");
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("TLS 1.3");
-    Arc::new(config.with_root_certificates(roots).with_no_client_auth())
+    Server::start(&[&["--rtmps", "127.0.0.1:0"], &certificate.flags()[..]].concat()).await
 }
 
 fn by_name(url: &str) -> String {

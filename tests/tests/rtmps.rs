@@ -180,7 +180,8 @@ async fn start(certificates: &[&Certificate], more: &[&str]) -> Server {
 fn write_config(file: &Path, certificates: &[&Certificate]) {
     let chains = list(certificates.iter().map(|certificate| &*certificate.chain));
     let keys = list(certificates.iter().map(|certificate| &*certificate.key));
-    let text = format!("rtmps = \"127.0.0.1:0\"\ntls-cert = \"{chains}\"\ntls-key = \"{keys}\"\n");
+    let files = format!("tls-cert = \"{chains}\"\ntls-key = \"{keys}\"\n");
+    let text = format!("https = \"127.0.0.1:0\"\nrtmps = \"127.0.0.1:0\"\n{files}");
     fs::write(file, text).expect("a file to write");
 }
 

@@ -10,8 +10,9 @@ use super::*;
 const CONNECTIONS: usize = 2;
 
 async fn server() -> SocketAddr {
-    let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
-    let address = listener.local_addr().unwrap();
+    let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), None);
+    let listener = listener.await.unwrap();
+    let address = listener.address().unwrap();
     let router = Router::new()
         .route("/", get(|| async { "hello" }))
         .route("/stalled", get(stalled));

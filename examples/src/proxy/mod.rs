@@ -17,9 +17,9 @@ use tokio_util::sync::CancellationToken;
 pub use options::{Config, Options};
 
 use crate::config::CertificateFiles;
+use crate::http::{self, Listener};
 use crate::logging::LogLevel;
-use crate::tls::Followed;
-use crate::{descriptors, http, signals};
+use crate::{descriptors, signals, tls};
 
 /// Runs a proxy until it is told to stop. `options` are read again at each SIGHUP.
 ///
@@ -31,15 +31,9 @@ pub async fn run(config: Config, options: &Options, log_level: LogLevel) -> anyh
     let status = proxy.status();
     let rtmp = proxy.listen(config.rtmp).await?;
     let (mut rtmps, mut certificates) = (None, None);
-    if let Some(wanted) = &config.rtmps {
-        let sender = watch::Sender::new(wanted.certificates.clone());
-        let followed = Followed::load(sender.subscribe())?;
-        rtmps = Some(
-            proxy
-                .listen_tls(wanted.address, followed.server_config()?)
-                .await?,
-        );
-        tokio::spawn(followed.run());
+    if let Some(address) = config.rtmps {
+        let (tls, sender) = tls::follow(&config.certificates)?;
+        rtmps = Some(proxy.listen_tls(address, tls).await?);
         certificates = Some(sender);
     }
     let draining = CancellationToken::new();
@@ -96,8 +90,8 @@ async fn serve_http(
     status: Status,
     draining: CancellationToken,
 ) -> anyhow::Result<SocketAddr> {
-    let listener = http::bind(address).await?;
-    let address = listener.local_addr()?;
+    let listener = Listener::bind(address, None).await?;
+    let address = listener.address()?;
     let metrics = PrometheusBuilder::new()
         .install_recorder()
         .context("metrics cannot be kept")?;
@@ -145,8 +139,10 @@ impl Reload {
         let fixed = self.running.needs_restart(&new);
         self.log_level.set(new.log_level);
         self.back_ends.send_replace(new.back_ends.clone());
-        if let (Some(certificates), Some(rtmps)) = (&self.certificates, &new.rtmps) {
-            certificates.send_replace(rtmps.certificates.clone());
+        if let Some(certificates) = &self.certificates
+            && !new.certificates.is_empty()
+        {
+            certificates.send_replace(new.certificates);
         }
         self.running.grace = new.grace;
         self.running.back_ends = new.back_ends;

@@ -11,7 +11,9 @@ use lsv_rtmp::net::IpNet;
 use lsv_rtmp::proxy::{BackEnds, Check, Endpoint, Mode};
 use serde::Deserialize;
 
-use crate::config::{LogForm, Rtmps, duration, log_form, log_level, networks, read, rtmps};
+use crate::config::{
+    CertificateFiles, LogForm, certificates, duration, log_form, log_level, networks, read, secured,
+};
 
 /// What can be given to a proxy, in any of the three places; absent fields take the defaults of [`Config`].
 #[derive(Debug, Clone, Default, Parser, Deserialize)]
@@ -79,8 +81,10 @@ pub struct Options {
 pub struct Config {
     /// Where RTMP listens.
     pub rtmp: SocketAddr,
-    /// Where RTMPS listens, with which certificate.
-    pub rtmps: Option<Rtmps>,
+    /// Where RTMPS listens; nowhere without certificates.
+    pub rtmps: Option<SocketAddr>,
+    /// The certificates of RTMPS, the default first.
+    pub certificates: Vec<CertificateFiles>,
     /// Where metrics and health are served.
     pub http: Option<SocketAddr>,
     /// The servers, and how much each takes.
@@ -141,11 +145,13 @@ impl Options {
         if connections_each == Some(0) {
             bail!("max-connections-per-backend is at least 1");
         }
+        let certificates = certificates(self.tls_cert, self.tls_key)?;
         Ok(Config {
             rtmp: self
                 .rtmp
                 .unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 1935))),
-            rtmps: rtmps(self.rtmps, self.tls_cert, self.tls_key)?,
+            rtmps: secured("rtmps", self.rtmps, 1938, &certificates)?,
+            certificates,
             http: self.http,
             back_ends: BackEnds {
                 endpoints: endpoints(self.backends.as_deref().unwrap_or_default())?,
@@ -180,10 +186,9 @@ impl Options {
 impl Config {
     /// The keys whose values differ in `new` and can only be followed by a restart.
     pub fn needs_restart(&self, new: &Self) -> Vec<&'static str> {
-        let address = |config: &Self| config.rtmps.as_ref().map(|rtmps| rtmps.address);
         [
             ("rtmp", self.rtmp != new.rtmp),
-            ("rtmps", address(self) != address(new)),
+            ("rtmps", self.rtmps != new.rtmps),
             ("http", self.http != new.http),
             ("mode", self.mode != new.mode),
             ("check", self.check != new.check),

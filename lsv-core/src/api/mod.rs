@@ -19,6 +19,7 @@ mod live;
 mod openapi;
 mod platform;
 mod problem;
+mod reached;
 mod recordings;
 mod token;
 mod urls;
@@ -99,11 +100,18 @@ impl fmt::Debug for Api {
 pub struct Listeners {
     /// HTTP.
     pub http: SocketAddr,
+    /// HTTP over TLS, where there is a certificate.
+    pub https: Option<SocketAddr>,
     /// RTMP.
     pub rtmp: SocketAddr,
     /// RTMP over TLS, where there is a certificate.
     pub rtmps: Option<SocketAddr>,
 }
+
+/// Says in a request's extensions that it came over TLS, so that the addresses in its answer are secure ones too. The
+/// header `X-Forwarded-Proto` of a load balancer that ends TLS says the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Secured;
 
 /// The API as a router, complete with problem documents for unknown paths and wrong methods.
 ///

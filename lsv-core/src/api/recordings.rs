@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::body::{Id, Parameters};
 use super::channels::Paging;
 use super::problem::{Answer, ProblemDocument};
-use super::urls::{RequestHost, http_base};
+use super::reached::Reached;
 use super::{Api, Kind, Problem};
 use crate::channel::Moment;
 use crate::path::ChannelId;
@@ -34,7 +34,7 @@ pub(super) async fn list(
     Id(id): Id,
     Parameters(paging): Parameters<Paging>,
     Parameters(between): Parameters<Between>,
-    RequestHost(host): RequestHost,
+    reached: Reached,
 ) -> Answer<Response> {
     let request = paging.request()?;
     let (from, to) = between.moments()?;
@@ -42,10 +42,11 @@ pub(super) async fn list(
     let prefix = prefix(&id);
     let page = api.objects.list(&prefix, &request).await?;
     let dns = api.channels.stream_dns().await?;
-    let base = http_base(&api, host.as_ref(), &dns);
+    let origin = reached.origin(dns.pull.as_ref(), &api.listeners);
+    let base = format!("{}://{}/{id}", origin.scheme(), origin.authority);
     let mut recordings = Vec::new();
     for object in &page.items {
-        let recording = Recording::of(object, &prefix, &format!("{base}/{id}"));
+        let recording = Recording::of(object, &prefix, &base);
         let in_time = (from..=to).contains(&object.modified);
         if let Some(mut recording) = recording.filter(|_| in_time) {
             recording.seconds = length::of(&*api.objects, object).await;

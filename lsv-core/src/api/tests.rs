@@ -126,6 +126,7 @@ impl Platform {
             allow_private_targets,
             listeners: Listeners {
                 http: "0.0.0.0:8080".parse().unwrap(),
+                https: Some("0.0.0.0:8443".parse().unwrap()),
                 rtmp: "0.0.0.0:1935".parse().unwrap(),
                 rtmps: None,
             },

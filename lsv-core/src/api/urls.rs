@@ -1,19 +1,18 @@
 //! The addresses to push a channel to and to play it from.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{FromRequestParts, State};
-use axum::http::header;
-use axum::http::request::Parts;
+use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::Api;
 use super::body::Id;
 use super::problem::{Answer, ProblemDocument};
-use super::{Api, Kind, Problem};
-use crate::channel::{Authority, Channel, Moment};
+use super::reached::Reached;
+use crate::channel::{Channel, Moment};
 use crate::path::APP;
 use crate::ports::StreamDns;
 
@@ -29,11 +28,11 @@ use crate::ports::StreamDns;
 pub(super) async fn urls(
     State(api): State<Arc<Api>>,
     Id(id): Id,
-    RequestHost(host): RequestHost,
+    reached: Reached,
 ) -> Answer<Json<Urls>> {
     let channel = api.channels.get(&id).await?.channel;
     let dns = api.channels.stream_dns().await?;
-    Ok(Json(Urls::of(&api, &channel, host.as_ref(), &dns)))
+    Ok(Json(Urls::of(&api, &channel, &reached, &dns)))
 }
 
 /// The addresses of a channel.
@@ -111,11 +110,11 @@ pub(super) struct Pages {
 }
 
 impl Urls {
-    fn of(api: &Api, channel: &Channel, host: Option<&Authority>, dns: &StreamDns) -> Self {
+    fn of(api: &Api, channel: &Channel, reached: &Reached, dns: &StreamDns) -> Self {
         let expiry = channel.key.expiry();
         let listeners = api.listeners;
         let push_at = |scheme: &str, listener: SocketAddr| {
-            let authority = rtmp_authority(dns.push.as_ref(), host, listener);
+            let authority = reached.rtmp_authority(dns.push.as_ref(), listener);
             let server = format!("{scheme}://{authority}/{APP}");
             let key = api.signer.sign(&channel.id, expiry);
             let stream_key = format!("{}?{}={key}", channel.id, lsv_auth::push::PARAMETER);
@@ -129,22 +128,22 @@ impl Urls {
         Self {
             push: push_at("rtmp", listeners.rtmp),
             push_rtmps: listeners.rtmps.map(|listener| push_at("rtmps", listener)),
-            play: Play::of(api, channel, host, dns),
+            play: Play::of(api, channel, reached, dns),
         }
     }
 }
 
 impl Play {
-    fn of(api: &Api, channel: &Channel, host: Option<&Authority>, dns: &StreamDns) -> Self {
+    fn of(api: &Api, channel: &Channel, reached: &Reached, dns: &StreamDns) -> Self {
         let listeners = api.listeners;
         let (id, settings) = (&channel.id, &channel.settings);
         let rtmp_at = |scheme: &str, listener| {
-            let authority = rtmp_authority(dns.pull.as_ref(), host, listener);
+            let authority = reached.rtmp_authority(dns.pull.as_ref(), listener);
             format!("{scheme}://{authority}/{APP}/{id}")
         };
-        let (secure, authority) = http_authority(dns.pull.as_ref(), host, listeners.http);
-        let http = if secure { "https" } else { "http" };
-        let ws = if secure { "wss" } else { "ws" };
+        let origin = reached.origin(dns.pull.as_ref(), &listeners);
+        let (http, ws) = (origin.scheme(), origin.web_socket_scheme());
+        let authority = &origin.authority;
         let at = |scheme: &str, file: &str| format!("{scheme}://{authority}/{id}/{file}");
         let (flv, hls, cmaf) = (settings.is_flv, settings.is_hls, settings.is_cmaf);
         Self {
@@ -163,82 +162,5 @@ impl Play {
             },
             expires: None,
         }
-    }
-}
-
-/// Scheme, host and port of what is played over HTTP.
-pub(super) fn http_base(api: &Api, host: Option<&Authority>, dns: &StreamDns) -> String {
-    let (secure, authority) = http_authority(dns.pull.as_ref(), host, api.listeners.http);
-    let scheme = if secure { "https" } else { "http" };
-    format!("{scheme}://{authority}")
-}
-
-/// The host that the client reached the API under; `None` where it told none (HTTP/1.0).
-pub(super) struct RequestHost(pub(super) Option<Authority>);
-
-impl<S: Send + Sync> FromRequestParts<S> for RequestHost {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Answer<Self> {
-        let told = match parts.uri.authority() {
-            Some(authority) => Some(Some(authority.as_str())),
-            None => parts
-                .headers
-                .get(header::HOST)
-                .map(|value| value.to_str().ok()),
-        };
-        let Some(told) = told else {
-            return Ok(Self(None));
-        };
-        told.and_then(Authority::parse)
-            .map(|host| Self(Some(host)))
-            .ok_or_else(|| {
-                let detail =
-                    "the header `Host` accepts a host name or address, with or without a port";
-                Problem::new(Kind::InvalidParameter, detail).of_field("Host")
-            })
-    }
-}
-
-/// Host and port of an RTMP address: of the domain name that the operator set, else of the host that the client
-/// reached the API under. The port is the listener's unless the domain name brings one.
-fn rtmp_authority(
-    set: Option<&Authority>,
-    host: Option<&Authority>,
-    listener: SocketAddr,
-) -> String {
-    let port = set.and_then(Authority::port);
-    let port = port.unwrap_or_else(|| listener.port());
-    match set.or(host) {
-        Some(authority) => format!("{}:{port}", authority.host()),
-        None => SocketAddr::new(reachable(listener), port).to_string(),
-    }
-}
-
-/// Host and port of an HTTP address, and whether it is HTTPS: one with port 443 is. The port is the listener's unless
-/// the domain name that the operator set, or else the host that the client reached the API under, brings one.
-fn http_authority(
-    set: Option<&Authority>,
-    host: Option<&Authority>,
-    listener: SocketAddr,
-) -> (bool, String) {
-    let Some(authority) = set.or(host) else {
-        let reachable = SocketAddr::new(reachable(listener), listener.port());
-        return (false, reachable.to_string());
-    };
-    match (authority.port(), authority.host()) {
-        (Some(443), host) => (true, host.to_owned()),
-        (Some(80), host) => (false, host.to_owned()),
-        (Some(port), host) => (false, format!("{host}:{port}")),
-        (None, host) => (false, format!("{host}:{}", listener.port())),
-    }
-}
-
-/// The listener's own address, or this machine where it listens on all.
-fn reachable(listener: SocketAddr) -> IpAddr {
-    match listener.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => std::net::Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => std::net::Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
     }
 }

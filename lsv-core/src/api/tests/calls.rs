@@ -276,6 +276,68 @@ async fn http_addresses_have_the_port_that_the_client_used() {
 }
 
 #[tokio::test]
+async fn who_comes_over_tls_gets_secure_addresses() {
+    let platform = Platform::new();
+    platform.channel("cam").await;
+    let urls = async |host: Option<&str>, forwarded: Option<&str>, secured: bool| {
+        let mut request = Request::get("/videostream/cam/urls")
+            .header(header::AUTHORIZATION, format!("Bearer {TOKEN}"));
+        for (name, value) in [("host", host), ("x-forwarded-proto", forwarded)] {
+            if let Some(value) = value {
+                request = request.header(name, value);
+            }
+        }
+        if secured {
+            request = request.extension(Secured);
+        }
+        let answer = platform.send(request.body(Body::empty()).unwrap()).await;
+        answer.json()["play"].clone()
+    };
+    for (host, forwarded, secured, origin) in [
+        (Some("a.example:8443"), None, true, "https://a.example:8443"),
+        (Some("a.example"), None, true, "https://a.example"),
+        (Some("a.example:80"), None, false, "http://a.example"),
+        (None, None, true, "https://127.0.0.1:8443"),
+        // TLS ends at a load balancer.
+        (Some("a.example"), Some("https"), false, "https://a.example"),
+        (
+            Some("a.example"),
+            Some("https, http"),
+            false,
+            "https://a.example",
+        ),
+        (
+            Some("a.example:9"),
+            Some("https"),
+            false,
+            "https://a.example:9",
+        ),
+        (
+            Some("a.example:9"),
+            Some("http"),
+            true,
+            "http://a.example:9",
+        ),
+    ] {
+        let play = urls(host, forwarded, secured).await;
+        assert_eq!(play["hls"], json!(format!("{origin}/cam/live.m3u8")));
+        let web_socket = origin.replacen("http", "ws", 1);
+        assert_eq!(play["wsflv"], json!(format!("{web_socket}/cam/live.flv")));
+    }
+    for (pull, secured, origin) in [
+        ("b.example", true, "https://b.example:8443"),
+        ("b.example", false, "http://b.example:8080"),
+        ("b.example:8443", false, "https://b.example:8443"),
+        ("b.example:80", true, "http://b.example"),
+    ] {
+        let names = json!({ "pull": pull });
+        platform.send_json(Method::PUT, "/streamdns", names).await;
+        let play = urls(Some("a.example"), None, secured).await;
+        assert_eq!(play["hls"], json!(format!("{origin}/cam/live.m3u8")));
+    }
+}
+
+#[tokio::test]
 async fn domain_names_of_the_operator_win() {
     let platform = Platform::new();
     platform.channel("cam").await;

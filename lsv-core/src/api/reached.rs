@@ -1,0 +1,131 @@
+//! How a client reached the API, and the hosts, ports and schemes that its answers name because of it.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::extract::FromRequestParts;
+use axum::http::header;
+use axum::http::request::Parts;
+
+use super::problem::Answer;
+use super::{Kind, Listeners, Problem, Secured};
+use crate::channel::Authority;
+
+/// The scheme and host that a client reached the API under.
+pub(super) struct Reached {
+    /// Whether it came over TLS, which may end at a load balancer.
+    secured: bool,
+    /// `None` where it told none (HTTP/1.0).
+    host: Option<Authority>,
+}
+
+/// Scheme, host and port of what is had over HTTP.
+pub(super) struct Origin {
+    pub(super) secured: bool,
+    pub(super) authority: String,
+}
+
+impl Reached {
+    /// Host and port of an RTMP address: of the domain name that the operator set, else of the host that the client
+    /// reached the API under. The port is the listener's unless the domain name brings one.
+    pub(super) fn rtmp_authority(&self, set: Option<&Authority>, listener: SocketAddr) -> String {
+        let port = set.and_then(Authority::port);
+        let port = port.unwrap_or_else(|| listener.port());
+        match set.or(self.host.as_ref()) {
+            Some(authority) => format!("{}:{port}", authority.host()),
+            None => SocketAddr::new(reachable(listener), port).to_string(),
+        }
+    }
+
+    /// Where HTTP is had: under the domain name that the operator set, else under the host that the client reached the
+    /// API under. The port is the listener's unless that brings one.
+    ///
+    /// It is HTTPS on port 443, and on the port of the listener for it; on other ports, and without one, where the client
+    /// came in that way.
+    pub(super) fn origin(&self, set: Option<&Authority>, listeners: &Listeners) -> Origin {
+        let own = listeners.https.filter(|_| self.secured);
+        let Some(authority) = set.or(self.host.as_ref()) else {
+            let listener = own.unwrap_or(listeners.http);
+            return Origin {
+                secured: own.is_some(),
+                authority: SocketAddr::new(reachable(listener), listener.port()).to_string(),
+            };
+        };
+        let secured = match authority.port() {
+            Some(443) => true,
+            Some(port) if set.is_some() => {
+                listeners.https.is_some_and(|https| https.port() == port)
+            }
+            _ => self.secured,
+        };
+        let port = authority.port().unwrap_or_else(|| match own {
+            Some(https) if set.is_some() => https.port(),
+            _ if secured => 443,
+            _ => listeners.http.port(),
+        });
+        let host = authority.host();
+        let authority = match (secured, port) {
+            (true, 443) | (false, 80) => host.to_owned(),
+            _ => format!("{host}:{port}"),
+        };
+        Origin { secured, authority }
+    }
+}
+
+impl Origin {
+    /// `https` or `http`.
+    pub(super) fn scheme(&self) -> &'static str {
+        if self.secured { "https" } else { "http" }
+    }
+
+    /// `wss` or `ws`.
+    pub(super) fn web_socket_scheme(&self) -> &'static str {
+        if self.secured { "wss" } else { "ws" }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Reached {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Answer<Self> {
+        Ok(Self {
+            secured: is_secured(parts),
+            host: host(parts)?,
+        })
+    }
+}
+
+/// Only whoever sends a header that lies gets the wrong answer.
+fn is_secured(parts: &Parts) -> bool {
+    match parts.headers.get("x-forwarded-proto") {
+        // Of several load balancers the first adds the first.
+        Some(schemes) => schemes.as_bytes().starts_with(b"https"),
+        None => parts.extensions.get::<Secured>().is_some(),
+    }
+}
+
+fn host(parts: &Parts) -> Answer<Option<Authority>> {
+    let told = match parts.uri.authority() {
+        Some(authority) => Some(Some(authority.as_str())),
+        None => parts
+            .headers
+            .get(header::HOST)
+            .map(|value| value.to_str().ok()),
+    };
+    let Some(told) = told else {
+        return Ok(None);
+    };
+    let host = told.and_then(Authority::parse).ok_or_else(|| {
+        let detail = "the header `Host` accepts a host name or address, with or without a port";
+        Problem::new(Kind::InvalidParameter, detail).of_field("Host")
+    });
+    host.map(Some)
+}
+
+/// The listener's own address, or this machine where it listens on all.
+fn reachable(listener: SocketAddr) -> IpAddr {
+    match listener.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => std::net::Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => std::net::Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    }
+}
