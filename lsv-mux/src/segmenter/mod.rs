@@ -17,6 +17,7 @@ use std::time::{Duration, SystemTime};
 
 use lsv_core::hub::Settings;
 use lsv_core::media::{Kind, MediaFrame, Track, Tracks};
+use lsv_core::time::Timestamp;
 
 pub(crate) mod clock;
 mod length;
@@ -92,8 +93,8 @@ pub struct Segmenter {
     warned: bool,
     /// What CMAF says of tracks of this run that it does not carry.
     refusals: Vec<String>,
-    /// When the last run ended by its own count: the next one cannot begin earlier.
-    run_end: Option<SystemTime>,
+    /// When the last run ended by its own count, and its [`Run::composition`]: the next one cannot begin earlier.
+    run_end: Option<(SystemTime, Timestamp)>,
     closed: Vec<Segment>,
 }
 
@@ -182,11 +183,11 @@ impl Segmenter {
             return;
         };
         if running.is_stub() {
-            self.run_end = Some(running.start_wall());
+            self.run_end = Some((running.start_wall(), running.composition()));
             self.next_sequence = running.sequence();
             return;
         }
-        self.run_end = Some(running.end_wall());
+        self.run_end = Some((running.end_wall(), running.composition()));
         self.closed
             .push(running.close(None, &self.lengths, &mut self.muxer, &mut self.parts));
         self.next_sequence = running.sequence() + 1;
@@ -293,7 +294,7 @@ impl Segmenter {
         let tracks = self.tracks(&held);
         self.refusals.clear();
         self.muxer.refusal = None;
-        let start = self.run_end.map_or(*arrival, |end| end.max(*arrival));
+        let start = self.run_start(first, *arrival);
         let run = Arc::new(Run {
             number: self.next_run,
             start,
@@ -315,6 +316,16 @@ impl Segmenter {
         for (frame, arrival) in &held {
             self.route(frame, *arrival);
         }
+    }
+
+    /// The wall clock at the start of a run whose frame `first` came at `arrival`. Sound is dated by its decoding, so where
+    /// pictures are shown later after it than in the last run, dates would go back.
+    fn run_start(&self, first: &MediaFrame, arrival: SystemTime) -> SystemTime {
+        let Some((end, composition)) = self.run_end else {
+            return arrival;
+        };
+        let later = first.composition.since(composition);
+        end.checked_add(later).unwrap_or(end).max(arrival)
     }
 
     /// The tracks of a run that starts with `held`: those that are there, and other sounds that may come.

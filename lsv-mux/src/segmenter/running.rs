@@ -293,6 +293,11 @@ impl Running {
         self.run.wall(self.open.start)
     }
 
+    /// See [`Run::composition`].
+    pub(super) fn composition(&self) -> Timestamp {
+        self.run.composition
+    }
+
     /// The wall clock at its end so far.
     pub(super) fn end_wall(&self) -> SystemTime {
         let length = self.end().since(self.open.from);

@@ -365,6 +365,27 @@ fn a_new_epoch_is_one_discontinuity_with_the_same_header() {
 }
 
 #[test]
+fn dates_do_not_go_back_where_pictures_come_to_be_shown_later() {
+    let mut rig = Rig::new();
+    rig.push(&Source::audio_only().frames(12_121));
+    let slow = Source {
+        fps_millis: 4_000,
+        gop: 2,
+        b_frames: true,
+        epoch: 1,
+        start: 12_161,
+        ..Source::default()
+    };
+    rig.push(&slow.frames(6_000));
+    let date = |segment: &Arc<Segment>| {
+        let sound = segment.audio().unwrap();
+        segment.run.wall(sound.steady_start(&segment.run))
+    };
+    assert!(rig.closed.iter().any(|segment| segment.discontinuity));
+    assert!(rig.closed.is_sorted_by_key(date));
+}
+
+#[test]
 fn a_publisher_lost_right_after_a_key_frame_leaves_no_gap() {
     let mut rig = Rig::new();
     let mut frames = Source::default().frames(4_100);
