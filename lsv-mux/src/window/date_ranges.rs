@@ -54,7 +54,9 @@ impl DateRanges {
         }
         self.read = (segment.sequence, segment.events.len());
         while self.ranges.len() > MAX_RANGES {
-            self.ranges.pop_front();
+            // A break that goes on is the last to be dropped: its end is still to be told.
+            let ended = self.ranges.iter().position(|range| !range.is_open());
+            self.ranges.remove(ended.unwrap_or(0));
         }
         news
     }
@@ -97,7 +99,10 @@ impl DateRanges {
         let mut of_event = self.ranges.iter_mut().rev();
         let known = of_event.find(|range| range.event.is_some() && range.event == event);
         match (known, role) {
-            (Some(open), Role::Out) if open.is_open() => return false,
+            (Some(open), Role::Out) if open.is_told_again(start, &section) => return false,
+            (Some(open), Role::Out) if open.over().is_none_or(|over| over > start) => {
+                open.end = Some(start.max(open.start));
+            }
             (Some(open), Role::In) if open.is_open() => {
                 open.end = Some(start.max(open.start));
                 open.sections.push((role, section));
@@ -127,8 +132,22 @@ impl DateRange {
         let planned = self
             .planned
             .and_then(|planned| self.start.checked_add(planned));
-        let told = self.end.or(planned);
-        told.or_else(|| (!self.is_break).then_some(self.start))
+        let longest = self.start.checked_add(LONGEST_BREAK);
+        match self.is_break {
+            true => self.end.or(planned).or(longest),
+            false => Some(self.start),
+        }
+    }
+
+    /// Whether `section`, which says at `moment` that a break of this number begins, says it once more of this one. Numbers
+    /// come again, for another break: when this one is over, or long after it began.
+    fn is_told_again(&self, moment: SystemTime, section: &[u8]) -> bool {
+        let goes_on = match self.planned {
+            Some(_) => self.over(),
+            None => self.start.checked_add(REPEATED),
+        };
+        let is_same = self.planned.is_none() && self.sections.iter().any(|(_, of)| of == section);
+        self.is_open() && (is_same || goes_on.is_none_or(|until| moment < until))
     }
 
     fn is_open(&self) -> bool {
@@ -203,6 +222,12 @@ fn attribute_name(name: &str) -> Option<String> {
 
 const CUE_POINT: &str = "onCuePoint";
 
+/// A break that is never told to end is not listed for longer.
+const LONGEST_BREAK: Duration = Duration::from_secs(3600);
+
+/// Encoders tell of a break before it and some times more; what comes so long after is another one.
+const REPEATED: Duration = Duration::from_secs(60);
+
 /// More than any schedule of breaks has at once.
 const MAX_RANGES: usize = 32;
 const MAX_ATTRIBUTES: usize = 16;
@@ -212,6 +237,7 @@ const MAX_NAME_BYTES: usize = 64;
 mod tests {
     use lsv_core::time::Timestamp;
 
+    use super::*;
     use crate::playlist::{hls, low_latency};
     use crate::segmenter::synthetic::{Rig, Source};
     use crate::testing::VIDEO;
@@ -305,5 +331,92 @@ mod tests {
         let messages = [(2_500, text), (3_000, cue)];
         assert_eq!(tags(&told(9_000, &messages)), [tag]);
         assert_eq!(tags(&told(20_500, &messages)), [""; 0]);
+    }
+
+    /// A splice_insert out of the network: event 1, for `seconds` if any.
+    fn out(seconds: Option<u64>) -> Bytes {
+        let mut command = vec![0, 0, 0, 1, 0];
+        match seconds {
+            Some(seconds) => {
+                command.extend([0xF0, 0xFE]);
+                command.extend(((seconds * 90_000) as u32).to_be_bytes());
+            }
+            None => command.push(0xD0),
+        }
+        command.extend([0, 1, 0, 0]);
+        let mut section = vec![0xFC, 0x30, (command.len() + 17) as u8, 0];
+        section.extend([0, 0, 0, 0, 0, 0, 0xFF, 0xF0, command.len() as u8, 5]);
+        section.extend(&command);
+        section.extend([0, 0]);
+        let checksum = crate::ts::crc32(&section);
+        section.extend(checksum.to_be_bytes());
+        let digits = section.iter().map(|byte| format!("{byte:02x}"));
+        message(
+            "onSCTE35",
+            "data",
+            &format!("0x{}", digits.collect::<String>()),
+        )
+    }
+
+    #[test]
+    fn a_number_that_comes_again_when_its_break_is_over_is_another_break() {
+        let messages = [
+            (1_000, out(Some(4))),
+            (3_000, out(Some(4))),
+            (8_000, out(Some(4))),
+        ];
+        let tags = tags(&told(9_000, &messages));
+        assert_eq!(tags.len(), 2, "{tags:?}");
+        assert!(tags[1].contains("T00:00:08.000Z\""), "{tags:?}");
+        assert!(!tags[0].contains("END-DATE"), "{tags:?}");
+    }
+
+    #[test]
+    fn a_break_without_end_ends_with_the_next_of_its_number() {
+        let messages = [
+            (1_000, out(None)),
+            (2_000, out(None)),
+            (70_000, out(None)),
+            (75_000, out(Some(30))),
+        ];
+        let tags = tags(&told(76_500, &messages));
+        assert_eq!(tags.len(), 2, "{tags:?}");
+        assert!(
+            tags[0].contains("END-DATE=\"2026-01-01T00:01:15.000Z\""),
+            "{tags:?}"
+        );
+        assert!(tags[1].contains("PLANNED-DURATION=30.000"), "{tags:?}");
+    }
+
+    #[test]
+    fn a_break_that_is_never_told_to_end_is_not_listed_for_ever() {
+        let range = |start| DateRange {
+            id: String::new(),
+            class: None,
+            start,
+            end: None,
+            planned: None,
+            sections: vec![(Role::Out, Vec::new())],
+            attributes: Vec::new(),
+            is_break: true,
+            event: Some(1),
+        };
+        let start = SystemTime::UNIX_EPOCH;
+        let mut ranges = DateRanges::default();
+        ranges.ranges.push_back(range(start));
+        ranges.forget(start + Duration::from_secs(3_600));
+        assert_eq!(ranges.iter().count(), 1);
+        ranges.forget(start + Duration::from_secs(3_601));
+        assert_eq!(ranges.iter().count(), 0);
+    }
+
+    #[test]
+    fn cue_points_do_not_push_a_break_out() {
+        let cue = message("onCuePoint", "type", "x");
+        let mut messages = vec![(1_000, out(None))];
+        messages.extend((0..40).map(|n| (1_100 + n, cue.clone())));
+        let tags = tags(&told(5_000, &messages));
+        assert_eq!(tags.len(), MAX_RANGES, "{tags:?}");
+        assert!(tags[0].contains("SCTE35-OUT"), "{tags:?}");
     }
 }
