@@ -176,10 +176,11 @@ impl Counted {
         }
         // There is more sound than time: no frame is dropped, but each takes half its time until that is made up.
         self.squeezing = ahead > bound || (self.squeezing && ahead > 0);
-        let duration = if self.squeezing {
-            self.frame.div_ceil(2)
-        } else {
-            self.frame
+        let duration = match self.squeezing {
+            // It comes at more than twice its rate: it would run away from the pictures, and past a target duration.
+            true if ahead > bound.max(i64::from(self.timescale) * FAR_AHEAD_MILLIS / 1000) => 1,
+            true => self.frame.div_ceil(2),
+            false => self.frame,
         };
         self.next = Some(ticks.saturating_add(i64::from(duration)));
         Timed {
@@ -205,6 +206,9 @@ impl Counted {
 /// A picture that stands for longer is one of a slide show: a gap behind it tells no lie, as its end in another segment
 /// would.
 const LONG_FRAME_MILLIS: i64 = 50;
+
+/// Further than by any jitter, and not so far that a segment's sound gets half a second longer than its pictures.
+const FAR_AHEAD_MILLIS: i64 = 300;
 
 /// Of a video frame that never got a neighbour.
 const DEFAULT_FRAME_RATE: u32 = 30;
