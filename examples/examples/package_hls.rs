@@ -48,8 +48,9 @@ async fn main() -> anyhow::Result<()> {
             .parent()
             .context("a file lies in a folder")?;
         fs::create_dir_all(path.parent().context("so does this one")?)?;
-        fs::write(&path, &file.body)?;
-        let text = String::from_utf8_lossy(&file.body);
+        let body = file.body.to_bytes();
+        fs::write(&path, &body)?;
+        let text = String::from_utf8_lossy(&body);
         if name.ends_with(".m3u8") {
             let quoted = text
                 .split("URI=\"")

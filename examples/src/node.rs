@@ -16,6 +16,7 @@ use lsv_core::hub::{Closed, Hub, OnBusy, State, Stream};
 use lsv_core::lifecycle::{self, Lifecycle};
 use lsv_core::path::ChannelId;
 use lsv_core::ports::{ChannelStore, ObjectStore, PageRequest, Precondition, VersionedChannel};
+use lsv_mux::dvr::{self, Dvr};
 use lsv_mux::packager::{self, Packagers};
 use lsv_mux::record::{self, Recorders};
 use lsv_rtmp::net::Service;
@@ -193,7 +194,8 @@ impl Platform {
         tokio::spawn(self.lifecycle.clone().run());
         let mut packaging = packager::Config::default();
         packaging.secret = Some(self.secret.clone());
-        let packagers = Packagers::new(packaging);
+        let dvr = Dvr::new(self.objects.clone(), dvr::Config::default());
+        let packagers = Packagers::new(packaging).with_dvr(dvr);
         tokio::spawn(packagers.clone().run(self.hub.clone()));
         tokio::spawn(self.recorders.clone().run(self.hub.clone()));
         tokio::spawn(keep_metrics(self.metrics.clone()));

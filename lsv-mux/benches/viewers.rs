@@ -87,7 +87,7 @@ fn access_unit(size: usize, key: bool) -> Bytes {
 
 fn fetch(outputs: &Outputs, reload: Reload) -> Option<Bytes> {
     let file = outputs.file("cmaf/video.m3u8", reload).now_or_never()?;
-    file.ok().map(|file| file.body)
+    file.ok().map(|file| file.body.to_bytes())
 }
 
 fn viewers(criterion: &mut Criterion) {
@@ -131,7 +131,7 @@ async fn round(live: &mut Live) -> Duration {
             let took = since.elapsed();
             let bodies = answers
                 .into_iter()
-                .filter_map(|answer| Some(answer.ok()?.ok()?.body));
+                .filter_map(|answer| Some(answer.ok()?.ok()?.body.to_bytes()));
             let mut places: Vec<*const u8> = bodies.map(|body| body.as_ptr()).collect();
             assert_eq!(places.len(), VIEWERS, "a viewer got no playlist");
             places.dedup();

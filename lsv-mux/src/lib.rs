@@ -45,7 +45,7 @@
 //! | feature | adds |
 //! | --- | --- |
 //! | none | muxers, the segmenter, AES-128 |
-//! | `live` | `packager` and `window`: what is fetchable of a stream, with its playlists; the task per stream of a hub |
+//! | `live` | `packager` and `window`: what is fetchable of a stream, with its playlists; the task per stream of a hub; `dvr`: what is older, in an object store |
 //! | `record` | `record`: streams into an object store, as MP4 files and as video on demand |
 //! | `http` | `http`: an axum router with every playback address and the player pages, to nest in any app |
 //!
@@ -62,6 +62,8 @@
 //! | DASH | ISO/IEC 23009-1 | `playlist` |
 
 pub mod annexb;
+#[cfg(feature = "live")]
+pub mod dvr;
 pub mod encrypt;
 pub mod flv;
 #[doc(hidden)]
@@ -76,6 +78,8 @@ pub mod packager;
 mod playlist;
 #[cfg(feature = "record")]
 pub mod record;
+#[cfg(feature = "live")]
+mod retry;
 #[cfg(feature = "live")]
 mod scte35;
 pub mod segmenter;

@@ -16,6 +16,7 @@ mod pure;
 
 use self::linger::Lingering;
 pub use self::pure::Packager;
+use crate::dvr::{Archive, Dvr};
 use crate::encrypt::ContentKeys;
 use crate::segmenter::Options;
 use crate::window::{Limits, Outputs};
@@ -59,6 +60,7 @@ impl Default for Config {
 #[derive(Clone)]
 pub struct Packagers {
     config: Config,
+    dvr: Option<Arc<Dvr>>,
     packaged: Arc<Mutex<HashMap<StreamPath, Packaged>>>,
     lingering: Arc<Lingering>,
 }
@@ -75,7 +77,17 @@ impl Packagers {
         Self {
             packaged: Arc::default(),
             lingering: Arc::new(Lingering::new(config.linger_bytes)),
+            dvr: None,
             config,
+        }
+    }
+
+    /// The same, with a place for what leaves memory: channels that want a time-shift window have one.
+    #[must_use]
+    pub fn with_dvr(self, dvr: Dvr) -> Self {
+        Self {
+            dvr: Some(Arc::new(dvr)),
+            ..self
         }
     }
 
@@ -83,6 +95,9 @@ impl Packagers {
     pub async fn run(self, hub: Hub) {
         let mut events = hub.events();
         let mut tasks = JoinSet::new();
+        if let Some(dvr) = &self.dvr {
+            tasks.spawn(Arc::clone(dvr).keep_clean());
+        }
         self.adopt_all(&hub, &mut tasks);
         loop {
             tokio::select! {
@@ -131,7 +146,13 @@ impl Packagers {
             SystemTime::now(),
         );
         let path = stream.path().clone();
-        let task = Task::new(stream, &self.config, first_sequence);
+        let archive = self.dvr.as_ref().map(|dvr| {
+            let archive = dvr.open(&path, SystemTime::now());
+            let span = tracing::info_span!("dvr", %path);
+            tasks.spawn(archive.clone().run().instrument(span));
+            archive
+        });
+        let task = Task::new(stream, &self.config, first_sequence, archive);
         let (stream, outputs) = (
             Arc::downgrade(&task.stream),
             Arc::clone(task.packager.outputs()),
@@ -151,6 +172,7 @@ impl Packagers {
     async fn package(self, task: Task) {
         let path = task.stream.path().clone();
         let outputs = Arc::clone(task.packager.outputs());
+        let _archive = task.archive.clone().map(CloseOnDrop);
         task.run()
             .instrument(tracing::info_span!("package", %path))
             .await;
@@ -199,10 +221,25 @@ fn first_sequence(former: Option<&Outputs>, now: SystemTime) -> u64 {
 struct Task {
     stream: Arc<Stream>,
     packager: Packager,
+    archive: Option<Archive>,
+}
+
+/// Keeps an archive open; a task that is aborted closes it too.
+struct CloseOnDrop(Archive);
+
+impl Drop for CloseOnDrop {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 impl Task {
-    fn new(stream: Arc<Stream>, config: &Config, first_sequence: u64) -> Self {
+    fn new(
+        stream: Arc<Stream>,
+        config: &Config,
+        first_sequence: u64,
+        archive: Option<Archive>,
+    ) -> Self {
         let settings = stream.settings().borrow().clone();
         let now = SystemTime::now();
         let mut packager = Packager::new(config, &settings, first_sequence, now);
@@ -210,7 +247,14 @@ impl Task {
             let keys = ContentKeys::derive(secret, &stream.path().to_string());
             packager = packager.with_keys(keys, now);
         }
-        Self { stream, packager }
+        if let Some(archive) = &archive {
+            packager = packager.with_archive(archive.clone(), now);
+        }
+        Self {
+            stream,
+            packager,
+            archive,
+        }
     }
 
     /// Runs until the stream has ended; its files stay.

@@ -162,15 +162,29 @@ pub struct Watched {
     pub complaints: String,
 }
 
+/// Reads an address as fast as it comes, with options of ffmpeg in front of it, decoding every frame and stopping at the first error,
+/// and hashes the packets on the way.
+///
+/// # Panics
+/// If the player fails; `label` says which.
+pub async fn read(label: &str, options: &[&str], url: &str) -> Watched {
+    let mut line = options.to_vec();
+    line.extend(["-i", url]);
+    hashed(label, &line).await
+}
+
 /// Plays an address in real time for some seconds of media, decoding every frame and stopping at the first error, and hashes the
 /// packets on the way.
 ///
 /// # Panics
 /// If the player fails; `label` says which.
 pub async fn watch(label: &str, url: &str, seconds: u64) -> Watched {
+    hashed(label, &["-re", "-t", &seconds.to_string(), "-i", url]).await
+}
+
+async fn hashed(label: &str, input: &[&str]) -> Watched {
     let folder = TempDir::new().expect("a temporary folder");
     let hashes = folder.path().join("packets");
-    let seconds = seconds.to_string();
     let mut line = vec![
         "-hide_banner",
         "-nostdin",
@@ -179,7 +193,7 @@ pub async fn watch(label: &str, url: &str, seconds: u64) -> Watched {
         "-nostats",
         "-xerror",
     ];
-    line.extend(["-re", "-t", &seconds, "-i", url]);
+    line.extend(input);
     line.extend(["-map", "0:v:0", "-map", "0:a:0", "-f", "null", "-"]);
     line.extend(HASHED);
     line.push(hashes.to_str().expect("a path in UTF-8"));

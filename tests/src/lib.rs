@@ -31,7 +31,8 @@ pub use api::{Answer, Api, stream_key};
 pub use browser::{Seen, play, play_clock};
 pub use certificate::{Certificate, served};
 pub use ffmpeg::{
-    Picture, Watched, ffprobe_seconds, probe, push_file, push_file_and_return, watch, watch_file,
+    Picture, Watched, ffprobe_seconds, probe, push_file, push_file_and_return, read, watch,
+    watch_file,
 };
 pub use http2::{Http2, tls};
 pub use packets::Packets;

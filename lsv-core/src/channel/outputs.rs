@@ -15,6 +15,8 @@ impl From<&Channel> for hub::Settings {
             cmaf: settings.is_cmaf,
             segment: Duration::from_secs(u64::from(settings.hls_time)),
             list_size: usize::try_from(settings.hls_list_size).unwrap_or(usize::MAX),
+            dvr_window: (settings.dvr_window > 0)
+                .then(|| Duration::from_secs(u64::from(settings.dvr_window))),
             recording: recording(settings),
             // A rotation of 0, which no record has, is no reason to send in the clear what is to be encrypted.
             key_rotation: (settings.is_encrypted)

@@ -56,6 +56,9 @@ settings! { now:
     hls_time: u32 = 2, "hls_time", Kind::Whole { min: 1, max: 60 };
     /// Length of a live playlist, in segments.
     hls_list_size: u32 = 6, "hls_list_size", Kind::Whole { min: 3, max: 100 };
+    /// How far back viewers of HLS and DASH can go, in seconds; 0 as far as a live playlist goes. What is older than that
+    /// playlist is kept in the object store, and deleted when its time is over.
+    dvr_window: u32 = 0, "dvr_window", Kind::Whole { min: 0, max: ONE_DAY };
     /// Encryption of live HLS with AES-128, keys only for those who may watch; there is no DASH then.
     is_encrypted: bool = false, "isEncrypted", Kind::Flag;
     /// Segments after which an encrypted channel changes its key.

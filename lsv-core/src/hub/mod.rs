@@ -216,6 +216,8 @@ pub struct Settings {
     pub segment: Duration,
     /// Segments in a playlist.
     pub list_size: usize,
+    /// How far back playlists go beyond that, where there is an object store for it.
+    pub dvr_window: Option<Duration>,
     /// Encrypt HLS, under a new key every so many segments; `None` leaves it in the clear. FLV and RTMP, which have no
     /// encryption, go on as they are.
     pub key_rotation: Option<NonZeroU32>,
@@ -251,6 +253,7 @@ impl Default for Settings {
             cmaf: false,
             segment: Duration::from_secs(2),
             list_size: 6,
+            dvr_window: None,
             key_rotation: None,
             recording: Recording::default(),
         }

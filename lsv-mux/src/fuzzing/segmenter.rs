@@ -12,6 +12,7 @@ use lsv_core::wire::{Reader, Truncated};
 
 use crate::playlist::{hls, low_latency, master, mpd};
 use crate::segmenter::{Options, Segment, Segmenter};
+use crate::window::body::Text;
 use crate::window::snapshot::Snapshot;
 use crate::window::{Limits, Skip, Window};
 
@@ -139,6 +140,7 @@ impl Packaged {
         };
         let limits = Limits {
             bytes: WINDOW_BYTES,
+            ..Limits::default()
         };
         let now = SystemTime::UNIX_EPOCH;
         Self {
@@ -228,12 +230,12 @@ fn check_playlists(snapshot: &Snapshot) {
         .iter()
         .filter_map(|track| low_latency::render(snapshot, *track, Skip::Nothing));
     for playlist in media.chain(hls::render(snapshot, Skip::Nothing)) {
-        check_media_playlist(&playlist);
+        check_media_playlist(&playlist.joined());
     }
     if let Some(master) = master::render(snapshot) {
         assert!(master.starts_with("#EXTM3U\n") && master.contains("#EXT-X-STREAM-INF:"));
     }
-    if let Some(mpd) = mpd::render(snapshot) {
+    if let Some(mpd) = mpd::render(snapshot).map(Text::joined) {
         assert!(
             mpd.ends_with("</MPD>\n") || mpd.ends_with("</MPD>"),
             "{mpd}"

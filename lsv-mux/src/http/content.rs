@@ -1,18 +1,21 @@
 //! Answers with a body that is known whole: conditional requests, ranges, compression (RFC 9110 §8, §13, §14).
 
+use std::convert::Infallible;
 use std::ops::Range;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use futures::stream;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 use super::problem::Problem;
+use crate::window;
 
 /// A body that is known whole, with what caches and players need to know about it.
 #[derive(Debug, Clone)]
 pub(super) struct Content<'a> {
-    pub(super) body: Bytes,
+    pub(super) body: window::Body,
     /// Makes the same body in gzip, where that is worth it.
     pub(super) gzip: Gzip<'a>,
     pub(super) content_type: &'static str,
@@ -71,7 +74,7 @@ impl Content<'_> {
         fields.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
         if let Some(body) = gzip {
             fields.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-            return whole(method, fields, body);
+            return whole(method, fields, body.into());
         }
         if !ranged || !same_representation(headers, &etag) {
             return whole(method, fields, self.body);
@@ -84,23 +87,34 @@ impl Content<'_> {
     }
 }
 
-fn whole(method: &Method, mut fields: HeaderMap, body: Bytes) -> Response {
+fn whole(method: &Method, mut fields: HeaderMap, body: window::Body) -> Response {
     fields.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
     let body = match *method {
         Method::HEAD => Body::empty(),
-        _ => Body::from(body),
+        _ => stream_of(&body),
     };
     (StatusCode::OK, fields, body).into_response()
 }
 
-fn part(mut fields: HeaderMap, body: &Bytes, range: Range<usize>) -> Response {
+/// In one piece, or piece by piece.
+fn stream_of(body: &window::Body) -> Body {
+    match body.pieces() {
+        [piece] => Body::from(piece.clone()),
+        pieces => {
+            let pieces: Vec<Bytes> = pieces.to_vec();
+            Body::from_stream(stream::iter(pieces.into_iter().map(Ok::<_, Infallible>)))
+        }
+    }
+}
+
+fn part(mut fields: HeaderMap, body: &window::Body, range: Range<usize>) -> Response {
     let last = range.end.saturating_sub(1);
     let content_range = format!("bytes {}-{last}/{}", range.start, body.len());
     if let Ok(value) = HeaderValue::from_str(&content_range) {
         fields.insert(header::CONTENT_RANGE, value);
     }
     fields.insert(header::CONTENT_LENGTH, HeaderValue::from(range.len()));
-    let body = Body::from(body.slice(range));
+    let body = stream_of(&body.slice(range));
     (StatusCode::PARTIAL_CONTENT, fields, body).into_response()
 }
 

@@ -44,6 +44,7 @@ mod cors;
 mod flv;
 mod grants;
 mod growing;
+mod object;
 mod pages;
 mod patience;
 mod problem;

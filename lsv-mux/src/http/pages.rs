@@ -188,7 +188,7 @@ impl Asset {
     fn answer(&self, cache_control: HeaderValue, method: &Method, headers: &HeaderMap) -> Response {
         let gzip = || Some(self.gzip.get_or_init(|| compress(&self.body)).clone());
         let content = Content {
-            body: self.body.clone(),
+            body: self.body.clone().into(),
             gzip: Gzip::By(&gzip),
             content_type: self.content_type,
             cache_control,

@@ -23,9 +23,10 @@ use super::address::{Address, Target};
 use super::audience::Audience;
 use super::content::{Content, Gzip};
 use super::grants::Grants;
+use super::object::{self, About, OPENING_BYTES};
 use super::problem::Problem;
 use super::{State, cors, flv, growing, pages, recorded};
-use crate::window::{Cache, File, FileError, Growing, Opened, Outputs, Reload, Skip};
+use crate::window::{Cache, File, FileError, Growing, Opened, Outputs, Reload, Skip, Stored};
 
 /// Everything that a request needs.
 pub(super) struct Site {
@@ -156,7 +157,27 @@ impl Site {
                 response
             }
             Opened::Growing(segment) => self.growing(segment, parts, note),
+            Opened::Stored(stored) => {
+                let response = self.stored(&stored, parts).await?;
+                note(content_length(&response));
+                response
+            }
         })
+    }
+
+    /// A segment that has left memory.
+    async fn stored(&self, stored: &Stored, parts: &Parts) -> Result<Response, Problem> {
+        let opening = stored.read(Some(0..OPENING_BYTES));
+        let opening = match timeout(self.state.limits.wait, opening).await {
+            Ok(opening) => opening.map_err(missing)?,
+            Err(_) => return Err(missing(FileError::Unavailable)),
+        };
+        let about = About {
+            content_type: stored.content_type(),
+            cache_control: self.cache_control(Cache::Immutable),
+            etag: stored.etag(),
+        };
+        Ok(object::answer(stored.store(), opening, &about, parts))
     }
 
     /// Counts a viewer of `stream` by what is sent.
@@ -315,6 +336,7 @@ fn missing(error: FileError) -> Problem {
         | FileError::Uncarried
         | FileError::Encrypted
         | FileError::Ended => Problem::not_found(error.to_string()),
+        FileError::Unavailable => Problem::unavailable(error.to_string(), RETRY_AFTER),
     }
 }
 

@@ -8,6 +8,7 @@ use lsv_core::hub::Settings;
 use lsv_core::media::{MediaFrame, Tracks};
 
 use super::Config;
+use crate::dvr::Archive;
 use crate::encrypt::ContentKeys;
 use crate::segmenter::{Options, Segmenter};
 use crate::window::{Outputs, Window};
@@ -42,6 +43,15 @@ impl Packager {
     #[must_use]
     pub fn with_keys(mut self, keys: ContentKeys, now: SystemTime) -> Self {
         self.window.set_keys(keys);
+        self.publish(now);
+        self
+    }
+
+    /// Keeps what leaves memory in `archive` whenever the settings want it ([`Settings::dvr_window`]). Somebody has to drive
+    /// it: see [`Archive::run`].
+    #[must_use]
+    pub fn with_archive(mut self, archive: Archive, now: SystemTime) -> Self {
+        self.window.set_archive(archive);
         self.publish(now);
         self
     }

@@ -1,10 +1,9 @@
 //! EXT-X-KEY (RFC 8216bis §4.4.4.4): said where it changes, it holds for all that follows.
 
 use std::fmt::Write;
-use std::sync::Arc;
 
 use super::put;
-use crate::segmenter::Segment;
+use crate::window::Skip;
 
 /// The key that is in force as a playlist is written.
 #[derive(Debug)]
@@ -17,14 +16,27 @@ pub(super) struct KeyTag {
 }
 
 impl KeyTag {
-    /// At the start of what a playlist lists, behind the segments that a delta update skips. They have their keys from
-    /// the playlist before; the last one is said again nevertheless, as players exist that forget it.
-    pub(super) fn new(folder: &'static str, skipped: &[Arc<Segment>]) -> Self {
+    /// Behind what a playlist lists first, or leaves out: there `in_force` holds. What a delta update skips has its keys
+    /// from the playlist before; the last one is said again nevertheless, as players exist that forget it.
+    pub(super) fn new(folder: &'static str, skip: Skip, in_force: Option<u64>) -> Self {
+        Self {
+            said: skip == Skip::Nothing,
+            ..Self::following(folder, in_force)
+        }
+    }
+
+    /// Behind text of the same playlist.
+    pub(super) fn following(folder: &'static str, in_force: Option<u64>) -> Self {
         Self {
             folder,
-            in_force: skipped.last().and_then(|segment| segment.key),
-            said: false,
+            in_force,
+            said: true,
         }
+    }
+
+    /// The key that is in force.
+    pub(super) fn in_force(&self) -> Option<u64> {
+        self.in_force
     }
 
     /// What follows is encrypted with key number `key`, or not at all.

@@ -7,14 +7,16 @@ use lsv_core::media::TrackName;
 
 use super::date_range::put_date_ranges;
 use super::key::KeyTag;
+use super::past::Line;
 use super::{put, put_date, put_head, put_opening, put_server_control, put_skip};
-use crate::segmenter::{Init, Rendition, Segment};
+use crate::segmenter::{Rendition, Segment};
 use crate::window::Skip;
-use crate::window::snapshot::Snapshot;
+use crate::window::body::Text;
+use crate::window::snapshot::{First, Snapshot};
 
 /// `cmaf/video.m3u8` or `cmaf/audio.m3u8`. There are parts before it is known how long segments get, but a playlist
 /// that shows them would have to change its target duration.
-pub(crate) fn render(window: &Snapshot, track: TrackName, skip: Skip) -> Option<String> {
+pub(crate) fn render(window: &Snapshot, track: TrackName, skip: Skip) -> Option<Text> {
     if !window.target_known {
         return None;
     }
@@ -22,49 +24,51 @@ pub(crate) fn render(window: &Snapshot, track: TrackName, skip: Skip) -> Option<
     let open = window.open_media(track);
     let first = listed
         .first()
-        .map(AsRef::as_ref)
-        .or_else(|| open.map(|(segment, _)| segment))?;
-    let mut out = String::with_capacity(1024 + listed.len() * 1024);
-    put_opening(&mut out, window, skip);
-    put_server_control(&mut out, window, Some(part_hold_back(window)));
+        .or_else(|| open.map(|(segment, _)| First::of(segment)))?;
+    let older = listed.older();
+    let mut text = Text::with_capacity(1024 + listed.newer.len() * 1024);
+    let out = text.written();
+    put_opening(out, window, skip);
+    put_server_control(out, window, Some(part_hold_back(window)));
     let part_target = window.part_target.as_secs_f64();
     put!(out, "#EXT-X-PART-INF:PART-TARGET={part_target:.3}\n");
-    put_head(&mut out, Some(first), window.next_sequence);
-    let renditions = listed.iter().filter_map(|segment| segment.rendition(track));
-    if renditions
-        .chain(open.map(|(_, rendition)| rendition))
-        .all(|rendition| rendition.independent)
+    put_head(out, Some(first), window.next_sequence);
+    let newer = listed.newer.iter();
+    let newer = newer.filter_map(|segment| segment.rendition(track));
+    if older.is_none_or(|older| older.independent)
+        && newer
+            .chain(open.map(|(_, rendition)| rendition))
+            .all(|rendition| rendition.independent)
     {
         out.push_str("#EXT-X-INDEPENDENT-SEGMENTS\n");
     }
-    put_date_ranges(&mut out, window);
-    let (skipped, remaining) = put_skip(&mut out, window, listed, skip);
-    let mut media = Media {
-        out: &mut out,
-        track,
-        // A client has the map of what it is not told again.
-        map: skipped
-            .iter()
-            .rev()
-            .find_map(|segment| Some(segment.run.init(track)?.number)),
-        key: KeyTag::new("../key/", skipped),
-    };
+    put_date_ranges(out, window);
+    // A client has the map of what it is not told again.
+    let (state, remaining) = put_skip(&mut text, window, &listed, skip);
+    let out = text.written();
+    let key = KeyTag::new(KEYS, skip, state.key);
+    let mut media = Media::new(out, track, key, state.map);
     let with_parts = parts_from(remaining, window.target_duration);
     for (index, segment) in remaining.iter().enumerate() {
-        media.segment(segment, index >= with_parts);
+        media.line(&Line::of_track(segment, track), |media| {
+            let rendition = segment.rendition(track);
+            if let Some(rendition) = rendition.filter(|_| index >= with_parts) {
+                media.parts(segment, rendition);
+            }
+        });
     }
     if let Some((segment, rendition)) = open {
-        media.opening(segment, rendition);
+        media.opening(&Line::of_track(segment, track));
         media.parts(segment, rendition);
     }
     match window.ended {
         true => out.push_str("#EXT-X-ENDLIST\n"),
         false => {
             media.hint(window);
-            put_reports(&mut out, window, track);
+            put_reports(out, window, track);
         }
     }
-    Some(out)
+    Some(text)
 }
 
 /// In seconds. Three parts are the least advised; less than a second leaves no room for one lost packet.
@@ -106,7 +110,12 @@ fn next_part(window: &Snapshot, track: TrackName) -> Option<usize> {
 
 /// The newest segment that has something of `track`, growing or closed.
 fn newest(window: &Snapshot, track: TrackName) -> Option<(&Segment, &Rendition)> {
-    let closed = window.listed_media(track).iter().rev().map(AsRef::as_ref);
+    let closed = window
+        .listed_media(track)
+        .newer
+        .iter()
+        .rev()
+        .map(AsRef::as_ref);
     let closed = closed.filter_map(|segment| Some((segment, segment.rendition(track)?)));
     window.open_media(track).into_iter().chain(closed).next()
 }
@@ -123,49 +132,50 @@ fn parts_from(listed: &[Arc<Segment>], target_duration: u64) -> usize {
     listed.len() - newest.count()
 }
 
-struct Media<'a> {
+pub(super) struct Media<'a> {
     out: &'a mut String,
     track: TrackName,
     /// The EXT-X-MAP in force.
-    map: Option<u64>,
-    key: KeyTag,
+    pub(super) map: Option<u64>,
+    pub(super) key: KeyTag,
 }
 
-impl Media<'_> {
-    fn segment(&mut self, segment: &Segment, with_parts: bool) {
-        let track = self.track;
-        let sequence = segment.sequence;
-        let Some(rendition) = segment.rendition(self.track) else {
-            // The numbers of all renditions go together, so one that has nothing here says so.
-            self.discontinuity(segment);
-            if let Some(init) = segment.run.init(track) {
-                self.map(init);
-            }
-            put_date(self.out, segment.wall());
-            let seconds = segment.duration.as_secs_f64();
-            put!(
-                self.out,
-                "#EXT-X-GAP\n#EXTINF:{seconds:.5},\n{track}-{sequence}.m4s\n"
-            );
-            return;
-        };
-        self.opening(segment, rendition);
-        if with_parts {
-            self.parts(segment, rendition);
+impl<'a> Media<'a> {
+    /// Writes a playlist of `track` where `key` and the header number `map` are in force.
+    pub(super) fn new(
+        out: &'a mut String,
+        track: TrackName,
+        key: KeyTag,
+        map: Option<u64>,
+    ) -> Self {
+        Self {
+            out,
+            track,
+            map,
+            key,
         }
-        put!(
-            self.out,
-            "#EXTINF:{:.5},\n{track}-{sequence}.m4s\n",
-            rendition.seconds()
-        );
     }
 
-    fn opening(&mut self, segment: &Segment, rendition: &Rendition) {
-        self.discontinuity(segment);
-        self.map(&rendition.init);
-        self.key.put(self.out, segment.key);
-        let run = &segment.run;
-        put_date(self.out, run.wall(rendition.steady_start(run)));
+    /// A closed segment; `parts` writes those of its parts that are listed.
+    pub(super) fn line(&mut self, line: &Line, parts: impl FnOnce(&mut Self)) {
+        self.opening(line);
+        match line.is_gap {
+            true => self.out.push_str("#EXT-X-GAP\n"),
+            false => parts(self),
+        }
+        let (seconds, track, sequence) = (line.seconds, self.track, line.sequence);
+        put!(self.out, "#EXTINF:{seconds:.5},\n{track}-{sequence}.m4s\n");
+    }
+
+    fn opening(&mut self, line: &Line) {
+        if line.discontinuity {
+            self.out.push_str("#EXT-X-DISCONTINUITY\n");
+        }
+        self.map(line.init);
+        if !line.is_gap {
+            self.key.put(self.out, line.key);
+        }
+        put_date(self.out, line.wall);
     }
 
     /// The part that comes next, with the key that it is going to be encrypted with.
@@ -180,23 +190,15 @@ impl Media<'_> {
         }
     }
 
-    fn discontinuity(&mut self, segment: &Segment) {
-        if segment.discontinuity {
-            self.out.push_str("#EXT-X-DISCONTINUITY\n");
-        }
-    }
-
-    fn map(&mut self, init: &Init) {
-        if self.map.replace(init.number) != Some(init.number) {
-            let track = self.track;
-            // It would hold for the map too, which is not encrypted.
-            self.key.put(self.out, None);
-            put!(
-                self.out,
-                "#EXT-X-MAP:URI=\"{track}-init-{}.mp4\"\n",
-                init.number
-            );
-        }
+    fn map(&mut self, init: Option<u64>) {
+        let Some(number) = init.filter(|_| init != self.map) else {
+            return;
+        };
+        self.map = init;
+        // It would hold for the map too, which is not encrypted.
+        self.key.put(self.out, None);
+        let track = self.track;
+        put!(self.out, "#EXT-X-MAP:URI=\"{track}-init-{number}.mp4\"\n");
     }
 
     fn parts(&mut self, segment: &Segment, rendition: &Rendition) {
@@ -217,6 +219,9 @@ impl Media<'_> {
         }
     }
 }
+
+/// Where keys are, seen from the playlist.
+pub(super) const KEYS: &str = "../key/";
 
 /// In seconds.
 const LEAST_PART_HOLD_BACK: f64 = 1.0;

@@ -171,7 +171,7 @@ mod tests {
         let descriptor = [4, 0x80, 0x80, 0x80, 13, 0x6B, 0x15];
         assert!(header.windows(7).any(|bytes| bytes == descriptor));
         let (master, mpd) = (render(&rig.snapshot), mpd::render(&rig.snapshot));
-        assert!(mpd.unwrap().contains(" codecs=\"mp4a.6B\""));
+        assert!(mpd.unwrap().joined().contains(" codecs=\"mp4a.6B\""));
         assert!(
             master
                 .unwrap()

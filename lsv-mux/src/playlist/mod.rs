@@ -9,9 +9,11 @@ use std::time::{Duration, SystemTime};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
+use self::past::State;
 use crate::segmenter::Segment;
 use crate::window::Skip;
-use crate::window::snapshot::Snapshot;
+use crate::window::body::Text;
+use crate::window::snapshot::{First, Listing, Snapshot};
 
 mod date_range;
 pub(crate) mod hls;
@@ -20,6 +22,7 @@ pub(crate) mod low_latency;
 pub(crate) mod master;
 mod measure;
 pub(crate) mod mpd;
+pub(crate) mod past;
 
 #[cfg(test)]
 mod tests;
@@ -60,31 +63,44 @@ fn put_server_control(out: &mut String, window: &Snapshot, part_hold_back: Optio
     put!(out, ",HOLD-BACK={}\n", window.target_duration * 3);
 }
 
-/// Replaces the older ones of the segments `listed` in a delta update. Gives those replaced, and those that remain.
+/// Lists the segments that are not in memory, or replaces them and what else is old by how many they are in a delta update.
+/// Gives what is in force then, and those in memory that remain to be listed.
 fn put_skip<'a>(
-    out: &mut String,
+    text: &mut Text,
     window: &Snapshot,
-    listed: &'a [Arc<Segment>],
+    listed: &Listing<'a>,
     skip: Skip,
-) -> (&'a [Arc<Segment>], &'a [Arc<Segment>]) {
+) -> (State, &'a [Arc<Segment>]) {
+    let older = listed.older();
+    let mut state = older.as_ref().map(|older| older.after).unwrap_or_default();
     let count = match skip {
         Skip::Nothing => 0,
         Skip::Segments => window.skippable(listed),
     };
-    if count > 0 {
-        put!(out, "#EXT-X-SKIP:SKIPPED-SEGMENTS={count}\n");
+    if count == 0 {
+        if let Some(older) = older {
+            text.push_ready(&older.text);
+        }
+        return (state, listed.newer);
     }
-    listed.split_at_checked(count).unwrap_or((&[], listed))
+    put!(text.written(), "#EXT-X-SKIP:SKIPPED-SEGMENTS={count}\n");
+    let of_newer = count.saturating_sub(listed.older_count());
+    let (skipped, remaining) = listed
+        .newer
+        .split_at_checked(of_newer)
+        .unwrap_or((&[], listed.newer));
+    for segment in skipped {
+        state.pass(segment, listed.list);
+    }
+    (state, remaining)
 }
 
 /// Where a media playlist begins: its first media sequence number and the count of discontinuities before it.
-fn put_head(out: &mut String, first: Option<&Segment>, next_sequence: u64) {
-    let sequence = first.map_or(next_sequence, |segment| segment.sequence);
+fn put_head(out: &mut String, first: Option<First>, next_sequence: u64) {
+    let sequence = first.map_or(next_sequence, |first| first.sequence);
     put!(out, "#EXT-X-MEDIA-SEQUENCE:{sequence}\n");
     // The count includes the discontinuity in front of the first segment only once its tag has left the playlist.
-    let discontinuities = first.map_or(0, |segment| {
-        segment.run.number - u64::from(segment.discontinuity)
-    });
+    let discontinuities = first.map_or(0, |first| first.run - u64::from(first.discontinuity));
     if discontinuities > 0 {
         put!(out, "#EXT-X-DISCONTINUITY-SEQUENCE:{discontinuities}\n");
     }

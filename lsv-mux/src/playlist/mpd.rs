@@ -5,35 +5,40 @@
 //! estimate until it is closed.
 
 use std::fmt::Write;
+use std::ops::Range;
 use std::time::Duration;
 
 use super::{between, date, put};
 use crate::segmenter::Segment;
+use crate::window::body::Text;
 use crate::window::snapshot::Snapshot;
 
 mod adaptation;
 
+pub(crate) use self::adaptation::presented;
 use self::adaptation::{Period, id};
 
 /// `manifest.mpd`, once it is known how long segments get.
-pub(crate) fn render(window: &Snapshot) -> Option<String> {
+pub(crate) fn render(window: &Snapshot) -> Option<Text> {
     let listed = window.listed_dash();
-    if listed.iter().all(|segment| segment.renditions.is_empty()) {
+    let older = window.older_dash();
+    if older.is_empty() && listed.iter().all(|segment| segment.renditions.is_empty()) {
         return None;
     }
-    let periods = periods(window, &listed);
-    let mut out = String::with_capacity(4096 + listed.len() * 128);
-    put_opening(&mut out, window, &listed, &periods);
+    let periods = periods(window, &older, &listed);
+    let mut text = Text::with_capacity(4096 + listed.len() * 128);
+    put_opening(text.written(), window, &listed, &periods);
     for each in &periods {
         put!(
-            out,
+            text.written(),
             "  <Period id=\"{}\" start=\"{}\">\n",
             each.run.number,
             period(between(window.started, each.run.start))
         );
-        each.put(&mut out);
-        out.push_str("  </Period>\n");
+        each.put(&mut text);
+        text.written().push_str("  </Period>\n");
     }
+    let out = text.written();
     if !window.ended {
         // The player's clock may be wrong, and segments are found by the clock.
         out.push_str(
@@ -41,23 +46,63 @@ pub(crate) fn render(window: &Snapshot) -> Option<String> {
         );
     }
     out.push_str("</MPD>\n");
-    Some(out)
+    Some(text)
 }
 
-fn periods<'a>(window: &'a Snapshot, listed: &'a [&'a Segment]) -> Vec<Period<'a>> {
+/// The runs of the older segments of the numbers `older`, and of those `listed` that follow them.
+fn periods<'a>(
+    window: &'a Snapshot,
+    older: &Range<u64>,
+    listed: &'a [&'a Segment],
+) -> Vec<Period<'a>> {
+    let stretches = window.past.stretches(older);
+    let stretches = stretches.map(|(run, numbers)| (run, numbers, &[][..]));
     let runs = listed.chunk_by(|one, other| one.run.number == other.run.number);
+    let runs = runs.filter_map(|segments| Some((&segments.first()?.run, 0..0, segments)));
     let mut periods: Vec<Period<'_>> = Vec::new();
-    for segments in runs {
-        if let Some(first) = segments.first() {
-            periods.push(Period {
-                window,
-                run: &first.run,
-                segments,
-                before: periods.last().map(|last| last.run),
-            });
+    for (run, older, segments) in stretches.chain(runs) {
+        match periods.last_mut() {
+            Some(last) if last.run.number == run.number => {
+                if !older.is_empty() {
+                    last.older.end = older.end;
+                }
+                last.segments = segments;
+            }
+            last => {
+                let before = last.map(|last| last.run);
+                periods.push(Period {
+                    window,
+                    run,
+                    older,
+                    segments,
+                    before,
+                });
+            }
         }
     }
     periods
+}
+
+/// How far back players can go.
+fn depth(window: &Snapshot, listed: &[&Segment], longest: Duration) -> Duration {
+    let closed = window.listed_cmaf().iter();
+    let closed = closed.map(|segment| segment.duration).sum();
+    if let Some(wanted) = window.dvr_window {
+        // What is listed is longer by a part of a segment, and by the time without a publisher.
+        let wanted = wanted.saturating_add(Duration::from_secs(window.target_duration));
+        let oldest = window.past.entry(window.older_dash().start);
+        let oldest = oldest.map(|oldest| oldest.wall());
+        let first = oldest.or_else(|| listed.first().map(|first| first.wall()));
+        let end = listed.last().map(|last| last.wall() + last.duration);
+        let there = first.zip(end).map(|(first, end)| between(first, end));
+        return wanted.max(there.unwrap_or_default());
+    }
+    // A whole list of such segments at least: the depth must not wander with each one.
+    let list_size = u32::try_from(window.list_size).unwrap_or(u32::MAX);
+    match window.is_shortened() {
+        true => closed,
+        false => longest.saturating_mul(list_size).max(closed),
+    }
 }
 
 fn put_opening(out: &mut String, window: &Snapshot, listed: &[&Segment], periods: &[Period<'_>]) {
@@ -82,14 +127,7 @@ fn put_opening(out: &mut String, window: &Snapshot, listed: &[&Segment], periods
         }
         false => {
             let segment = longest.max(window.target);
-            // A whole list of such segments at least: the depth must not wander with each one.
-            let list_size = u32::try_from(window.list_size).unwrap_or(u32::MAX);
-            let closed = window.listed_cmaf().iter();
-            let depth = closed.map(|segment| segment.duration).sum();
-            let depth = match window.is_shortened() {
-                true => depth,
-                false => segment.saturating_mul(list_size).max(depth),
-            };
+            let depth = depth(window, listed, segment);
             put!(
                 out,
                 " type=\"dynamic\" availabilityStartTime=\"{}\"",

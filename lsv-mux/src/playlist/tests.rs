@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use lsv_core::codec::opus;
-use lsv_core::media::{Codec, Kind, MediaFrame, Track};
+use lsv_core::media::{Codec, Kind, MediaFrame, Track, TrackName};
 use lsv_core::time::Timestamp;
 use m3u8_rs::{MasterPlaylist, MediaPlaylist};
 use proptest::prelude::*;
@@ -11,8 +11,40 @@ use proptest::prelude::*;
 use super::*;
 use crate::segmenter::synthetic::{Rig, Source};
 use crate::testing::{self, AUDIO, VIDEO};
+use crate::window::body::Text;
 use crate::window::snapshot::Snapshot;
 use crate::window::{Limits, Skip};
+
+mod hls {
+    use super::*;
+
+    pub(super) fn render(window: &Snapshot, skip: Skip) -> Option<String> {
+        super::super::hls::render(window, skip).map(Text::joined)
+    }
+}
+
+mod low_latency {
+    use super::*;
+
+    pub(super) fn render(window: &Snapshot, track: TrackName, skip: Skip) -> Option<String> {
+        super::super::low_latency::render(window, track, skip).map(Text::joined)
+    }
+}
+
+mod mpd {
+    use super::*;
+
+    pub(super) fn render(window: &Snapshot) -> Option<String> {
+        super::super::mpd::render(window).map(Text::joined)
+    }
+}
+
+fn limits(bytes: usize) -> Limits {
+    Limits {
+        bytes,
+        ..Limits::default()
+    }
+}
 
 fn media(text: &str) -> MediaPlaylist {
     m3u8_rs::parse_media_playlist_res(text.as_bytes())
@@ -357,7 +389,7 @@ fn dash_players_stay_three_segments_behind_and_within_the_window() {
         (&ten_seconds, 20_500, 6, ample, 30),
         (&ten_seconds, 90_500, 6, ample, 30),
     ] {
-        let mut rig = Rig::with(Default::default(), Limits { bytes });
+        let mut rig = Rig::with(Default::default(), limits(bytes));
         rig.configure(|settings| settings.list_size = list_size);
         rig.push(&source.frames(millis));
         let mpd = dash_mpd_core::parse(&mpd::render(&rig.snapshot).unwrap()).unwrap();
@@ -700,7 +732,7 @@ proptest! {
         stretches in prop::collection::vec((4_000u32..60_000, 1u32..200, any::<bool>(), 0u8..3, 500i64..15_000), 1..4),
         bytes in 10_000usize..1_000_000,
     ) {
-        let mut rig = Rig::with(Default::default(), Limits { bytes });
+        let mut rig = Rig::with(Default::default(), limits(bytes));
         let mut follower = Follower::default();
         let mut start = 0;
         for (epoch, (fps_millis, gop, b_frames, tracks, length)) in stretches.into_iter().enumerate() {

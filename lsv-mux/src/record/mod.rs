@@ -48,7 +48,6 @@ mod names;
 pub(crate) mod on_demand;
 mod output;
 mod recover;
-mod retry;
 mod spill;
 
 /// How streams are recorded, apart from what each channel sets for itself.

@@ -10,8 +10,8 @@ use lsv_core::path::ChannelId;
 use lsv_core::ports::{self, Error, ObjectInfo, ObjectName, ObjectStore, ObjectWriter, Piece};
 
 use super::names;
-use super::retry::{Backoff, persist};
 use crate::mp4::recording::{Fragment, Header, Index};
+use crate::retry::{Backoff, persist};
 
 /// Where the recordings of a channel go.
 #[derive(Debug, Clone)]

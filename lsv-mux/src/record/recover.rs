@@ -9,8 +9,8 @@ use super::files;
 use super::names::{self, PLAYLIST};
 use super::on_demand::playlist::{Listed, Playlist, init_name, segment_name};
 use super::output::Output;
-use super::retry::persist;
 use crate::mp4::recording::{Header, Index, Scan};
+use crate::retry::persist;
 
 /// What the journal says was being written.
 pub(super) async fn unfinished(

@@ -22,6 +22,8 @@ pub(crate) struct Store(Arc<Mutex<Kept>>);
 struct Kept {
     objects: std::collections::BTreeMap<String, Vec<u8>>,
     away: bool,
+    /// No call is answered.
+    stalled: bool,
     /// There is no room for a second copy.
     is_nearly_full: bool,
     /// That many calls of `append` are refused.
@@ -37,11 +39,22 @@ impl Store {
         }
     }
 
-    fn set_away(&self, away: bool) {
+    /// Waits while no call is answered.
+    async fn answers(&self) {
+        while self.0.lock().expect("no call panicked").stalled {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    pub(crate) fn set_stalled(&self, stalled: bool) {
+        self.0.lock().expect("no call panicked").stalled = stalled;
+    }
+
+    pub(crate) fn set_away(&self, away: bool) {
         self.0.lock().expect("no call panicked").away = away;
     }
 
-    fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         let kept = self.0.lock().expect("no call panicked");
         kept.objects.keys().cloned().collect()
     }
@@ -72,6 +85,7 @@ fn part(bytes: &[u8], range: &Range<u64>) -> Bytes {
 #[async_trait]
 impl ObjectStore for Store {
     async fn put(&self, name: &ObjectName, bytes: Bytes) -> Result<()> {
+        self.answers().await;
         self.call(|kept| {
             kept.objects.insert(name.to_string(), bytes.to_vec());
             Ok(())

@@ -272,8 +272,10 @@ mod tests {
 
     fn tags(rig: &Rig) -> Vec<String> {
         let texts = [
-            hls::render(&rig.snapshot, Skip::Nothing).unwrap(),
-            low_latency::render(&rig.snapshot, VIDEO, Skip::Nothing).unwrap(),
+            hls::render(&rig.snapshot, Skip::Nothing).unwrap().joined(),
+            low_latency::render(&rig.snapshot, VIDEO, Skip::Nothing)
+                .unwrap()
+                .joined(),
         ];
         let [ts, cmaf] = texts.map(|text| {
             let tags = text

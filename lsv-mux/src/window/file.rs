@@ -1,18 +1,18 @@
 //! One answer to one viewer: the bytes of a playlist, segment or part, and how they may be kept.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::body::{Body, Text};
 use crate::encrypt::ContentKey;
 
 /// A playlist, segment, part or init segment, ready to be sent.
 #[derive(Debug, Clone)]
 pub struct File {
     /// The bytes.
-    pub body: Bytes,
+    pub body: Body,
     /// The media type for `Content-Type`.
     pub content_type: &'static str,
     /// How long caches may keep it.
@@ -26,7 +26,7 @@ impl File {
     /// Media: never changes under its name and does not compress.
     pub(crate) fn media(body: Bytes, content_type: &'static str, etag: Arc<str>) -> Self {
         Self {
-            body,
+            body: body.into(),
             content_type,
             cache: Cache::Immutable,
             etag,
@@ -37,7 +37,7 @@ impl File {
     /// A content key. Caches are not asked to check who may have it.
     pub(crate) fn key(key: &ContentKey, number: u64) -> Self {
         Self {
-            body: Bytes::copy_from_slice(key.expose()),
+            body: Bytes::copy_from_slice(key.expose()).into(),
             content_type: "application/octet-stream",
             cache: Cache::Never,
             etag: format!("\"key-{number}\"").into(),
@@ -46,21 +46,22 @@ impl File {
     }
 
     /// A playlist as rendered. Equal bodies have equal tags, on every node.
-    pub(crate) fn manifest(body: String, content_type: &'static str, cache: Cache) -> Self {
-        let mut hasher = DefaultHasher::new();
-        body.hash(&mut hasher);
+    pub(crate) fn manifest(text: Text, content_type: &'static str, cache: Cache) -> Self {
+        let (body, hash) = text.finish();
         Self {
-            etag: format!("\"{:016x}\"", hasher.finish()).into(),
-            body: Bytes::from(body),
+            etag: format!("\"{hash:016x}\"").into(),
+            body,
             content_type,
             cache,
             compressed: Some(Arc::default()),
         }
     }
 
-    /// The body in gzip, made on first use and shared by all who ask; `None` for media, which does not compress.
+    /// The body in gzip, made on first use and shared by all who ask; `None` for media, which does not compress, and for
+    /// playlists that are too long to be compressed whenever they change.
     pub fn gzip(&self) -> Option<Bytes> {
-        let once = self.compressed.as_ref()?;
+        let short = self.body.len() <= MAX_COMPRESSED_BYTES;
+        let once = self.compressed.as_ref().filter(|_| short)?;
         Some(once.get_or_init(|| gzip(&self.body)).clone())
     }
 }
@@ -130,14 +131,22 @@ pub enum FileError {
     /// The stream ended before the file came to be: answer 404.
     #[error("the stream ended before this file was made")]
     Ended,
+    /// It has left memory, and the object store that keeps it is out of reach: answer 503.
+    #[error("the object store that keeps older segments is out of reach; try again")]
+    Unavailable,
 }
 
-fn gzip(body: &[u8]) -> Bytes {
+fn gzip(body: &Body) -> Bytes {
     use std::io::Write;
 
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     // Writing into memory cannot fail.
-    let written = encoder.write_all(body);
-    debug_assert!(written.is_ok());
+    for piece in body.pieces() {
+        let written = encoder.write_all(piece);
+        debug_assert!(written.is_ok());
+    }
     encoder.finish().map(Bytes::from).unwrap_or_default()
 }
+
+/// A millisecond or two of work.
+const MAX_COMPRESSED_BYTES: usize = 256 << 10;

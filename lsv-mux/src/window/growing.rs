@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::lookup::media_type;
 use super::name::Name;
 use super::snapshot::Snapshot;
-use super::{File, FileError};
+use super::{File, FileError, Stored};
 use crate::segmenter::Segment;
 
 /// A file that was asked for: whole, or one that still grows.
@@ -20,6 +20,8 @@ pub enum Opened {
     Whole(File),
     /// More is to come.
     Growing(Growing),
+    /// The object store has it.
+    Stored(Stored),
 }
 
 /// A segment that grows, read from its start: what is there at once, then each part when it is made, until the segment

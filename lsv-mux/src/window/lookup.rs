@@ -1,13 +1,16 @@
 //! Finds a file in a snapshot, or says whether waiting for it makes sense.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use lsv_core::media::{Kind, TrackName};
 
 use super::name::Name;
+use super::past::Entry;
 use super::snapshot::Snapshot;
-use super::{Cache, File, FileError, Reload};
+use super::stored::Stored;
+use super::{Cache, File, FileError, Opened, Reload};
 use crate::segmenter::{Rendition, Run, Segment};
 
 /// What a snapshot says of a file.
@@ -15,6 +18,8 @@ use crate::segmenter::{Rendition, Run, Segment};
 pub(super) enum Lookup {
     /// Here it is.
     Found(File),
+    /// The object store has it.
+    Stored(Stored),
     /// It is about to come.
     Wait,
     /// It cannot be had.
@@ -23,9 +28,10 @@ pub(super) enum Lookup {
 
 impl Lookup {
     /// The answer, unless it is to be waited for.
-    pub(super) fn answer(self) -> Option<Result<File, FileError>> {
+    pub(super) fn answer(self) -> Option<Result<Opened, FileError>> {
         match self {
-            Self::Found(file) => Some(Ok(file)),
+            Self::Found(file) => Some(Ok(Opened::Whole(file))),
+            Self::Stored(stored) => Some(Ok(Opened::Stored(stored))),
             Self::Refused(error) => Some(Err(error)),
             Self::Wait => None,
         }
@@ -35,6 +41,12 @@ impl Lookup {
 impl From<Option<File>> for Lookup {
     fn from(file: Option<File>) -> Self {
         file.map_or(Self::Refused(FileError::NotFound), Self::Found)
+    }
+}
+
+impl From<Option<Stored>> for Lookup {
+    fn from(stored: Option<Stored>) -> Self {
+        stored.map_or(Self::Refused(FileError::NotFound), Self::Stored)
     }
 }
 
@@ -54,10 +66,10 @@ impl Snapshot {
             Name::Mpd => self.manifest(self.mpd(), has_cmaf),
             Name::Media(track) => self.media_playlist(track, reload),
             Name::Init(track, number) => self.init(track, number).into(),
-            Name::Segment(track, sequence) => self.whole(track, sequence).into(),
+            Name::Segment(track, sequence) => self.whole(track, sequence),
             Name::At(track, init, start) => self.at(track, init, start),
             Name::Part(track, sequence, part) => self.part(track, sequence, part),
-            Name::Ts(sequence) => self.ts(sequence).into(),
+            Name::Ts(sequence) => self.ts(sequence),
             Name::Key(number) => self.key(number).into(),
         };
         match found {
@@ -176,9 +188,9 @@ impl Snapshot {
 
     fn init(&self, track: TrackName, number: u64) -> Option<File> {
         let segments = self.segments.iter().map(AsRef::as_ref);
-        let mut inits = segments
-            .chain(&self.open)
-            .filter_map(|segment| segment.run.init(track));
+        let runs = segments.chain(&self.open).map(|segment| &segment.run);
+        let runs = runs.chain(self.past.blocks().map(|block| &block.run));
+        let mut inits = runs.filter_map(|run| run.init(track));
         let init = inits.find(|init| init.number == number)?;
         Some(media(
             track,
@@ -187,13 +199,31 @@ impl Snapshot {
         ))
     }
 
-    fn whole(&self, track: TrackName, sequence: u64) -> Option<File> {
-        let rendition = self.segment(sequence)?.rendition(track)?;
-        Some(media(
-            track,
-            rendition.bytes.clone(),
-            format_args!("{sequence}"),
-        ))
+    fn whole(&self, track: TrackName, sequence: u64) -> Lookup {
+        let Some(segment) = self.segment(sequence) else {
+            let older = self.past.entry(sequence);
+            return self.older_media(older, track);
+        };
+        let found = segment
+            .rendition(track)
+            .map(|rendition| media(track, rendition.bytes.clone(), format_args!("{sequence}")));
+        found.into()
+    }
+
+    fn older_media(&self, entry: Option<&Entry>, track: TrackName) -> Lookup {
+        let stored = entry.filter(|entry| entry.is_stored && entry.track(track).is_some());
+        let stored = stored.and_then(|entry| {
+            let archive = self.archive.as_ref()?;
+            let sequence = entry.sequence;
+            let etag = etag(track, format_args!("{sequence}"));
+            Stored::new(
+                archive,
+                archive.media(track, sequence)?,
+                media_type(track),
+                etag,
+            )
+        });
+        stored.into()
     }
 
     fn at(&self, track: TrackName, init: u64, time: u64) -> Lookup {
@@ -203,7 +233,12 @@ impl Snapshot {
         let found =
             segments.find(|segment| segment.rendition(track).filter(of_run).is_some_and(begins));
         if let Some(segment) = found {
-            return self.whole(track, segment.sequence).into();
+            return self.whole(track, segment.sequence);
+        }
+        let clear = |entry: &&Entry| entry.key.is_none();
+        let older = self.past.entry_at(track, init, time).filter(clear);
+        if older.is_some() {
+            return self.older_media(older, track);
         }
         let open = self.open_media(track).map(|(_, rendition)| rendition);
         let last = self.segments.last();
@@ -249,10 +284,20 @@ impl Snapshot {
         }
     }
 
-    fn ts(&self, sequence: u64) -> Option<File> {
-        let ts = self.segment(sequence)?.ts.as_ref()?;
-        let etag = format!("\"ts-{sequence}\"");
-        Some(File::media(ts.bytes.clone(), "video/mp2t", etag.into()))
+    fn ts(&self, sequence: u64) -> Lookup {
+        let etag: Arc<str> = format!("\"ts-{sequence}\"").into();
+        let Some(segment) = self.segment(sequence) else {
+            let older = self.past.entry(sequence);
+            let stored = older.filter(|entry| entry.is_stored && entry.ts.is_some());
+            let stored = stored.and_then(|_| {
+                let archive = self.archive.as_ref()?;
+                Stored::new(archive, archive.ts(sequence)?, TS_TYPE, etag)
+            });
+            return stored.into();
+        };
+        let ts = segment.ts.as_ref();
+        ts.map(|ts| File::media(ts.bytes.clone(), TS_TYPE, etag))
+            .into()
     }
 }
 
@@ -261,8 +306,11 @@ fn has_cmaf(run: &Run) -> bool {
 }
 
 fn media(track: TrackName, bytes: Bytes, id: std::fmt::Arguments<'_>) -> File {
-    let etag = format!("\"{track}-{id}\"");
-    File::media(bytes, media_type(track), etag.into())
+    File::media(bytes, media_type(track), etag(track, id))
+}
+
+fn etag(track: TrackName, id: std::fmt::Arguments<'_>) -> Arc<str> {
+    format!("\"{track}-{id}\"").into()
 }
 
 /// For `Content-Type`.
@@ -278,3 +326,5 @@ const ESTIMATE_TOLERANCE: Duration = Duration::from_millis(250);
 
 /// Target durations that the answer to a blocking reload may be cached for.
 const BLOCKING_MAX_AGE: u64 = 6;
+
+const TS_TYPE: &str = "video/mp2t";

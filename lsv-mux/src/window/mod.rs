@@ -10,26 +10,33 @@ use std::time::{Duration, SystemTime};
 
 use lsv_core::hub::Settings;
 
+pub(crate) mod body;
 mod date_ranges;
 pub mod file;
 mod growing;
 mod lookup;
 pub(crate) mod name;
 mod outputs;
+pub(crate) mod past;
 mod sealer;
 pub(crate) mod snapshot;
+mod stored;
 
 #[cfg(test)]
 mod tests;
 
+pub use body::Body;
 pub(crate) use date_ranges::DateRange;
 pub use file::{Cache, File, FileError, Reload, Skip};
 pub use growing::{Growing, Opened};
 pub use outputs::Outputs;
+pub use stored::Stored;
 
 use self::date_ranges::DateRanges;
+use self::past::{Entry, Past};
 use self::sealer::Sealer;
 use self::snapshot::{Rendered, Snapshot};
+use crate::dvr::{Archive, Outcome};
 use crate::encrypt::ContentKeys;
 use crate::segmenter::{Rendition, Segment, Segmenter};
 
@@ -40,11 +47,17 @@ pub struct Limits {
     /// Bytes of all closed segments in all formats. Where the settings want more, the window gets shorter, down to
     /// one segment: half a minute at 25 Mbit/s in both formats. 256 MiB.
     pub bytes: usize,
+    /// Older segments that playlists list from an object store, some 200 bytes of memory each and as many of text for each
+    /// track once somebody plays it. More than a day of segments of a second: 100,000.
+    pub older: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { bytes: 256 << 20 }
+        Self {
+            bytes: 256 << 20,
+            older: 100_000,
+        }
     }
 }
 
@@ -59,6 +72,11 @@ pub(crate) struct Window {
     /// The same, as snapshots share it.
     shared: Arc<[Arc<Segment>]>,
     bytes: usize,
+    /// Those of them that playlists have.
+    recent: usize,
+    /// Where older ones are kept, if they are.
+    archive: Option<Archive>,
+    past: Past,
     target_duration: u64,
     /// It is known how long segments get, so playlists may say so.
     target_known: bool,
@@ -84,6 +102,9 @@ impl Window {
         now: SystemTime,
     ) -> Self {
         Self {
+            past: Past::new(limits.older),
+            recent: 0,
+            archive: None,
             limits,
             settings: settings.clone(),
             sealer: None,
@@ -109,9 +130,15 @@ impl Window {
         self.sealer = Some(Sealer::new(keys, self.settings.key_rotation));
     }
 
+    /// Gives the stream a place for segments that leave memory, for when its settings want it.
+    pub(crate) fn set_archive(&mut self, archive: Archive) {
+        self.archive = Some(archive);
+    }
+
     /// Follows changed settings.
     pub(crate) fn configure(&mut self, settings: &Settings) {
-        self.settings = settings.clone();
+        let before = std::mem::replace(&mut self.settings, settings.clone());
+        self.follow_dvr(before.dvr_window.is_some());
         match &mut self.sealer {
             Some(sealer) => sealer.configure(settings.key_rotation),
             None if settings.key_rotation.is_some() => {
@@ -154,9 +181,13 @@ impl Window {
             self.updated = now;
             self.rendered = Rendered::default();
             for segment in closed {
+                let segment = Arc::new(segment);
                 self.bytes += segment.size();
                 self.grow_target(longest(&segment));
-                self.segments.push_back(Arc::new(segment));
+                if let Some((archive, _)) = self.dvr() {
+                    archive.keep(&segment);
+                }
+                self.segments.push_back(segment);
             }
             self.trim();
         }
@@ -195,9 +226,11 @@ impl Window {
 
     /// Shows the date ranges from where playlists begin.
     fn share_ranges(&mut self) {
-        let listed = self.segments.len().saturating_sub(self.settings.list_size);
-        if let Some(oldest) = self.segments.get(listed) {
-            self.date_ranges.forget(oldest.wall());
+        let listed = self.segments.len().saturating_sub(self.recent);
+        let oldest = self.segments.get(listed).map(|oldest| oldest.wall());
+        let older = self.past.oldest().map(|oldest| oldest.wall());
+        if let Some(oldest) = older.or(oldest) {
+            self.date_ranges.forget(oldest);
         }
         if !self.date_ranges.iter().eq(self.shared_ranges.iter()) {
             self.shared_ranges = self.date_ranges.iter().cloned().collect();
@@ -205,11 +238,17 @@ impl Window {
         }
     }
 
-    fn snapshot(&self, open: Option<Segment>, next_sequence: u64) -> Snapshot {
+    fn snapshot(&mut self, open: Option<Segment>, next_sequence: u64) -> Snapshot {
+        let past = self.past.share();
+        let archive = self.archive.clone();
         let sealer = self.sealer.as_ref();
         let may_be_seen = sealer.is_some() || self.settings.key_rotation.is_none();
         Snapshot {
             segments: Arc::clone(&self.shared),
+            past,
+            dvr_window: self.dvr().map(|(_, window)| window),
+            archive,
+            recent: self.recent,
             open,
             next_sequence,
             list_size: self.settings.list_size,
@@ -251,17 +290,105 @@ impl Window {
     }
 
     /// Drops what neither a playlist nor a slow viewer needs: a segment that left the playlist stays as long as
-    /// the playlist that had it last may still be in use (RFC 8216 §6.2.2).
+    /// the playlist that had it last may still be in use (RFC 8216 §6.2.2). What waits for the object store stays for that
+    /// too, as far as there is room.
     fn trim(&mut self) {
         let keep = self.settings.list_size.saturating_mul(2).saturating_add(1);
-        while self.segments.len() > keep
-            || (self.bytes > self.limits.bytes && self.segments.len() > 1)
-        {
-            if let Some(segment) = self.segments.pop_front() {
-                self.bytes -= segment.size();
+        while self.segments.len() > 1 {
+            let is_full = self.bytes > self.limits.bytes;
+            let is_long = self.segments.len() > keep && !self.is_awaited(keep);
+            if !is_full && !is_long {
+                break;
             }
+            self.drop_oldest();
         }
+        self.expire();
+        self.recent = self.count_recent();
         self.shared = self.segments.iter().cloned().collect();
+    }
+
+    fn drop_oldest(&mut self) {
+        let Some(oldest) = self.segments.pop_front() else {
+            return;
+        };
+        self.bytes -= oldest.size();
+        let Some((archive, _)) = self.dvr() else {
+            return;
+        };
+        let is_stored = archive.settle(oldest.sequence) == Outcome::Stored;
+        let next = self.segments.front().map(AsRef::as_ref);
+        let entry = Entry::new(&oldest, next, is_stored);
+        self.past.push(entry);
+    }
+}
+
+/// The time-shift window.
+impl Window {
+    /// Where older segments are kept and how long, if they are.
+    fn dvr(&self) -> Option<(&Archive, Duration)> {
+        self.archive.as_ref().zip(self.settings.dvr_window)
+    }
+
+    /// Begins to keep older segments, or ends it.
+    fn follow_dvr(&mut self, was_on: bool) {
+        match (self.dvr(), was_on) {
+            (Some((archive, _)), false) => {
+                self.segments
+                    .iter()
+                    .for_each(|segment| archive.keep(segment));
+            }
+            (None, _) => {
+                self.past.clear();
+                self.expire();
+            }
+            _ => {}
+        }
+        if self.settings.dvr_window.is_some() && self.archive.is_none() {
+            tracing::warn!(
+                "the stream is to have a time-shift window and there is no object store for it"
+            );
+        }
+    }
+
+    /// The oldest waits for the object store, and there is room for so many beyond `keep`.
+    fn is_awaited(&self, keep: usize) -> bool {
+        let (Some((archive, _)), Some(oldest)) = (self.dvr(), self.segments.front()) else {
+            return false;
+        };
+        let beyond = self.segments.iter().rev().skip(keep);
+        let beyond: usize = beyond.map(|segment| segment.size()).sum();
+        beyond <= archive.queue_bytes() && archive.outcome(oldest.sequence) == Outcome::Pending
+    }
+
+    /// Lets go of what has left the time-shift window.
+    fn expire(&mut self) {
+        let Some(archive) = self.archive.clone() else {
+            return;
+        };
+        let newest = self.segments.back().map_or(0, |newest| newest.sequence + 1);
+        let Some(window) = self.settings.dvr_window else {
+            archive.expire(newest);
+            return;
+        };
+        let newer = self.segments.iter().map(|segment| segment.duration).sum();
+        self.past.expire(window, newer);
+        let in_memory = self.segments.front().map(|oldest| oldest.sequence);
+        let oldest = self.past.oldest().map(|oldest| oldest.sequence);
+        if let Some(oldest) = oldest.or(in_memory) {
+            archive.expire(oldest);
+        }
+    }
+
+    /// How many of the segments in memory playlists have: so many as they want, and those of the time-shift window.
+    fn count_recent(&self) -> usize {
+        let window = self.dvr().map(|(_, window)| window).unwrap_or_default();
+        let mut behind = Duration::ZERO;
+        let of_window = self.segments.iter().rev().take_while(|segment| {
+            let within = behind < window;
+            behind += segment.duration;
+            within
+        });
+        of_window.count().max(self.settings.list_size)
     }
 }
 

@@ -69,12 +69,17 @@ impl Outputs {
     /// [`FileError`] says which answer the viewer should get.
     pub async fn file(&self, name: &str, reload: Reload) -> Result<File, FileError> {
         let name = Name::parse(name).ok_or(FileError::NotFound)?;
-        self.when(|snapshot, _| snapshot.lookup(name, reload).answer())
-            .await
+        let found = self.when(|snapshot, _| snapshot.lookup(name, reload).answer());
+        match found.await? {
+            Opened::Whole(file) => Ok(file),
+            Opened::Stored(stored) => stored.file().await,
+            // Only `open` looks for those.
+            Opened::Growing(_) => Err(FileError::NotFound),
+        }
     }
 
-    /// The same, but of a segment under the name that DASH gives it, such as `cmaf/video-1700000000-180000.m4s`, what is
-    /// there while it grows.
+    /// The same, but of a segment that has left memory, where to read it; and of one under the name that DASH gives it, such as
+    /// `cmaf/video-1700000000-180000.m4s`, what is there while it grows.
     ///
     /// # Errors
     ///
@@ -84,7 +89,7 @@ impl Outputs {
         self.when(|snapshot, window| {
             // First whether it may be had at all.
             match snapshot.lookup(name, reload).answer() {
-                Some(answer) => Some(answer.map(Opened::Whole)),
+                Some(answer) => Some(answer),
                 None => Growing::find(snapshot, name, window)
                     .map(|growing| Ok(Opened::Growing(growing))),
             }

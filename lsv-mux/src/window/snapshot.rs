@@ -1,5 +1,6 @@
 //! The window at one moment: immutable, shared by all who read it, with its playlists rendered at most once.
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -7,6 +8,8 @@ use lsv_core::media::TrackName;
 
 use super::DateRange;
 use super::file::{Cache, File, Skip};
+use super::past::{Entry, List, Older, Shared};
+use crate::dvr::Archive;
 use crate::encrypt::ContentKeys;
 use crate::playlist;
 use crate::segmenter::{Rendition, Run, Segment};
@@ -16,6 +19,13 @@ use crate::segmenter::{Rendition, Run, Segment};
 pub(crate) struct Snapshot {
     /// Closed segments, oldest first: those in playlists, and before them some more for slow viewers.
     pub(crate) segments: Arc<[Arc<Segment>]>,
+    /// What is older, in the object store.
+    pub(crate) past: Arc<Shared>,
+    pub(super) archive: Option<Archive>,
+    /// How far back playlists go, where that is more than `list_size`.
+    pub(crate) dvr_window: Option<Duration>,
+    /// Segments in memory that playlists have, if they are fit for it.
+    pub(super) recent: usize,
     /// The segment that grows.
     pub(crate) open: Option<Segment>,
     /// The number of the segment that grows, or of the next one.
@@ -115,13 +125,77 @@ impl Rendered {
     }
 }
 
-impl Snapshot {
-    /// The last segments that have MPEG-TS, as many as a playlist lists.
-    pub(crate) fn listed_ts(&self) -> &[Arc<Segment>] {
-        self.listed(|segment| segment.ts.is_some())
+/// The closed segments of a list.
+#[derive(Debug)]
+pub(crate) struct Listing<'a> {
+    pub(crate) list: List,
+    /// The numbers of those that are in the object store.
+    older: Range<u64>,
+    past: &'a Shared,
+    /// Those that follow them.
+    pub(crate) newer: &'a [Arc<Segment>],
+}
+
+/// Where a list begins.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct First {
+    pub(crate) sequence: u64,
+    pub(crate) discontinuity: bool,
+    /// The number of its run.
+    pub(crate) run: u64,
+}
+
+impl Listing<'_> {
+    /// The oldest.
+    pub(crate) fn first(&self) -> Option<First> {
+        let oldest = self.past.entry(self.older.start);
+        let oldest = oldest.filter(|_| !self.older.is_empty());
+        let newer = self.newer.first().map(|segment| First::of(segment));
+        oldest.map(First::of_older).or(newer)
     }
 
-    /// The last CMAF segments, as many as a playlist lists.
+    /// How many are in the object store.
+    pub(crate) fn older_count(&self) -> usize {
+        usize::try_from(self.older.end - self.older.start).unwrap_or(usize::MAX)
+    }
+
+    /// Those that are in the object store, if any.
+    pub(crate) fn older(&self) -> Option<Arc<Older>> {
+        let has_some = !self.older.is_empty();
+        has_some.then(|| self.past.older(self.list, &self.older))
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.older_count().saturating_add(self.newer.len())
+    }
+}
+
+impl First {
+    pub(crate) fn of(segment: &Segment) -> Self {
+        Self {
+            sequence: segment.sequence,
+            discontinuity: segment.discontinuity,
+            run: segment.run.number,
+        }
+    }
+
+    fn of_older(entry: &Entry) -> Self {
+        Self {
+            sequence: entry.sequence,
+            discontinuity: entry.discontinuity,
+            run: entry.run.number,
+        }
+    }
+}
+
+impl Snapshot {
+    /// The last segments that have MPEG-TS, as many as a playlist lists.
+    pub(crate) fn listed_ts(&self) -> Listing<'_> {
+        self.listing(List::Ts, self.listed(|segment| segment.ts.is_some()))
+    }
+
+    /// The last CMAF segments in memory, as many as a playlist lists.
     pub(crate) fn listed_cmaf(&self) -> &[Arc<Segment>] {
         self.listed(|segment| segment.cmaf)
     }
@@ -136,6 +210,14 @@ impl Snapshot {
             .collect()
     }
 
+    /// The numbers of the segments of a DASH manifest that have left memory.
+    pub(crate) fn older_dash(&self) -> Range<u64> {
+        match self.listed_cmaf().len() == self.segments.len() {
+            true => self.past.listed_dash(),
+            false => 0..0,
+        }
+    }
+
     /// Segments are too large for a whole list of them to be kept; a list that still fills up does not count.
     pub(crate) fn is_shortened(&self) -> bool {
         let oldest = self.segments.first();
@@ -145,14 +227,19 @@ impl Snapshot {
 
     /// The CMAF segments of a media playlist of `track`: from the first one that is there on. All of them, as gaps, where
     /// it is silent: a player that chose it before has to be told something.
-    pub(crate) fn listed_media(&self, track: TrackName) -> &[Arc<Segment>] {
-        let listed = self.listed_cmaf();
+    pub(crate) fn listed_media(&self, track: TrackName) -> Listing<'_> {
+        let listing = self.listing(List::Media(track), self.listed_cmaf());
+        if !listing.older.is_empty() {
+            return listing;
+        }
+        let listed = listing.newer;
         let has_it = |segment: &Arc<Segment>| segment.rendition(track).is_some();
-        match (listed.iter().position(has_it), self.open_media(track)) {
+        let newer = match (listed.iter().position(has_it), self.open_media(track)) {
             (Some(first), _) => listed.get(first..).unwrap_or_default(),
             (None, Some(_)) => &[],
             (None, None) => listed,
-        }
+        };
+        Listing { newer, ..listing }
     }
 
     /// The track has something in the segments of a playlist, or in the one that grows.
@@ -192,7 +279,8 @@ impl Snapshot {
     /// The track belongs to a run of which something is left.
     pub(super) fn knows(&self, track: TrackName) -> bool {
         let closed = self.segments.iter().map(AsRef::as_ref);
-        let mut runs = closed.chain(&self.open).map(|segment| &segment.run);
+        let runs = closed.chain(&self.open).map(|segment| &segment.run);
+        let mut runs = runs.chain(self.past.blocks().map(|block| &block.run));
         runs.any(|run| run.init(track).is_some())
     }
 
@@ -219,7 +307,10 @@ impl Snapshot {
     pub(super) fn key(&self, number: u64) -> Option<File> {
         let closed = self.segments.iter().map(|segment| segment.key);
         let mut needed = closed.chain([self.next_key]).flatten();
-        needed.find(|needed| *needed == number)?;
+        let is_needed = needed.any(|needed| needed == number) || self.past.needs_key(number);
+        if !is_needed {
+            return None;
+        }
         Some(File::key(&self.keys.as_ref()?.key(number), number))
     }
 
@@ -227,6 +318,7 @@ impl Snapshot {
     pub(super) fn withdrawn(&self) -> Self {
         Self {
             segments: Arc::default(),
+            past: Arc::default(),
             open: None,
             next_key: None,
             ended: true,
@@ -237,7 +329,7 @@ impl Snapshot {
     }
 
     pub(super) fn hls(&self, skip: Skip) -> Option<File> {
-        let skip = self.honoured(skip, self.listed_ts());
+        let skip = self.honoured(skip, &self.listed_ts());
         let file = self.rendered.hls.slot(skip).get_or_init(|| {
             let body = playlist::hls::render(self, skip)?;
             Some(File::manifest(body, HLS_TYPE, self.pace()))
@@ -248,7 +340,7 @@ impl Snapshot {
     pub(super) fn master(&self) -> Option<File> {
         let file = self.rendered.master.get_or_init(|| {
             let body = playlist::master::render(self)?;
-            Some(File::manifest(body, HLS_TYPE, self.pace()))
+            Some(File::manifest(body.into(), HLS_TYPE, self.pace()))
         });
         file.clone()
     }
@@ -265,7 +357,7 @@ impl Snapshot {
         if !self.knows(track) {
             return None;
         }
-        let skip = self.honoured(skip, self.listed_media(track));
+        let skip = self.honoured(skip, &self.listed_media(track));
         let slots = self.rendered.media_slots(track);
         let file = slots.slot(skip).get_or_init(|| {
             let body = playlist::low_latency::render(self, track, skip)?;
@@ -302,26 +394,32 @@ impl Snapshot {
     pub(crate) fn skip_boundary(&self) -> Option<u64> {
         let list_size = u32::try_from(self.list_size).unwrap_or(u32::MAX);
         let longest = self.target.saturating_mul(list_size);
+        let longest = longest.max(self.dvr_window.unwrap_or_default());
         let boundary = self.target_duration.saturating_mul(SKIP_TARGET_DURATIONS);
         (longest > Duration::from_secs(boundary)).then_some(boundary)
     }
 
-    /// How many of the segments `listed` lie behind the skip boundary with their whole length.
-    pub(crate) fn skippable(&self, listed: &[Arc<Segment>]) -> usize {
+    /// How many of the segments `listed` lie behind the skip boundary with their whole length: none of those in the object store,
+    /// or all.
+    pub(crate) fn skippable(&self, listed: &Listing<'_>) -> usize {
         let Some(boundary) = self.skip_boundary().map(Duration::from_secs) else {
             return 0;
         };
         let mut behind = Duration::ZERO;
-        let near = listed.iter().rev().take_while(|segment| {
+        let near = listed.newer.iter().rev().take_while(|segment| {
             let near = behind < boundary;
             behind += segment.duration;
             near
         });
-        listed.len() - near.count()
+        let near = near.count();
+        match behind < boundary {
+            true => 0,
+            false => listed.count() - near,
+        }
     }
 
     /// What is really left out of a playlist of the segments `listed` for a client that asks for `skip`.
-    fn honoured(&self, skip: Skip, listed: &[Arc<Segment>]) -> Skip {
+    fn honoured(&self, skip: Skip, listed: &Listing<'_>) -> Skip {
         match self.ended || self.skippable(listed) == 0 {
             true => Skip::Nothing,
             false => skip,
@@ -330,13 +428,27 @@ impl Snapshot {
 }
 
 impl Snapshot {
-    /// The last `list_size` segments, back to the first that is not `fit`.
+    /// What playlists have of the segments in memory, back to the first that is not `fit`.
     fn listed(&self, fit: impl Fn(&Segment) -> bool) -> &[Arc<Segment>] {
-        let newest = self.segments.iter().rev().take(self.list_size);
+        let newest = self.segments.iter().rev().take(self.recent);
         let count = newest.take_while(|segment| fit(segment)).count();
         self.segments
             .get(self.segments.len() - count..)
             .unwrap_or_default()
+    }
+
+    /// `newer` with those that lie before them, unless there is a break in between.
+    fn listing<'a>(&'a self, list: List, newer: &'a [Arc<Segment>]) -> Listing<'a> {
+        let older = match newer.len() == self.segments.len() {
+            true => self.past.listed(list),
+            false => 0..0,
+        };
+        Listing {
+            list,
+            older,
+            past: &self.past,
+            newer,
+        }
     }
 }
 

@@ -214,7 +214,7 @@ impl Played {
 /// A file that is there now; what would have to be waited for is not.
 fn fetch(outputs: &Outputs, name: &str) -> Option<Bytes> {
     let file = outputs.file(name, Reload::default()).now_or_never()?;
-    file.ok().map(|file| file.body)
+    file.ok().map(|file| file.body.to_bytes())
 }
 
 /// The addresses of a master playlist's media playlists.

@@ -36,7 +36,7 @@ fn defaults() {
     let expected: Value = serde_json::from_str(r#"{
         "id": "cam", "videoname": "", "description": "", "outdate": "2024-11-13T22:13:20Z",
         "isFlv": true, "isHls": true, "isCMAF": false, "hls_time": 2, "hls_list_size": 6,
-        "isEncrypted": false, "key_rotation": 30,
+        "dvr_window": 0, "isEncrypted": false, "key_rotation": 30,
         "isVideo": false, "video_time": 60, "isImage": false, "image_time": 30,
         "isOnDemand": false, "ondemand_time": 60, "ondemand_list_size": 0,
         "isMotion": false, "motion_percent": 30, "motion_diff": 10, "motion_duration": 5, "motion_timeout": 60,

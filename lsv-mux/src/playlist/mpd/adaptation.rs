@@ -1,19 +1,26 @@
 //! The tracks of a period: an adaptation set of one representation each.
 
 use std::fmt::Write;
+use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use lsv_core::media::{Codec, Kind, TrackName};
 
 use super::super::measure::{bandwidth, frame_rate};
+use super::super::past::{State, put_time};
 use super::super::{date, put};
 use crate::segmenter::{Init, Rendition, Run, Segment};
+use crate::window::body::Text;
+use crate::window::past::{List, Older};
 use crate::window::snapshot::Snapshot;
 
 /// A stretch without discontinuity.
 pub(super) struct Period<'a> {
     pub(super) window: &'a Snapshot,
     pub(super) run: &'a Run,
+    /// The numbers of those that are listed of the run and have left memory.
+    pub(super) older: Range<u64>,
     /// Those that are listed of the run.
     pub(super) segments: &'a [&'a Segment],
     /// The run of the period before it.
@@ -22,18 +29,26 @@ pub(super) struct Period<'a> {
 
 impl Period<'_> {
     /// Writes the adaptation sets.
-    pub(super) fn put(&self, out: &mut String) {
+    pub(super) fn put(&self, text: &mut Text) {
         for init in &self.run.inits {
             let name = init.track.name();
-            if self.renditions(name).next().is_some() {
-                self.put_set(out, init);
+            let older = self.older(name);
+            if self.renditions(name).next().is_some() || older.after != State::default() {
+                self.put_set(text, init, &older);
             }
         }
     }
 
+    fn older(&self, track: TrackName) -> Arc<Older> {
+        let past = &self.window.past;
+        past.older(List::Dash(track), &self.older)
+    }
+
     /// The longest that any segment is listed as.
     pub(super) fn longest(&self) -> Duration {
-        let mut longest = Duration::ZERO;
+        let older = self.run.inits.iter();
+        let older = older.map(|init| self.older(init.track.name()).longest);
+        let mut longest = older.max().unwrap_or_default();
         for (index, segment) in self.segments.iter().enumerate() {
             for rendition in &segment.renditions {
                 let nanos = u128::from(self.duration(rendition, index)) * 1_000_000_000;
@@ -45,7 +60,8 @@ impl Period<'_> {
         longest
     }
 
-    fn put_set(&self, out: &mut String, init: &Init) {
+    fn put_set(&self, text: &mut Text, init: &Init, older: &Older) {
+        let out = text.written();
         let name = init.track.name();
         let (id, word) = (id(name), TrackName { id: 0, ..name });
         put!(
@@ -53,7 +69,7 @@ impl Period<'_> {
             "    <AdaptationSet id=\"{id}\" contentType=\"{word}\" mimeType=\"{word}/mp4\" segmentAlignment=\"true\""
         );
         let independent = self.renditions(name).all(|rendition| rendition.independent);
-        out.push_str(match independent {
+        out.push_str(match independent && older.independent {
             true => " startWithSAP=\"1\">\n",
             false => ">\n",
         });
@@ -78,8 +94,9 @@ impl Period<'_> {
             }
             None => out.push_str(">\n"),
         }
-        self.put_template(out, init);
-        out.push_str("      </Representation>\n    </AdaptationSet>\n");
+        self.put_template(text, init, older);
+        text.written()
+            .push_str("      </Representation>\n    </AdaptationSet>\n");
     }
 
     /// What is said of a set beside its representation.
@@ -115,7 +132,8 @@ impl Period<'_> {
         );
     }
 
-    fn put_template(&self, out: &mut String, init: &Init) {
+    fn put_template(&self, text: &mut Text, init: &Init, older: &Older) {
+        let out = text.written();
         let name = init.track.name();
         put!(
             out,
@@ -141,17 +159,14 @@ impl Period<'_> {
         // entries of a timeline from 0 whatever `startNumber` says.
         put!(out, " media=\"cmaf/{name}-{}-$Time$.m4s\">\n", init.number);
         out.push_str("          <SegmentTimeline>\n");
-        let mut end = None;
+        text.push_ready(&older.text);
+        let out = text.written();
+        let mut end = older.after.end;
         for (index, segment) in self.segments.iter().enumerate() {
-            let Some(rendition) = segment.rendition(name) else {
-                continue;
-            };
-            let (start, duration) = (rendition.first_time(), self.duration(rendition, index));
-            match end == Some(start) {
-                true => put!(out, "            <S d=\"{duration}\"/>\n"),
-                false => put!(out, "            <S t=\"{start}\" d=\"{duration}\"/>\n"),
+            if let Some(rendition) = segment.rendition(name) {
+                let duration = self.duration(rendition, index);
+                put_time(out, rendition.first_time(), duration, &mut end);
             }
-            end = Some(start.saturating_add(duration));
         }
         out.push_str("          </SegmentTimeline>\n        </SegmentTemplate>\n");
     }
@@ -161,15 +176,9 @@ impl Period<'_> {
         if rendition.is_open() {
             return rendition.duration.max(self.expected(rendition, index));
         }
-        // Samples have their durations in the order of decoding, the timeline is one of presentation: the first of two
-        // segments may end a little before or after the second begins.
         let next = self.segments.get(index + 1);
         let next = next.and_then(|next| next.rendition(rendition.init.track.name()));
-        let to_next = next.and_then(|next| next.first_time().checked_sub(rendition.first_time()));
-        let near = ticks(REORDERING, rendition.init.timescale);
-        to_next
-            .filter(|to_next| *to_next > 0 && to_next.abs_diff(rendition.duration) <= near)
-            .unwrap_or(rendition.duration)
+        presented(rendition, next)
     }
 
     /// How long the segment at `index`, which grows, is going to play for, in ticks.
@@ -213,6 +222,17 @@ impl Period<'_> {
             .iter()
             .filter_map(move |segment| segment.rendition(name))
     }
+}
+
+/// How long a closed rendition plays for in ticks, if `next` follows it in its run.
+pub(crate) fn presented(rendition: &Rendition, next: Option<&Rendition>) -> u64 {
+    // Samples have their durations in the order of decoding, the timeline is one of presentation: the first of two
+    // segments may end a little before or after the second begins.
+    let to_next = next.and_then(|next| next.first_time().checked_sub(rendition.first_time()));
+    let near = ticks(REORDERING, rendition.init.timescale);
+    to_next
+        .filter(|to_next| *to_next > 0 && to_next.abs_diff(rendition.duration) <= near)
+        .unwrap_or(rendition.duration)
 }
 
 /// The number of a track's adaptation set, the same in every period.

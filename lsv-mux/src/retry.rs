@@ -7,14 +7,14 @@ use tokio::time::Instant;
 
 /// How long to wait before the next try: twice as long each time, within bounds.
 #[derive(Debug)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     pause: Duration,
     /// When to try no more.
     until: Option<Instant>,
 }
 
 impl Backoff {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             pause: FIRST_PAUSE,
             until: None,
@@ -22,7 +22,7 @@ impl Backoff {
     }
 
     /// One that gives up after `limit`.
-    pub(super) fn within(limit: Duration) -> Self {
+    pub(crate) fn within(limit: Duration) -> Self {
         Self {
             until: Instant::now().checked_add(limit),
             ..Self::new()
@@ -33,7 +33,7 @@ impl Backoff {
     ///
     /// # Errors
     /// The error if it will not.
-    pub(super) async fn wait(&mut self, error: Error) -> ports::Result<()> {
+    pub(crate) async fn wait(&mut self, error: Error) -> ports::Result<()> {
         let Error::Unavailable { retry_after, .. } = &error else {
             return Err(error);
         };
@@ -42,7 +42,7 @@ impl Backoff {
         }
         let pause = self.pause.max((*retry_after).min(LONGEST_PAUSE));
         if self.pause == FIRST_PAUSE {
-            tracing::warn!(%error, "the store of recordings is out of reach; trying again");
+            tracing::warn!(%error, "the object store is out of reach; trying again");
         }
         tokio::time::sleep(pause).await;
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
@@ -53,7 +53,7 @@ impl Backoff {
 /// Repeats a call of a store until it succeeds, or fails for good.
 macro_rules! persist {
     ($call:expr) => {
-        $crate::record::retry::persist!($crate::record::retry::Backoff::new(), $call)
+        $crate::retry::persist!($crate::retry::Backoff::new(), $call)
     };
     ($backoff:expr, $call:expr) => {{
         let mut backoff = $backoff;
@@ -69,7 +69,7 @@ macro_rules! persist {
         }
     }};
 }
-pub(super) use persist;
+pub(crate) use persist;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
