@@ -8,6 +8,8 @@ use std::fmt::Write;
 use std::ops::Range;
 use std::time::Duration;
 
+use lsv_core::time::Timestamp;
+
 use super::{between, date, put};
 use crate::segmenter::Segment;
 use crate::window::body::Text;
@@ -33,7 +35,7 @@ pub(crate) fn render(window: &Snapshot) -> Option<Text> {
             text.written(),
             "  <Period id=\"{}\" start=\"{}\">\n",
             each.run.number,
-            period(between(window.started, each.run.start))
+            period(between(window.started, each.wall()))
         );
         each.put(&mut text);
         text.written().push_str("  </Period>\n");
@@ -70,9 +72,12 @@ fn periods<'a>(
             }
             last => {
                 let before = last.map(|last| last.run);
+                let is_cut = window.ended && before.is_none();
+                let left = is_cut.then(|| first_start(window, &older, segments));
                 periods.push(Period {
                     window,
                     run,
+                    origin: left.flatten().unwrap_or(run.origin),
                     older,
                     segments,
                     before,
@@ -81,6 +86,13 @@ fn periods<'a>(
         }
     }
     periods
+}
+
+/// Where the first of the older segments and those `listed` starts.
+fn first_start(window: &Snapshot, older: &Range<u64>, listed: &[&Segment]) -> Option<Timestamp> {
+    let oldest = window.past.entry(older.start).filter(|_| !older.is_empty());
+    let first = listed.first().map(|first| first.start);
+    oldest.map(|oldest| oldest.start).or(first)
 }
 
 /// How far back players can go.

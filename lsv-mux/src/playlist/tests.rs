@@ -464,6 +464,55 @@ fn an_ended_stream_says_so_everywhere() {
     );
 }
 
+/// What is left of an ended stream begins where its first period says, and ends where the presentation does.
+#[test]
+fn an_ended_dash_manifest_has_no_hole_in_front() {
+    let mut rig = rig(&Source::default(), 41_000);
+    let again = Source {
+        epoch: 1,
+        start: 41_040,
+        ..Source::default()
+    };
+    rig.push(&again.frames(5_000));
+    let seconds = |text: &str| {
+        let mpd = dash_mpd_core::parse(text).unwrap();
+        let mut times = Vec::new();
+        for period in &mpd.periods {
+            let start = period.start.unwrap().as_secs_f64();
+            let template = period.adaptations[0].representations[0]
+                .SegmentTemplate
+                .clone();
+            let template = template.unwrap();
+            let timescale = template.timescale.unwrap() as f64;
+            let offset = template.presentationTimeOffset.unwrap() as f64;
+            let mut at = 0.0;
+            for segment in &template.SegmentTimeline.unwrap().segments {
+                at = segment.t.map_or(at, |t| t as f64);
+                times.push(start + (at - offset) / timescale);
+                at += segment.d as f64;
+            }
+            times.push(start + (at - offset) / timescale);
+        }
+        (mpd, times)
+    };
+    let (_, live) = seconds(&mpd::render(&rig.snapshot).unwrap());
+    rig.end();
+    let (mpd, times) = seconds(&mpd::render(&rig.snapshot).unwrap());
+    assert_eq!(mpd.periods.len(), 2);
+    let start = mpd.periods[0].start.unwrap().as_secs_f64();
+    assert!((start - times[0]).abs() < 0.01, "{start}: {times:?}");
+    let length = mpd.mediaPresentationDuration.unwrap().as_secs_f64();
+    assert!(
+        (length - times.last().unwrap()).abs() < 0.05,
+        "{length}: {times:?}"
+    );
+    // Those who watch go on at the same times.
+    assert!(
+        live.iter().any(|time| (time - times[2]).abs() < 0.001),
+        "{live:?} {times:?}"
+    );
+}
+
 #[test]
 fn the_target_duration_of_a_regular_encoder_never_changes() {
     for (fps_millis, gop, target) in [

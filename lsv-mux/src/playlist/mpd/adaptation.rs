@@ -3,9 +3,10 @@
 use std::fmt::Write;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use lsv_core::media::{Codec, Kind, TrackName};
+use lsv_core::time::Timestamp;
 
 use super::super::measure::{bandwidth, frame_rate};
 use super::super::past::{State, put_time};
@@ -21,6 +22,9 @@ pub(super) struct Period<'a> {
     pub(super) run: &'a Run,
     /// The numbers of those that are listed of the run and have left memory.
     pub(super) older: Range<u64>,
+    /// Where it begins on the stream's timeline: with its run, or, where the stream has ended and nothing comes between any
+    /// more, with the first segment that is left.
+    pub(super) origin: Timestamp,
     /// Those that are listed of the run.
     pub(super) segments: &'a [&'a Segment],
     /// The run of the period before it.
@@ -28,6 +32,11 @@ pub(super) struct Period<'a> {
 }
 
 impl Period<'_> {
+    /// The wall clock at its start.
+    pub(super) fn wall(&self) -> SystemTime {
+        self.run.wall(self.origin)
+    }
+
     /// Writes the adaptation sets.
     pub(super) fn put(&self, text: &mut Text) {
         for init in &self.run.inits {
@@ -214,7 +223,7 @@ impl Period<'_> {
 
     /// The time in the track at which the period begins, in ticks.
     fn offset(&self, init: &Init) -> i64 {
-        self.run.origin.to_scale(init.timescale).max(0)
+        self.origin.to_scale(init.timescale).max(0)
     }
 
     fn renditions(&self, name: TrackName) -> impl Iterator<Item = &Rendition> {
