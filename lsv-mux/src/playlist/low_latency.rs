@@ -97,6 +97,9 @@ fn put_reports(out: &mut String, window: &Snapshot, track: TrackName) {
 /// full speed of the link, so that clients can measure that speed.
 fn next_part(window: &Snapshot, track: TrackName) -> Option<usize> {
     let open = window.open.as_ref()?;
+    if window.has_stopped(track) {
+        return None;
+    }
     if let Some((_, rendition)) = window.open_media(track) {
         return Some(rendition.parts.len());
     }

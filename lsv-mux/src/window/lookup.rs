@@ -277,7 +277,8 @@ impl Snapshot {
             ));
         }
         // Only the part that a playlist hints is waited for.
-        let hinted = sequence == self.next_sequence && index == parts.len();
+        let is_next = sequence == self.next_sequence && index == parts.len();
+        let hinted = is_next && !self.has_stopped(track);
         match hinted && self.knows(track) {
             true => Lookup::Wait,
             false => Lookup::Refused(FileError::NotFound),

@@ -254,6 +254,15 @@ impl Snapshot {
         Some((open, open.rendition(track)?))
     }
 
+    /// The track is so far behind in the segment that grows that nothing may come of it there any more.
+    pub(crate) fn has_stopped(&self, track: TrackName) -> bool {
+        let there = self.open_media(track);
+        let there = there.map_or(0.0, |(_, rendition)| rendition.seconds());
+        let open = self.open.as_ref();
+        let whole = open.map_or(0.0, |open| open.duration.as_secs_f64());
+        whole - there > STOPPED_AFTER.as_secs_f64()
+    }
+
     /// The run of the segment that grows, or of the last one.
     pub(crate) fn newest_run(&self) -> Option<&Arc<Run>> {
         self.newest().map(|newest| &newest.run)
@@ -454,6 +463,9 @@ impl Snapshot {
 
 const HLS_TYPE: &str = "application/vnd.apple.mpegurl";
 const MPD_TYPE: &str = "application/dash+xml";
+
+/// A sound that lags behind the pictures by more, as it comes, has no hints.
+const STOPPED_AFTER: Duration = Duration::from_secs(1);
 
 /// The least that CAN-SKIP-UNTIL may be (RFC 8216bis §4.4.3.8).
 const SKIP_TARGET_DURATIONS: u64 = 6;

@@ -473,3 +473,35 @@ async fn a_sound_that_falls_silent_or_never_speaks_keeps_its_playlist() {
         assert!(!master.contains("audio2.m3u8"), "{master}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_sound_that_stops_was_to_send_next_is_not_waited_for() {
+    let commentary = Arc::new(Track::clone(&testing::audio()).with_id(1));
+    let mut rig = Rig::new();
+    let outputs = Arc::new(Outputs::new(rig.snapshot.clone()));
+    let mut waiting = None;
+    for frame in Source::default().frames(5_900) {
+        // It falls silent with the end of a segment.
+        if frame.kind() == Kind::Audio && frame.dts.as_millis() < 4_000 {
+            let mut beside = frame.clone();
+            (beside.track, beside.is_default) = (Arc::clone(&commentary), false);
+            rig.push(&[beside]);
+        }
+        rig.push(&[frame]);
+        outputs.publish(rig.snapshot.clone());
+        if rig.snapshot.next_sequence == 1002 && waiting.is_none() {
+            waiting = Some(ask(&outputs, "cmaf/audio1-1002.0.m4s", Reload::default()));
+            let playlist = outputs.file("cmaf/audio1.m3u8", Reload::default());
+            let playlist = text(&playlist.now_or_never().unwrap().unwrap());
+            assert!(playlist.contains("URI=\"audio1-1002.0.m4s\""), "{playlist}");
+        }
+        tokio::task::yield_now().await;
+    }
+    let answer = waiting.unwrap().now_or_never().unwrap().unwrap();
+    assert_eq!(answer.err(), Some(FileError::NotFound));
+    for (name, is_hinted) in [("audio1", false), ("audio", true), ("video", true)] {
+        let name = format!("cmaf/{name}.m3u8");
+        let playlist = text(&outputs.file(&name, Reload::default()).await.unwrap());
+        assert_eq!(playlist.contains("PRELOAD-HINT"), is_hinted, "{playlist}");
+    }
+}
