@@ -23,6 +23,7 @@ pub(crate) mod clock;
 mod length;
 mod open;
 pub(crate) mod pace;
+mod parts;
 mod replay;
 mod running;
 mod segment;
@@ -39,9 +40,9 @@ pub use segment::{Event, Init, Part, Rendition, Run, Segment, TsSegment};
 use self::length::Lengths;
 use self::open::Muxer;
 use self::pace::Pace;
+use self::parts::Parts;
 use self::replay::Replay;
 use self::running::{Running, Verdict};
-use self::track::Parts;
 use self::waiting::Waiting;
 use crate::{mp4, ts};
 

@@ -9,9 +9,10 @@ use lsv_core::time::Timestamp;
 
 use super::length::Lengths;
 use super::open::{Muxer, Open};
+use super::parts::Parts;
 use super::same;
 use super::segment::{Init, Run, Segment};
-use super::track::{Packer, Parts};
+use super::track::Packer;
 
 /// What becomes of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

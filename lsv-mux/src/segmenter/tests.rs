@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use lsv_core::codec::avc;
+use lsv_core::codec::{aac, avc};
 use lsv_core::media::{Codec, Kind, MediaFrame, Track, TrackName};
 use lsv_core::time::Timestamp;
 use proptest::prelude::*;
@@ -346,6 +346,50 @@ fn parts_keep_to_their_target() {
                         seconds(part) <= target && seconds(part) >= target * 0.85,
                         "{fps_millis}: {} of {target}",
                         seconds(part)
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// A pair of frame lengths has no common multiple near the configured one: PART-TARGET is where both come near enough.
+#[test]
+fn parts_of_pictures_and_sound_keep_to_one_target() {
+    // AAC LC by its sampling frequency index, from 48 kHz to 8 kHz.
+    let sounds = [3u8, 4, 5, 6, 7, 8, 9, 10, 11].map(|index| {
+        let record = [0x10 | index >> 1, index << 7 | 0x10];
+        let config = aac::Config::parse(Bytes::copy_from_slice(&record)).unwrap();
+        Arc::new(Track::new(Kind::Audio, Codec::Aac(config)))
+    });
+    for sound in &sounds {
+        // 1.024 s in 16 pictures among them.
+        for (fps_millis, gop) in [(15_625, 16), (30_000, 30), (29_970, 60), (25_000, 50)] {
+            let source = Source {
+                fps_millis,
+                gop,
+                ..Source::video_only()
+            };
+            let mut frames = source.frames(12_000);
+            let rate = i64::from(sound.codec.sound().unwrap().sample_rate);
+            let times = (0..).map(|n| n * 1024 * 1000 / rate);
+            frames.extend(
+                times
+                    .take_while(|at| *at < 12_000)
+                    .map(|at| testing::frame(sound, at, false, Bytes::from_static(&[0x21; 40]))),
+            );
+            frames.sort_by_key(|frame| frame.dts);
+            let mut rig = Rig::new();
+            rig.push(&frames);
+            let target = rig.segmenter.part_target().unwrap().as_secs_f64();
+            assert!((0.15..0.3).contains(&target), "{target}");
+            for rendition in rig.closed.iter().flat_map(|segment| &segment.renditions) {
+                let (_, parts) = rendition.parts.split_last().unwrap();
+                for part in parts {
+                    let seconds = part.duration as f64 / f64::from(rendition.init.timescale);
+                    assert!(
+                        (0.85..=1.0).contains(&(seconds / target)),
+                        "{fps_millis}, {rate} Hz: {seconds} of {target}"
                     );
                 }
             }

@@ -1,13 +1,14 @@
 //! One CMAF track: frames in, parts out, on a timeline without gaps or overlaps.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use bytes::Bytes;
-use lsv_core::media::{Kind, MediaFrame};
+use lsv_core::media::MediaFrame;
 use lsv_core::time::Timestamp;
 
 use super::clock::{Clock, Timed};
+use super::parts::Parts;
 use super::segment::{Init, Part, Rendition};
 use crate::mp4::{self, Sample};
 
@@ -103,7 +104,9 @@ impl Packer {
         let Timed { ticks, sample } = timed;
         let duration = u64::from(sample.duration);
         let continuous = ticks == self.base.saturating_add_unsigned(self.length);
-        let limit = parts.limit(self.init.timescale);
+        let (kind, timescale) = (self.init.track.kind, self.init.timescale);
+        parts.meet(kind, duration, timescale);
+        let limit = parts.limit(kind, timescale);
         let full = limit.is_some_and(|limit| self.length + duration > limit);
         if !self.pending.is_empty() && (full || !continuous) {
             self.cut(parts);
@@ -117,7 +120,9 @@ impl Packer {
         self.pending.push(sample);
         self.length += duration;
         if self.is_long_enough(duration, parts) {
-            parts.decide(self.length, self.init.timescale);
+            if parts.is_led_by(kind) {
+                parts.decide(self.length, timescale);
+            }
             // Only where a frame is held back that will open the next part: playlists hint that part, and a segment that
             // ended here would have no more.
             if self.clock.holds_back() {
@@ -129,12 +134,10 @@ impl Packer {
     /// Another sample like the last one would make the part too long. Telling that now, rather than when the next
     /// one is there, publishes the part one frame earlier.
     fn is_long_enough(&self, last: u64, parts: &Parts) -> bool {
-        match parts.limit(self.init.timescale) {
+        let (kind, timescale) = (self.init.track.kind, self.init.timescale);
+        match parts.limit(kind, timescale) {
             Some(limit) => self.length + last > limit,
-            None => {
-                parts.leader == self.init.track.kind
-                    && self.length + last / 2 >= parts.aim(self.init.timescale)
-            }
+            None => parts.is_led_by(kind) && self.length + last / 2 >= parts.aim(timescale),
         }
     }
 
@@ -190,78 +193,3 @@ impl Packer {
 
 /// See [`Packer::fragment_number`].
 const PART_BITS: u32 = 10;
-
-/// How long parts are, over all tracks and runs of a stream.
-///
-/// RFC 8216bis §4.4.4.9 wants every part but the last of a segment within 85 % to 100 % of PART-TARGET. So the
-/// target follows from the real frame rate: the first part is filled to the frame that ends nearest to what was
-/// configured, and PART-TARGET is 8 % more than that, which absorbs the millisecond clocks of RTMP both ways.
-#[derive(Debug, Clone)]
-pub(super) struct Parts {
-    configured: Duration,
-    /// In milliseconds, once known.
-    target: Option<u64>,
-    /// The longest part so far, in milliseconds.
-    longest: u64,
-    /// The kind of track whose first part decides.
-    leader: Kind,
-    /// Parts made since last asked.
-    made: u32,
-}
-
-impl Parts {
-    pub(super) fn new(configured: Duration) -> Self {
-        Self {
-            configured,
-            target: None,
-            longest: 0,
-            leader: Kind::Video,
-            made: 0,
-        }
-    }
-
-    /// Tracks of `kind` decide, if nothing has been decided yet.
-    pub(super) fn lead(&mut self, kind: Kind) {
-        self.leader = kind;
-    }
-
-    /// PART-TARGET, once there are parts. A part longer than was decided, or before anything was, makes it grow: no
-    /// part may be longer.
-    pub(super) fn target(&self) -> Option<Duration> {
-        let longest =
-            (self.longest > 0).then(|| self.configured.max(Duration::from_millis(self.longest)));
-        match self.target {
-            Some(target) => Some(Duration::from_millis(target.max(self.longest))),
-            None => longest,
-        }
-    }
-
-    /// Whether parts were made since the last call.
-    pub(super) fn take_made(&mut self) -> bool {
-        std::mem::take(&mut self.made) > 0
-    }
-
-    /// The longest that a part may get, in ticks.
-    fn limit(&self, timescale: u32) -> Option<u64> {
-        let millis = self.target?.max(self.longest);
-        Some(millis * u64::from(timescale) / 1000)
-    }
-
-    /// The length that the first part aims at, in ticks.
-    fn aim(&self, timescale: u32) -> u64 {
-        let ticks = self.configured.as_nanos() * u128::from(timescale) / 1_000_000_000;
-        u64::try_from(ticks).unwrap_or(u64::MAX)
-    }
-
-    /// The first part that was filled rather than cut short decides.
-    fn decide(&mut self, length: u64, timescale: u32) {
-        let millis = (length * 1080).div_ceil(u64::from(timescale.max(1)));
-        self.target.get_or_insert(millis);
-    }
-
-    fn made(&mut self, part: &Part, timescale: u32) {
-        self.made += 1;
-        let millis = (part.duration * 1000).div_ceil(u64::from(timescale.max(1)));
-        self.longest = self.longest.max(millis);
-    }
-}
