@@ -61,6 +61,50 @@ async fn viewers_go_back_to_the_beginning_in_every_format() {
     }
 }
 
+/// Five segments by their times as the playlist tells them, as anybody would take them from there.
+#[tokio::test]
+async fn a_clip_is_what_was_sent_in_its_time() {
+    let mut live = Live::set(json!({})).await;
+    let playlist = eventually("fifteen segments", async || {
+        let text = live.text("/cam/live.m3u8").await;
+        (text.matches("#EXTINF").count() >= 15).then_some(text)
+    })
+    .await;
+    let dates: Vec<&str> = playlist
+        .lines()
+        .filter_map(|line| line.strip_prefix("#EXT-X-PROGRAM-DATE-TIME:"))
+        .collect();
+    let query = format!("start={}&end={}", dates[5], dates[10]);
+    let mut clips = Vec::new();
+    for name in ["live.m3u8", "master.m3u8", "manifest.mpd"] {
+        let url = live.server.http(&format!("/cam/{name}?{query}"));
+        let watched = read(name, &[], &url).await;
+        assert_eq!(watched.complaints, "", "{name}");
+        clips.push((name, watched.packets));
+    }
+    // One that is still to end: it ends by itself, and the player with it.
+    let soon = format!("start={}", dates[12]);
+    let last = live.text(&format!("/cam/live.m3u8?{soon}")).await;
+    assert!(
+        !last.contains("ENDLIST") && !last.contains(dates[11]),
+        "{last}"
+    );
+    live.end().await;
+    let sent = Packets::of(&live.copy).await;
+    for (name, clip) in clips {
+        // A key frame a second, as segments have it.
+        let start = sent.video.iter().position(|hash| *hash == clip.video[0]);
+        assert_eq!(start, Some(125), "{name}");
+        let missing = if name.ends_with("mpd") { 5 } else { 0 };
+        clip.assert_part_of(&sent, 125 - missing, name);
+        assert!(clip.video.len() <= 125, "{name}: {}", clip.video.len());
+    }
+    let refused = reqwest::get(live.server.http("/cam/live.m3u8?start=2&end=1")).await;
+    assert_eq!(refused.unwrap().status(), StatusCode::BAD_REQUEST);
+    let gone = reqwest::get(live.server.http("/cam/manifest.mpd?start=1&end=2")).await;
+    assert_eq!(gone.unwrap().status(), StatusCode::NOT_FOUND);
+}
+
 #[tokio::test]
 async fn what_left_memory_is_served_as_it_was() {
     let live = Live::set(json!({})).await;

@@ -15,6 +15,8 @@ use crate::record::tests::Store;
 use crate::segmenter::synthetic::{Source, base};
 use crate::window::{FileError, Opened, Reload, Skip};
 
+mod clips;
+
 /// A stream with a time-shift window, and the same stream with all of its segments in memory, which has to look the same.
 pub(crate) struct Live {
     pub(crate) store: Store,

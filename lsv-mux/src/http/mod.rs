@@ -16,6 +16,9 @@
 //! A stream that is not there is 404, for FLV at once. A file that is about to come is waited for, no longer than
 //! [`Limits::wait`] or [`Limits::first_wait`], then 503 with `Retry-After`. Within the reconnect window of a lost publisher all goes on.
 //!
+//! `?start=` and `end=`, RFC 3339 or Unix seconds, cut a clip out of what a playlist or manifest lists; what is older than
+//! the live window comes from the object store, if the packagers have one.
+//!
 //! A DASH segment that still grows is sent as it grows, each chunk when it is made.
 //!
 //! A viewer of FLV or of such a segment who stops reading is let go after [`Limits::stall`]: it counts no more and holds

@@ -26,7 +26,7 @@ use super::grants::Grants;
 use super::object::{self, About, OPENING_BYTES};
 use super::problem::Problem;
 use super::{State, cors, flv, growing, pages, recorded};
-use crate::window::{Cache, File, FileError, Growing, Opened, Outputs, Reload, Skip, Stored};
+use crate::window::{Cache, Clip, File, FileError, Growing, Opened, Outputs, Reload, Skip, Stored};
 
 /// Everything that a request needs.
 pub(super) struct Site {
@@ -335,6 +335,7 @@ fn missing(error: FileError) -> Problem {
         | FileError::Disabled
         | FileError::Uncarried
         | FileError::Encrypted
+        | FileError::OutsideWindow
         | FileError::Ended => Problem::not_found(error.to_string()),
         FileError::Unavailable => Problem::unavailable(error.to_string(), RETRY_AFTER),
     }
@@ -382,6 +383,10 @@ fn content_length(response: &Response) -> usize {
 /// Reads the delivery directives of a playlist's address (RFC 8216bis §6.2.5).
 fn reload(name: &str, query: Option<&str>) -> Result<Reload, Problem> {
     let mut reload = Reload::default();
+    if is_manifest(name) {
+        let clip = Clip::of_query(query.unwrap_or_default());
+        reload.clip = clip.map_err(|invalid| Problem::bad_request(invalid.to_string()))?;
+    }
     if !name.ends_with(".m3u8") {
         return Ok(reload);
     }

@@ -249,6 +249,11 @@ async fn refusals_are_problem_documents() {
         ("/cam/live.m3u8?_HLS_msn=1&_HLS_msn=1", 400),
         ("/cam/live.m3u8?_HLS_part=1", 400),
         ("/cam/live.m3u8?_HLS_msn=99999999999999999999999", 400),
+        ("/cam/live.m3u8?start=yesterday", 400),
+        ("/cam/master.m3u8?start=2&end=1", 400),
+        ("/cam/index.m3u8?start=1&start=1", 400),
+        ("/cam/cmaf/video.m3u8?end=", 400),
+        ("/cam/manifest.mpd?end=2026-02-30T00:00:00Z", 400),
     ] {
         let response = get(&router, path, &[]).await;
         assert_eq!(response.status(), status, "{path}");
@@ -407,6 +412,28 @@ async fn live_files_with_all_that_caches_and_players_ask_for() {
     assert_eq!(same.status(), 304);
     let packed = get(&router, "/cam/live.m3u8", &[("accept-encoding", "gzip")]).await;
     assert_eq!(field(&packed, "content-encoding"), "gzip");
+
+    let clip = get(&router, "/cam/live.m3u8?start=0", &[]).await;
+    let clip = String::from_utf8(body(clip).await.to_vec()).unwrap();
+    assert_eq!(
+        clip.matches("#EXTINF").count(),
+        text.matches("#EXTINF").count()
+    );
+    for path in [
+        "live.m3u8",
+        "master.m3u8",
+        "cmaf/video.m3u8",
+        "manifest.mpd",
+    ] {
+        let nothing = get(&router, &format!("/cam/{path}?start=1&end=2"), &[]).await;
+        assert_eq!(nothing.status(), 404, "{path}");
+        assert!(
+            problem(nothing).await["detail"]
+                .as_str()
+                .unwrap()
+                .contains("dvr_window")
+        );
+    }
 
     let name = text.lines().find(|line| line.starts_with("ts/")).unwrap();
     let segment = get(

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::date_range::put_date_ranges;
 use super::key::KeyTag;
 use super::past::Line;
-use super::{put, put_date, put_head, put_opening, put_server_control, put_skip};
+use super::{put, put_clip, put_date, put_head, put_opening, put_server_control, put_skip};
 use crate::window::Skip;
 use crate::window::body::Text;
 use crate::window::snapshot::Snapshot;
@@ -18,6 +18,7 @@ pub(crate) fn render(window: &Snapshot, skip: Skip) -> Option<Text> {
     let mut text = Text::with_capacity(256 + listed.newer.len() * 128);
     let out = text.written();
     put_opening(out, window, skip);
+    put_clip(out, window);
     put_server_control(out, window, None);
     put_head(out, Some(first), window.next_sequence);
     let mut newer = listed.newer.iter();

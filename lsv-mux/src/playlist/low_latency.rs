@@ -8,11 +8,12 @@ use lsv_core::media::TrackName;
 use super::date_range::put_date_ranges;
 use super::key::KeyTag;
 use super::past::Line;
-use super::{put, put_date, put_head, put_opening, put_server_control, put_skip};
+use super::{put, put_clip, put_date, put_head, put_opening, put_server_control, put_skip};
 use crate::segmenter::{Rendition, Segment};
 use crate::window::Skip;
 use crate::window::body::Text;
-use crate::window::snapshot::{First, Snapshot};
+use crate::window::listing::First;
+use crate::window::snapshot::Snapshot;
 
 /// `cmaf/video.m3u8` or `cmaf/audio.m3u8`. There are parts before it is known how long segments get, but a playlist
 /// that shows them would have to change its target duration.
@@ -22,6 +23,7 @@ pub(crate) fn render(window: &Snapshot, track: TrackName, skip: Skip) -> Option<
     }
     let listed = window.listed_media(track);
     let open = window.open_media(track);
+    let open = open.filter(|_| window.cut.is_none());
     let first = listed
         .first()
         .or_else(|| open.map(|(segment, _)| First::of(segment)))?;
@@ -29,9 +31,14 @@ pub(crate) fn render(window: &Snapshot, track: TrackName, skip: Skip) -> Option<
     let mut text = Text::with_capacity(1024 + listed.newer.len() * 1024);
     let out = text.written();
     put_opening(out, window, skip);
-    put_server_control(out, window, Some(part_hold_back(window)));
-    let part_target = window.part_target.as_secs_f64();
-    put!(out, "#EXT-X-PART-INF:PART-TARGET={part_target:.3}\n");
+    put_clip(out, window);
+    // A clip is for those who have time.
+    let is_clip = window.cut.is_some();
+    put_server_control(out, window, (!is_clip).then(|| part_hold_back(window)));
+    if !is_clip {
+        let part_target = window.part_target.as_secs_f64();
+        put!(out, "#EXT-X-PART-INF:PART-TARGET={part_target:.3}\n");
+    }
     put_head(out, Some(first), window.next_sequence);
     let newer = listed.newer.iter();
     let newer = newer.filter_map(|segment| segment.rendition(track));
@@ -48,7 +55,10 @@ pub(crate) fn render(window: &Snapshot, track: TrackName, skip: Skip) -> Option<
     let out = text.written();
     let key = KeyTag::new(KEYS, skip, state.key);
     let mut media = Media::new(out, track, key, state.map);
-    let with_parts = parts_from(remaining, window.target_duration);
+    let with_parts = match is_clip {
+        true => remaining.len(),
+        false => parts_from(remaining, window.target_duration),
+    };
     for (index, segment) in remaining.iter().enumerate() {
         media.line(&Line::of_track(segment, track), |media| {
             let rendition = segment.rendition(track);
@@ -63,6 +73,7 @@ pub(crate) fn render(window: &Snapshot, track: TrackName, skip: Skip) -> Option<
     }
     match window.ended {
         true => out.push_str("#EXT-X-ENDLIST\n"),
+        false if is_clip => {}
         false => {
             media.hint(window);
             put_reports(out, window, track);

@@ -27,7 +27,7 @@ pub(crate) fn render(window: &Snapshot) -> Option<String> {
         return Some(out);
     };
     for group in &groups {
-        put_group(&mut out, run, group);
+        put_group(&mut out, window, run, group);
     }
     if groups.is_empty() {
         put_pictures(&mut out, window, video, None);
@@ -84,14 +84,14 @@ fn put_sound(out: &mut String, window: &Snapshot, groups: &[Group]) {
         for init in &group.members {
             let name = init.track.name();
             put_variant(out, bandwidth(window, &[name]), &group.codec);
-            put!(out, "\ncmaf/{name}.m3u8\n");
+            put!(out, "\n{}\n", address(window, name));
         }
     }
 }
 
 /// The members of a group. What is said to be at the same place in each group is the same sound in another encoding, so
 /// it has the same name (RFC 8216bis §4.4.6.1.1).
-fn put_group(out: &mut String, run: &Run, group: &Group) {
+fn put_group(out: &mut String, window: &Snapshot, run: &Run, group: &Group) {
     let Some(id) = group.id() else {
         return;
     };
@@ -108,7 +108,8 @@ fn put_group(out: &mut String, run: &Run, group: &Group) {
         if let Some(sound) = init.track.codec.sound() {
             put!(out, ",CHANNELS=\"{}\"", sound.channels);
         }
-        put!(out, ",URI=\"cmaf/{}.m3u8\"\n", init.track.name());
+        let address = address(window, init.track.name());
+        put!(out, ",URI=\"{address}\"\n");
     }
 }
 
@@ -135,7 +136,15 @@ fn put_pictures(out: &mut String, window: &Snapshot, video: &Init, group: Option
     if let Some(id) = group.and_then(Group::id) {
         put!(out, ",AUDIO=\"{id}\"");
     }
-    put!(out, "\ncmaf/{pictures}.m3u8\n");
+    put!(out, "\n{}\n", address(window, pictures));
+}
+
+/// The playlist of a track, of the same clip.
+fn address(window: &Snapshot, track: TrackName) -> String {
+    match &window.cut {
+        Some(cut) => format!("cmaf/{track}.m3u8?{}", cut.clip),
+        None => format!("cmaf/{track}.m3u8"),
+    }
 }
 
 /// A variant, up to the attributes that only pictures have.

@@ -13,7 +13,8 @@ use self::past::State;
 use crate::segmenter::Segment;
 use crate::window::Skip;
 use crate::window::body::Text;
-use crate::window::snapshot::{First, Listing, Snapshot};
+use crate::window::listing::{First, Listing};
+use crate::window::snapshot::Snapshot;
 
 mod date_range;
 pub(crate) mod hls;
@@ -48,6 +49,15 @@ fn put_opening(out: &mut String, window: &Snapshot, skip: Skip) {
         "#EXTM3U\n#EXT-X-VERSION:{version}\n#EXT-X-TARGETDURATION:{}\n",
         window.target_duration
     );
+}
+
+/// A clip stays as it is once it is whole; until then players are to begin with it, and not where it grows.
+fn put_clip(out: &mut String, window: &Snapshot) {
+    match (&window.cut, window.ended) {
+        (None, _) => {}
+        (Some(_), true) => out.push_str("#EXT-X-PLAYLIST-TYPE:VOD\n"),
+        (Some(_), false) => out.push_str("#EXT-X-START:TIME-OFFSET=0,PRECISE=YES\n"),
+    }
 }
 
 /// What the server can do for a client (RFC 8216bis §4.4.3.8). Blocking reloads need no parts: with them a player learns

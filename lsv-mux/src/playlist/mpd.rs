@@ -6,7 +6,7 @@
 
 use std::fmt::Write;
 use std::ops::Range;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use lsv_core::time::Timestamp;
 
@@ -35,7 +35,7 @@ pub(crate) fn render(window: &Snapshot) -> Option<Text> {
             text.written(),
             "  <Period id=\"{}\" start=\"{}\">\n",
             each.run.number,
-            period(between(window.started, each.wall()))
+            period(between(beginning(window, &periods), each.wall()))
         );
         each.put(&mut text);
         text.written().push_str("  </Period>\n");
@@ -95,6 +95,13 @@ fn first_start(window: &Snapshot, older: &Range<u64>, listed: &[&Segment]) -> Op
     oldest.map(|oldest| oldest.start).or(first)
 }
 
+/// The wall clock where the presentation begins: with its stream, or with a clip that is whole.
+fn beginning(window: &Snapshot, periods: &[Period<'_>]) -> SystemTime {
+    let is_clip = window.cut.is_some() && window.ended;
+    let first = periods.first().filter(|_| is_clip);
+    first.map_or(window.started, Period::wall)
+}
+
 /// How far back players can go.
 fn depth(window: &Snapshot, listed: &[&Segment], longest: Duration) -> Duration {
     let closed = window.listed_cmaf().iter();
@@ -127,10 +134,11 @@ fn put_opening(out: &mut String, window: &Snapshot, listed: &[&Segment], periods
     put!(out, " profiles=\"{PROFILES}\"");
     match window.ended {
         true => {
-            let end = listed
-                .last()
-                .map_or(window.started, |last| last.wall() + last.duration);
-            let length = between(window.started, end);
+            let older = window.past.entry(window.older_dash().end.wrapping_sub(1));
+            let older = older.map(|last| last.wall() + last.duration);
+            let newer = listed.last().map(|last| last.wall() + last.duration);
+            let end = newer.or(older).unwrap_or(window.started);
+            let length = between(beginning(window, periods), end);
             put!(
                 out,
                 " type=\"static\" mediaPresentationDuration=\"{}\"",

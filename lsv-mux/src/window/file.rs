@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::body::{Body, Text};
+use super::clip::Clip;
 use crate::encrypt::ContentKey;
 
 /// A playlist, segment, part or init segment, ready to be sent.
@@ -81,7 +82,8 @@ pub enum Cache {
     Never,
 }
 
-/// The delivery directives in the query of a media playlist (RFC 8216bis §6.2.5).
+/// What the query of a playlist says: the delivery directives of a media playlist (RFC 8216bis §6.2.5), and of which time it
+/// is to be.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Reload {
     /// `_HLS_msn`: answer once the playlist has this media sequence number.
@@ -90,6 +92,8 @@ pub struct Reload {
     pub part: Option<u32>,
     /// `_HLS_skip`: leave out what the client has.
     pub skip: Skip,
+    /// `start` and `end`: of a playlist or manifest, only so much.
+    pub clip: Option<Clip>,
 }
 
 /// What a playlist delta update leaves out (RFC 8216bis §6.2.5.1). Where a playlist offers none, all of it is sent.
@@ -128,6 +132,11 @@ pub enum FileError {
         "_HLS_msn or _HLS_part asks for what is too far ahead; reload the playlist without them"
     )]
     BadReload,
+    /// There is nothing of the clip, any more or yet: answer 404.
+    #[error(
+        "there is nothing from start to end: it has left the channel's window (dvr_window), or is yet to come"
+    )]
+    OutsideWindow,
     /// The stream ended before the file came to be: answer 404.
     #[error("the stream ended before this file was made")]
     Ended,

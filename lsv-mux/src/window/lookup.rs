@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use lsv_core::media::{Kind, TrackName};
 
+use super::cut::Cutting;
 use super::name::Name;
 use super::past::Entry;
 use super::snapshot::Snapshot;
@@ -51,8 +52,26 @@ impl From<Option<Stored>> for Lookup {
 }
 
 impl Snapshot {
-    /// Looks for `name`.
+    /// Looks for `name`, in what a clip is cut out of, if it lists segments.
     pub(super) fn lookup(&self, name: Name, reload: Reload) -> Lookup {
+        let Some(clip) = reload.clip.filter(|_| name.is_list()) else {
+            return self.look(name, reload);
+        };
+        if self.newest_run().is_none() && !self.ended {
+            return Lookup::Wait;
+        }
+        match self.cut(clip) {
+            Cutting::Of(cut) => match cut.look(name, reload) {
+                // What is to come does not belong to it.
+                Lookup::Wait if cut.ended => Lookup::Refused(FileError::OutsideWindow),
+                found => found,
+            },
+            Cutting::Soon => Lookup::Wait,
+            Cutting::Nothing => Lookup::Refused(FileError::OutsideWindow),
+        }
+    }
+
+    fn look(&self, name: Name, reload: Reload) -> Lookup {
         let enabled = self.cmaf && name.is_cmaf() || self.hls && name.is_ts();
         if !enabled {
             return Lookup::Refused(FileError::Disabled);

@@ -11,9 +11,12 @@ use std::time::{Duration, SystemTime};
 use lsv_core::hub::Settings;
 
 pub(crate) mod body;
+mod clip;
+mod cut;
 mod date_ranges;
 pub mod file;
 mod growing;
+pub(crate) mod listing;
 mod lookup;
 pub(crate) mod name;
 mod outputs;
@@ -26,6 +29,7 @@ mod stored;
 mod tests;
 
 pub use body::Body;
+pub use clip::{Clip, InvalidClip};
 pub(crate) use date_ranges::DateRange;
 pub use file::{Cache, File, FileError, Reload, Skip};
 pub use growing::{Growing, Opened};
@@ -265,6 +269,7 @@ impl Window {
             updated: self.updated,
             ended: self.ended,
             withdrawn: false,
+            cut: None,
             date_ranges: Arc::clone(&self.shared_ranges),
             rendered: self.rendered.clone(),
         }

@@ -75,6 +75,11 @@ impl Name {
         !matches!(self, Self::Hls | Self::Ts(_))
     }
 
+    /// It lists segments, or what lists them.
+    pub(crate) fn is_list(self) -> bool {
+        matches!(self, Self::Hls | Self::Master | Self::Mpd | Self::Media(_))
+    }
+
     /// Only DASH uses it.
     pub(crate) fn is_dash(self) -> bool {
         matches!(self, Self::Mpd | Self::At(..))

@@ -7,8 +7,10 @@ use std::time::{Duration, SystemTime};
 use lsv_core::media::TrackName;
 
 use super::DateRange;
+use super::cut::Cut;
 use super::file::{Cache, File, Skip};
-use super::past::{Entry, List, Older, Shared};
+use super::listing::Listing;
+use super::past::{List, Shared};
 use crate::dvr::Archive;
 use crate::encrypt::ContentKeys;
 use crate::playlist;
@@ -58,6 +60,8 @@ pub(crate) struct Snapshot {
     pub(crate) date_ranges: Arc<[DateRange]>,
     /// What there was is gone too.
     pub(super) withdrawn: bool,
+    /// Only so much is shown.
+    pub(crate) cut: Option<Cut>,
     pub(super) rendered: Rendered,
 }
 
@@ -125,79 +129,15 @@ impl Rendered {
     }
 }
 
-/// The closed segments of a list.
-#[derive(Debug)]
-pub(crate) struct Listing<'a> {
-    pub(crate) list: List,
-    /// The numbers of those that are in the object store.
-    older: Range<u64>,
-    past: &'a Shared,
-    /// Those that follow them.
-    pub(crate) newer: &'a [Arc<Segment>],
-}
-
-/// Where a list begins.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct First {
-    pub(crate) sequence: u64,
-    pub(crate) discontinuity: bool,
-    /// The number of its run.
-    pub(crate) run: u64,
-}
-
-impl Listing<'_> {
-    /// The oldest.
-    pub(crate) fn first(&self) -> Option<First> {
-        let oldest = self.past.entry(self.older.start);
-        let oldest = oldest.filter(|_| !self.older.is_empty());
-        let newer = self.newer.first().map(|segment| First::of(segment));
-        oldest.map(First::of_older).or(newer)
-    }
-
-    /// How many are in the object store.
-    pub(crate) fn older_count(&self) -> usize {
-        usize::try_from(self.older.end - self.older.start).unwrap_or(usize::MAX)
-    }
-
-    /// Those that are in the object store, if any.
-    pub(crate) fn older(&self) -> Option<Arc<Older>> {
-        let has_some = !self.older.is_empty();
-        has_some.then(|| self.past.older(self.list, &self.older))
-    }
-
-    /// How many there are.
-    pub(crate) fn count(&self) -> usize {
-        self.older_count().saturating_add(self.newer.len())
-    }
-}
-
-impl First {
-    pub(crate) fn of(segment: &Segment) -> Self {
-        Self {
-            sequence: segment.sequence,
-            discontinuity: segment.discontinuity,
-            run: segment.run.number,
-        }
-    }
-
-    fn of_older(entry: &Entry) -> Self {
-        Self {
-            sequence: entry.sequence,
-            discontinuity: entry.discontinuity,
-            run: entry.run.number,
-        }
-    }
-}
-
 impl Snapshot {
     /// The last segments that have MPEG-TS, as many as a playlist lists.
     pub(crate) fn listed_ts(&self) -> Listing<'_> {
-        self.listing(List::Ts, self.listed(|segment| segment.ts.is_some()))
+        self.listing(List::Ts, |segment| segment.ts.is_some())
     }
 
     /// The last CMAF segments in memory, as many as a playlist lists.
     pub(crate) fn listed_cmaf(&self) -> &[Arc<Segment>] {
-        self.listed(|segment| segment.cmaf)
+        self.cut_segments(self.listed(|segment| segment.cmaf))
     }
 
     /// The CMAF segments of a DASH manifest: the listed ones and the one that grows, once it has a part.
@@ -212,8 +152,8 @@ impl Snapshot {
 
     /// The numbers of the segments of a DASH manifest that have left memory.
     pub(crate) fn older_dash(&self) -> Range<u64> {
-        match self.listed_cmaf().len() == self.segments.len() {
-            true => self.past.listed_dash(),
+        match self.listed(|segment| segment.cmaf).len() == self.segments.len() {
+            true => self.cut_numbers(self.past.listed_dash()),
             false => 0..0,
         }
     }
@@ -228,7 +168,7 @@ impl Snapshot {
     /// The CMAF segments of a media playlist of `track`: from the first one that is there on. All of them, as gaps, where
     /// it is silent: a player that chose it before has to be told something.
     pub(crate) fn listed_media(&self, track: TrackName) -> Listing<'_> {
-        let listing = self.listing(List::Media(track), self.listed_cmaf());
+        let listing = self.listing(List::Media(track), |segment| segment.cmaf);
         if !listing.older.is_empty() {
             return listing;
         }
@@ -244,6 +184,9 @@ impl Snapshot {
 
     /// The track has something in the segments of a playlist, or in the one that grows.
     pub(crate) fn is_heard(&self, track: TrackName) -> bool {
+        if self.cut.is_some() {
+            return self.listed_media(track).first().is_some();
+        }
         let mut listed = self.listed_cmaf().iter();
         self.open_media(track).is_some() || listed.any(|segment| segment.rendition(track).is_some())
     }
@@ -270,6 +213,9 @@ impl Snapshot {
 
     /// The newest run under CMAF.
     pub(crate) fn cmaf_run(&self) -> Option<&Arc<Run>> {
+        if let Some(run) = self.cut_run() {
+            return Some(run);
+        }
         let newest = self.newest().filter(|newest| newest.cmaf);
         newest.map(|newest| &newest.run)
     }
@@ -446,17 +392,18 @@ impl Snapshot {
             .unwrap_or_default()
     }
 
-    /// `newer` with those that lie before them, unless there is a break in between.
-    fn listing<'a>(&'a self, list: List, newer: &'a [Arc<Segment>]) -> Listing<'a> {
+    /// Those that are `fit`, and those that lie before them in the object store, unless there is a break in between.
+    fn listing(&self, list: List, fit: impl Fn(&Segment) -> bool) -> Listing<'_> {
+        let newer = self.listed(fit);
         let older = match newer.len() == self.segments.len() {
-            true => self.past.listed(list),
+            true => self.cut_numbers(self.past.listed(list)),
             false => 0..0,
         };
         Listing {
             list,
             older,
             past: &self.past,
-            newer,
+            newer: self.cut_segments(newer),
         }
     }
 }

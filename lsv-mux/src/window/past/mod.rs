@@ -191,6 +191,19 @@ impl Shared {
         block.entry(sequence)
     }
 
+    /// The number of the first one from `from` on that `is_it`, where all that follow are it too.
+    pub(crate) fn find(&self, from: u64, is_it: impl Fn(&Entry) -> bool) -> Option<u64> {
+        let range = from..self.numbers.end;
+        let mut blocks = self.within(&range);
+        blocks.find_map(|block| {
+            let last = block.entries.last();
+            last.filter(|last| is_it(last))?;
+            let mut entries = block.within(&range).iter();
+            let found = entries.find(|entry| is_it(entry));
+            found.map(|entry| entry.sequence)
+        })
+    }
+
     /// The segment whose rendition of `track` begins at `time` under the header of that number.
     pub(crate) fn entry_at(&self, track: TrackName, init: u64, time: u64) -> Option<&Entry> {
         let of_init = |block: &&Arc<Block>| {
@@ -237,7 +250,8 @@ impl Shared {
             return Arc::clone(older);
         }
         let older = Arc::new(self.write(list, range));
-        if ready.len() < MAX_READY {
+        // Not what only one viewer asks for.
+        if ready.len() < MAX_READY && *range == self.listed(list) {
             ready.push((list, range.clone(), Arc::clone(&older)));
         }
         older
