@@ -2,8 +2,12 @@
 
 import { library } from './player.js';
 
-/// In seconds; playback settles half a second behind that.
-const DELAY = 1.3;
+/// How far behind live to stay: seconds since the picture on screen was made, by the server's clock.
+const LATENCY = 1.8;
+/// How near to what the server has got playback may come at all.
+const DELAY = 0.9;
+/// So far off, playback goes faster or slower until it is right again.
+const TOLERANCE = 0.1;
 const load = () => library('shaka', 'shaka-player.dash-es2021.js');
 
 export async function supported() {
@@ -13,15 +17,14 @@ export async function supported() {
 }
 
 /// Plays `url` in `video`; calls `ended` with a reason once when it is over.
-export function open(video, url, ended) {
+export function open(video, url, ended, clock) {
   const { shaka } = window;
   const player = new shaka.Player();
   const failed = (error) => ended(`shaka ${error?.code ?? error}`);
   const over = () => ended('the stream ended');
   player.configure({
     manifest: {
-      // How far behind what the server has got to stay, instead of the manifest's word for players that fetch whole
-      // segments.
+      // Instead of the manifest's word for players that fetch whole segments.
       defaultPresentationDelay: DELAY,
       dash: {
         ignoreSuggestedPresentationDelay: true,
@@ -33,7 +36,13 @@ export function open(video, url, ended) {
       lowLatencyMode: true,
       rebufferingGoal: 0.2,
       bufferBehind: 30,
-      liveSync: { enabled: true, targetLatency: 0.5, targetLatencyTolerance: 0.4, maxPlaybackRate: 1.1, minPlaybackRate: 0.96 },
+      liveSync: {
+        enabled: true,
+        targetLatency: LATENCY - DELAY,
+        targetLatencyTolerance: TOLERANCE,
+        maxPlaybackRate: 1.1,
+        minPlaybackRate: 0.96,
+      },
     },
   });
   player.addEventListener('error', (event) => {
@@ -49,12 +58,25 @@ export function open(video, url, ended) {
       // Interrupted: closed before it was loaded.
       if (error?.code !== shaka.util.Error.Code.LOAD_INTERRUPTED) failed(error);
     });
+  // By availabilityStartTime: since the picture on screen was made.
+  const latency = () => (player.isLive() ? clock.since(player.getPlayheadTimeAsDate()) : null);
+  // Shaka counts from an edge that moves away from live with the longest segment it has ever seen.
+  const aim = setInterval(() => {
+    const behind = latency();
+    if (behind === null || video.paused) return;
+    const target = LATENCY - (behind - (player.seekRange().end - video.currentTime));
+    player.configure('streaming.liveSync.targetLatency', Math.max(target, TOLERANCE));
+  }, 1000);
+  const late = () => (player.isLive() ? latency() - LATENCY : 0);
   return {
-    // By availabilityStartTime: since the picture on screen was made.
-    latency: (clock) => (player.isLive() ? clock.since(player.getPlayheadTimeAsDate()) : null),
+    latency,
+    late,
+    jumpToLive() {
+      video.currentTime += Math.max(0, late());
+    },
     stalled: () => player.isLive() || over(),
-    jumpToLive: () => player.isLive() && player.goToLive(),
     async close() {
+      clearInterval(aim);
       video.removeEventListener('ended', over);
       await player.destroy();
       video.playbackRate = 1;

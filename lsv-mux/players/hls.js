@@ -12,11 +12,13 @@ export async function supported(video) {
 }
 
 /// Plays `url` in `video`; calls `ended` with a reason once when it is over.
-export function open(video, url, ended) {
-  return window.Hls.isSupported() ? openWithLibrary(window.Hls, video, url, ended) : openNatively(video, url, ended);
+export function open(video, url, ended, clock) {
+  return window.Hls.isSupported()
+    ? openWithLibrary(window.Hls, video, url, ended, clock)
+    : openNatively(video, url, ended, clock);
 }
 
-function openWithLibrary(Hls, video, url, ended) {
+function openWithLibrary(Hls, video, url, ended, clock) {
   const hls = new Hls({
     enableWorker: true,
     lowLatencyMode: true,
@@ -47,17 +49,19 @@ function openWithLibrary(Hls, video, url, ended) {
     if (!live) finished();
   });
   video.addEventListener('ended', finished);
+  const late = () => (hls.targetLatency ? hls.latency - hls.targetLatency : 0);
   const jumpToLive = () => {
     if (hls.liveSyncPosition) video.currentTime = Math.max(video.currentTime, hls.liveSyncPosition);
   };
   const chase = setInterval(() => {
-    if (!video.paused && hls.targetLatency && hls.latency > hls.targetLatency + TOO_FAR_BEHIND) jumpToLive();
+    if (!video.paused && late() > TOO_FAR_BEHIND) jumpToLive();
   }, 1000);
   hls.loadSource(url);
   hls.attachMedia(video);
   return {
     // By EXT-X-PROGRAM-DATE-TIME: since the picture on screen reached the server.
-    latency: (clock) => clock.since(hls.playingDate) ?? (hls.latency || null),
+    latency: () => clock.since(hls.playingDate) ?? (hls.latency || null),
+    late,
     jumpToLive,
     stalled: () => over && finished(),
     close() {
@@ -69,7 +73,7 @@ function openWithLibrary(Hls, video, url, ended) {
   };
 }
 
-function openNatively(video, url, ended) {
+function openNatively(video, url, ended, clock) {
   const failed = () => ended(`the browser's own player: ${video.error?.message || 'ended'}`);
   const opened = () => Number.isFinite(video.duration) && failed();
   video.addEventListener('error', failed);
@@ -77,7 +81,7 @@ function openNatively(video, url, ended) {
   video.addEventListener('loadedmetadata', opened);
   video.src = url;
   return {
-    latency(clock) {
+    latency() {
       const start = video.getStartDate?.();
       return start ? clock.since(new Date(start.getTime() + video.currentTime * 1000)) : null;
     },

@@ -8,6 +8,8 @@ const TICK_MS = 250;
 const STALL_MS = 600;
 /// Stalled or connecting for so long, the source is opened again.
 const GIVE_UP_MS = 12000;
+/// So many seconds further behind live than it should be, playback jumps when it begins.
+const LATE_START = 0.5;
 const RETRY_FIRST_MS = 500;
 const RETRY_MOST_MS = 5000;
 /// Played for so long, the next failure starts with the shortest pause again.
@@ -78,7 +80,7 @@ export class Player {
     const quality = video.getVideoPlaybackQuality?.();
     const playing = this.#engine !== null && video.readyState > 0;
     return {
-      latency: playing ? this.#engine.latency(this.#clock) : null,
+      latency: playing ? this.#engine.latency() : null,
       buffered: playing ? bufferedAhead(video) : null,
       dropped: playing && quality ? quality.droppedVideoFrames : null,
       width: playing ? video.videoWidth : 0,
@@ -104,7 +106,7 @@ export class Player {
       }
       await this.#closed;
       if (session !== this.#session) return;
-      this.#engine = engine.open(this.#video, address(this.source, this.#credentials), ended);
+      this.#engine = engine.open(this.#video, address(this.source, this.#credentials), ended, this.#clock);
       this.#start();
     } catch (error) {
       ended(String(error));
@@ -148,6 +150,7 @@ export class Player {
       if (this.state !== 'blocked') this.#enter('paused');
     } else if (moving && video.readyState > 1) {
       this.#moved = now;
+      if (!this.#played) this.#begin();
       this.#played = true;
       if (this.state !== 'playing') {
         this.#since = now;
@@ -162,6 +165,12 @@ export class Player {
       this.#enter('buffering');
       this.#engine.stalled?.();
     }
+  }
+
+  /// The first picture came after all that had to be loaded for it; what came meanwhile need not be seen.
+  #begin() {
+    const late = this.#engine.late?.() ?? 0;
+    if (late > LATE_START && late < bufferedAhead(this.#video)) this.#engine.jumpToLive();
   }
 
   #enter(state) {

@@ -8,9 +8,12 @@
 //
 // The report names in `protocols` what playlists and media came by: `h2`, `http/1.1`. A certificate is not looked at.
 //
+// `.../<id>/dashjs.html` is a page of this folder, with dash.js, put beside those of the server.
+//
 // Needs `npm install` in this folder once, and Chromium: /usr/bin/chromium, or what LSV_CHROMIUM names.
 // Exits with 0 when the page played all along.
 
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { chromium } from 'playwright-core';
 
@@ -18,6 +21,7 @@ const SAMPLE_MS = 250;
 /// Of the watched seconds, how many the picture must have moved on.
 const MOVED_SHARE = 0.7;
 const ERRORS_KEPT = 50;
+const DASH_JS = 'node_modules/dashjs/dist/modern/umd/dash.all.min.js';
 /// The clock in the picture: seconds for one way across, and the width of its block in pixels.
 const CLOCK = { seconds: 8, block: 16 };
 
@@ -90,8 +94,11 @@ async function watch(page, options) {
   await page.addInitScript(() => {
     window.waits = 0;
     performance.setResourceTimingBufferSize(10000);
-    document.addEventListener('waiting', () => (window.waits += 1), true);
+    // Who jumps waits too, by intent.
+    document.addEventListener('waiting', ({ target }) => (window.waits += target.seeking ? 0 : 1), true);
   });
+  await page.route('**/dashjs.html', (route) => route.fulfill({ path: beside('dashjs.html') }));
+  await page.route('**/dash.all.min.js', (route) => route.fulfill({ path: beside(DASH_JS) }));
   const opened = Date.now();
   await page.goto(options.url, { waitUntil: 'domcontentloaded' });
   const started = await page
@@ -150,6 +157,10 @@ async function watch(page, options) {
     errors: [...faults, ...last.errors, ...errors].slice(0, ERRORS_KEPT),
     requests_to_other_hosts: [...new Set(foreign)],
   };
+}
+
+function beside(file) {
+  return fileURLToPath(new URL(file, import.meta.url));
 }
 
 // Runs in the page.

@@ -203,8 +203,8 @@ const DELAY_SEGMENTS: u32 = 3;
 
 /// For players that fetch segments as they grow: room for a look at the manifest, which tells them of the next segment,
 /// and for the jitter of a network.
-const LATENCY: Duration = Duration::from_millis(2500);
-const LATENCY_LEAST: Duration = Duration::from_millis(1500);
+const LATENCY: Duration = Duration::from_millis(2000);
+const LATENCY_LEAST: Duration = Duration::from_millis(1000);
 const LATENCY_MOST: Duration = Duration::from_millis(8000);
 
 /// How often a player looks at the manifest at least.

@@ -237,7 +237,7 @@ fn the_dash_manifest_to_the_letter() {
         r#"<?xml version="1.0" encoding="UTF-8"?>
 <MPD xmlns="urn:mpeg:dash:schema:mpd:2011" profiles="urn:mpeg:dash:profile:isoff-live:2011,urn:mpeg:dash:profile:cmaf:2019,http://www.dashif.org/guidelines/low-latency-live-v5" type="dynamic" availabilityStartTime="2026-01-01T00:00:00.000Z" publishTime="2026-01-01T00:00:04.226Z" minimumUpdatePeriod="PT1.000S" timeShiftBufferDepth="PT2.000S" suggestedPresentationDelay="PT2.000S" maxSegmentDuration="PT2.000S" minBufferTime="PT2.000S">
   <ServiceDescription id="0">
-    <Latency referenceId="0" target="2500" min="1500" max="8000"/>
+    <Latency referenceId="0" target="2000" min="1000" max="8000"/>
     <PlaybackRate min="0.96" max="1.1"/>
   </ServiceDescription>
   <Period id="0" start="PT0.000S">
