@@ -1,14 +1,16 @@
 //! Where one file ends and the next begins. Pure: frames in, what is to be written out.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use lsv_core::hub::Item;
 use lsv_core::media::{Kind, MediaFrame, Track, Tracks};
 use lsv_core::time::Timestamp;
 
+use super::on_demand::playlist::rounded;
 use crate::mp4::recording::{Fragment, Fragmenter, Header, Options};
+use file::{Held, Lengths, Running};
+
+mod file;
 
 /// What is to be written next.
 #[derive(Debug)]
@@ -21,6 +23,9 @@ pub enum Cut {
     End {
         /// The time from its first frame to the next file's, or to where the next frame would be.
         duration: Duration,
+        /// Of segments: whole seconds that neither this one nor any that follows is longer than, once rounded. It never
+        /// changes.
+        target: Option<Duration>,
     },
 }
 
@@ -29,6 +34,8 @@ pub enum Cut {
 pub struct Beginning {
     /// When its first frame arrived.
     pub wall: SystemTime,
+    /// Its first frame's decoding time.
+    pub start: Timestamp,
     /// What the file says of its tracks.
     pub header: Header,
     /// It does not go on from the file before: the timeline, the tracks or their configuration are others.
@@ -38,18 +45,22 @@ pub struct Beginning {
 /// How a recording is cut into files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Files {
-    /// Each has a header of its own, and begins its time anew.
+    /// Each has a header of its own, and begins its time anew. It ends at the first key frame at which it has its length.
     Whole,
-    /// They go on from each other as segments do.
+    /// They go on from each other as segments do. Each ends at the last key frame at which it is no longer than it should
+    /// be, so that a playlist's target duration can be kept.
     Segments,
 }
 
 /// Cuts the frames of one stream into files at key frames, and loses none.
 ///
 /// A file begins with a key frame of its leading track: the default video track, or sound where there is no video. It
-/// ends in front of the key frame before which it would become too long; also where the timeline breaks, and in front of
-/// the next key frame when a track comes that its header does not describe. Files never wait for key frames for more
-/// than [`PATIENCE`].
+/// ends in front of the one that [`Files`] says; also where the timeline breaks, and in front of the next key frame when
+/// a track comes that its header does not describe.
+///
+/// Where key frames do not come, no file is longer than its length and [`PATIENCE`], and no segment longer than the
+/// first has made the target duration: then it ends in front of any frame. The next one, which begins without a key
+/// frame, ends at the first that comes.
 #[derive(Debug)]
 pub struct Cutter {
     files: Files,
@@ -61,6 +72,8 @@ pub struct Cutter {
     expected: Arc<Tracks>,
     /// Tracks that MP4 does not carry and of which that was said.
     refused: Vec<Arc<Track>>,
+    /// The target duration of segments, once one has ended.
+    target: Option<Duration>,
     cuts: Vec<Cut>,
 }
 
@@ -73,33 +86,8 @@ enum State {
     Running(Box<Running>),
 }
 
-/// Frames that belong to a file which has not begun.
-#[derive(Debug, Default)]
-struct Held {
-    frames: VecDeque<(MediaFrame, SystemTime)>,
-    bytes: usize,
-}
-
-#[derive(Debug)]
-struct Running {
-    fragmenter: Fragmenter,
-    /// Decoding time of the first frame of all, and when it arrived.
-    origin: (Timestamp, SystemTime),
-    /// Decoding time of the first frame of the file.
-    start: Timestamp,
-    /// The latest decoding time, and the last step of the leading track.
-    latest: Timestamp,
-    last: Timestamp,
-    step: Duration,
-    last_key: Timestamp,
-    group: Option<Duration>,
-    samples: u32,
-    /// Frames of tracks that the next file will describe.
-    aside: Held,
-}
-
 impl Cutter {
-    /// A cutter for files of at most `length`, where key frames allow.
+    /// A cutter for files of `length`, as near as key frames allow.
     pub fn new(files: Files, length: Duration, options: Options) -> Self {
         Self {
             files,
@@ -109,11 +97,12 @@ impl Cutter {
             state: State::Waiting,
             expected: Arc::default(),
             refused: Vec::new(),
+            target: None,
             cuts: Vec::new(),
         }
     }
 
-    /// Changes the length of files, that of the present one included.
+    /// Changes the length of files, that of the present one included. Segments get no longer than their target duration.
     pub fn set_length(&mut self, length: Duration) {
         self.length = length;
     }
@@ -233,6 +222,7 @@ impl Cutter {
     fn start(&mut self, running: Running, wall: SystemTime, is_fresh: bool) {
         self.cuts.push(Cut::Begin(Beginning {
             wall,
+            start: running.start,
             header: running.fragmenter.header().clone(),
             is_fresh,
         }));
@@ -255,8 +245,13 @@ impl Cutter {
         if leads && frame.key && !running.aside.frames.is_empty() {
             return self.restart(frame, now);
         }
-        if running.is_due(frame, leads, self.length) {
-            return self.split(frame, now);
+        running.measure(frame, leads);
+        let lengths = Lengths::new(self.files, self.length, self.target);
+        if running.is_due(frame, leads, &lengths) {
+            return match running.aside.frames.is_empty() {
+                true => self.split(frame, now),
+                false => self.restart(frame, now),
+            };
         }
         running.note(frame, leads);
         match running.fragmenter.push(frame) {
@@ -280,11 +275,10 @@ impl Cutter {
             Files::Segments => {
                 self.cuts
                     .extend(running.fragmenter.cut(frame).map(Cut::Fragment));
-                self.cuts.push(Cut::End {
-                    duration: frame.dts.since(running.start),
-                });
+                self.push_end(&running, frame.dts);
                 running.start = frame.dts;
                 running.samples = 0;
+                running.independent = None;
                 // By the media's own time, so that the segments of a session lie side by side.
                 let (first, arrival) = running.origin;
                 let wall = arrival.checked_add(frame.dts.since(first)).unwrap_or(now);
@@ -313,8 +307,22 @@ impl Cutter {
             Some(next) if running.leads(next) => next.dts,
             _ => running.latest.max(running.last + running.step),
         };
-        let duration = end.since(running.start);
-        self.cuts.push(Cut::End { duration });
+        self.push_end(&running, end);
+    }
+
+    /// Ends the file at `end`. The first segment of all tells how long those after it may be.
+    fn push_end(&mut self, running: &Running, end: Timestamp) {
+        let lengths = Lengths::new(self.files, self.length, self.target);
+        let duration = end.since(running.start).min(lengths.latest);
+        if self.files == Files::Segments && self.target.is_none() {
+            let group = running.group.unwrap_or(LIKELY_GROUP);
+            let longest = self.length.max(duration).max(group);
+            self.target = Some(Duration::from_secs(rounded(longest).max(1)));
+        }
+        self.cuts.push(Cut::End {
+            duration,
+            target: self.target,
+        });
     }
 
     /// Whether MP4 has a place for `track`; says once where not.
@@ -353,93 +361,13 @@ impl Cutter {
     }
 }
 
-impl Running {
-    fn new(fragmenter: Fragmenter, first: &MediaFrame, wall: SystemTime) -> Self {
-        Self {
-            fragmenter,
-            origin: (first.dts, wall),
-            start: first.dts,
-            latest: first.dts,
-            last: first.dts,
-            step: DEFAULT_STEP,
-            last_key: first.dts,
-            group: None,
-            samples: 0,
-            aside: Held::default(),
-        }
-    }
-
-    fn leads(&self, frame: &MediaFrame) -> bool {
-        self.fragmenter.is_led_by(&frame.track)
-    }
-
-    fn is_due(&self, frame: &MediaFrame, leads: bool, length: Duration) -> bool {
-        let elapsed = frame.dts.since(self.start);
-        let next_key = elapsed + self.group.unwrap_or_default();
-        let long_enough = next_key > length + SLACK || elapsed + SLACK >= length;
-        let due = leads && frame.key && (long_enough || self.samples >= MAX_SAMPLES);
-        let overdue = elapsed >= length.max(PATIENCE).saturating_mul(2);
-        (due && !elapsed.is_zero()) || overdue
-    }
-
-    fn note(&mut self, frame: &MediaFrame, leads: bool) {
-        self.latest = self.latest.max(frame.dts);
-        self.samples += 1;
-        if !leads {
-            return;
-        }
-        let step = frame.dts.since(self.last);
-        if !step.is_zero() {
-            self.step = step;
-        }
-        self.last = frame.dts;
-        if frame.key {
-            let group = frame.dts.since(self.last_key);
-            if !group.is_zero() {
-                self.group = Some(group);
-            }
-            self.last_key = frame.dts;
-        }
-    }
-}
-
-impl Held {
-    fn push(&mut self, frame: &MediaFrame, arrival: SystemTime) {
-        self.bytes += frame.size();
-        self.frames.push_back((frame.clone(), arrival));
-    }
-
-    fn has(&self, track: &Track) -> bool {
-        let mut frames = self.frames.iter();
-        frames.any(|(frame, _)| frame.track.name() == track.name())
-    }
-
-    /// The time from its first frame to `frame`.
-    fn span(&self, frame: &MediaFrame) -> Duration {
-        let first = self.frames.front();
-        first.map_or(Duration::ZERO, |(first, _)| frame.dts.since(first.dts))
-    }
-
-    fn is_full(&self) -> bool {
-        self.bytes >= MAX_HELD_BYTES || self.frames.len() >= MAX_HELD
-    }
-}
-
 /// How long a file waits at its start for the tracks that were announced, and for sound with pictures.
 const GATHER: Duration = Duration::from_secs(1);
-/// How long key frames are waited for at most, beyond the length of a file. Encoders set to ten seconds exist.
-pub const PATIENCE: Duration = Duration::from_secs(12);
-/// How much longer or shorter a file may be than it was set to, so that a millisecond of RTMP's clock does not cost a
-/// group of pictures. Rounded to whole seconds it is as long as it was set to.
-const SLACK: Duration = Duration::from_millis(400);
-/// Of a track with one frame.
-const DEFAULT_STEP: Duration = Duration::from_millis(33);
-/// What waits for a file in memory: a second of video, or seconds of sound.
-const MAX_HELD_BYTES: usize = 16 << 20;
-const MAX_HELD: usize = 4_096;
-/// Samples of a file after which it ends at the next key frame: bounds what is remembered of it to some 100 MB, and is
-/// more than a day of 25 frames a second with sound.
-const MAX_SAMPLES: u32 = 8_000_000;
+/// How long key frames are waited for at most, beyond the length of a file. Encoders that send one in ten seconds exist,
+/// and those that count 250 pictures of a slow camera.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+/// How long groups of pictures may be where the first segment ends before the second key frame.
+const LIKELY_GROUP: Duration = Duration::from_secs(10);
 /// Tracks of which it is remembered that they cannot be recorded.
 const MAX_REFUSED: usize = 64;
 

@@ -297,7 +297,7 @@ impl Task {
                     .list_size
                     .store(wanted.list_size, Ordering::Relaxed);
                 let list_size = Arc::clone(&recording.list_size);
-                let session = OnDemand::new(self.output.clone(), wanted.segment, list_size);
+                let session = OnDemand::new(self.output.clone(), list_size);
                 let spill = Arc::clone(&recording.spill);
                 self.work(workers, async move { session.run(&spill).await });
                 self.on_demand = Some(recording);

@@ -51,7 +51,7 @@ fn files(cuts: Vec<Cut>) -> Vec<File> {
                 file.independent |= file.samples == 0 && fragment.is_independent();
                 file.samples += fragment.samples();
             }
-            Cut::End { duration } => {
+            Cut::End { duration, .. } => {
                 files.last_mut().expect("a file").millis = Some(duration.as_millis());
             }
         }
@@ -97,20 +97,25 @@ fn files_are_cut_at_key_frames_and_lose_nothing() {
     }
 }
 
+/// With three seconds between key frames: a file ends when it has its length, a segment before it would be too long.
 #[test]
-fn no_file_is_longer_than_it_was_set_to_where_key_frames_allow() {
+fn a_length_between_key_frames_is_told_by_the_kind_of_files() {
     let source = Source {
         gop: 90,
         ..Source::video_only()
     };
-    let mut cutter = cutter(Files::Whole, 10);
-    cutter.expect(&known(&source));
-    push_all(&mut cutter, &source.frames(30_000));
-    cutter.set_length(Duration::from_secs(2));
-    push_all(&mut cutter, &source.frames(39_000)[900..]);
-    cutter.interrupt();
-    let files = files(cutter.take());
-    assert_eq!(lengths(&files)[..5], [9_000, 9_000, 9_000, 3_000, 3_000]);
+    for (kind, lengths_) in [
+        (Files::Whole, [12_000, 12_000, 6_000, 3_000]),
+        (Files::Segments, [9_000, 9_000, 9_000, 3_000]),
+    ] {
+        let mut cutter = cutter(kind, 10);
+        cutter.expect(&known(&source));
+        push_all(&mut cutter, &source.frames(30_000));
+        cutter.set_length(Duration::from_secs(2));
+        push_all(&mut cutter, &source.frames(39_000)[900..]);
+        cutter.interrupt();
+        assert_eq!(lengths(&files(cutter.take()))[..4], lengths_, "{kind:?}");
+    }
 }
 
 /// What two seconds have told of the rate holds for all files that follow.
@@ -232,12 +237,137 @@ fn key_frames_that_never_come_are_not_waited_for() {
         gop: 1_000_000,
         ..Source::default()
     };
-    let mut cutter = cutter(Files::Segments, 5);
+    for (kind, seconds) in [
+        (Files::Segments, 5),
+        (Files::Whole, 5),
+        (Files::Whole, 60),
+        (Files::Segments, 60),
+    ] {
+        let mut cutter = cutter(kind, seconds);
+        cutter.expect(&known(&source));
+        let frames = source.frames(300_000);
+        push_all(&mut cutter, &frames);
+        cutter.interrupt();
+        let files = files(cutter.take());
+        assert_eq!(samples(&files), frames.len());
+        let longest = u128::from(seconds) * 1_000 + PATIENCE.as_millis();
+        let lengths = lengths(&files);
+        assert!(
+            lengths.iter().all(|millis| *millis <= longest + 400),
+            "{kind:?}: {lengths:?}"
+        );
+        assert!(lengths.len() >= 3, "{kind:?}: {lengths:?}");
+    }
+}
+
+/// What waits aside when a file has to end without a key frame is in the next.
+#[test]
+fn a_file_that_has_to_end_loses_nothing_that_waits_for_the_next() {
+    let source = Source {
+        gop: 1_000_000,
+        ..Source::default()
+    };
+    let other = Arc::new((*testing::audio()).clone().with_id(1));
+    let mut frames = source.frames(40_000);
+    for frame in &mut frames {
+        if frame.kind() == Kind::Audio && frame.dts.as_millis() >= 34_000 {
+            frame.track = Arc::clone(&other);
+            frame.is_default = false;
+        }
+    }
+    let mut cutter = cutter(Files::Whole, 5);
     cutter.expect(&known(&source));
-    let frames = source.frames(60_000);
     push_all(&mut cutter, &frames);
     cutter.interrupt();
-    let files = files(cutter.take());
-    assert_eq!(samples(&files), frames.len());
-    assert!(lengths(&files).iter().all(|millis| *millis <= 24_100));
+    assert_eq!(samples(&files(cutter.take())), frames.len());
+}
+
+/// Key frames in twenty seconds make files of that length, each of which begins with one.
+#[test]
+fn key_frames_that_come_late_are_waited_for() {
+    let source = Source {
+        gop: 600,
+        ..Source::video_only()
+    };
+    for kind in [Files::Whole, Files::Segments] {
+        let mut cutter = cutter(kind, 5);
+        cutter.expect(&known(&source));
+        push_all(&mut cutter, &source.frames(70_000));
+        cutter.interrupt();
+        let files = files(cutter.take());
+        assert_eq!(lengths(&files)[..3], [20_000; 3], "{kind:?}");
+        assert!(files.iter().all(|file| file.independent), "{kind:?}");
+    }
+}
+
+/// Where a file had to end without one, the next key frame is where the one after begins.
+#[test]
+fn a_file_without_a_key_frame_ends_at_the_next() {
+    let source = Source {
+        gop: 1_200,
+        ..Source::video_only()
+    };
+    let mut cutter = cutter(Files::Whole, 5);
+    cutter.expect(&known(&source));
+    push_all(&mut cutter, &source.frames(82_000));
+    cutter.interrupt();
+    let lengths = lengths(&files(cutter.take()));
+    assert_eq!(lengths[..3], [35_000, 5_000, 35_000]);
+}
+
+fn targets(cuts: &[Cut]) -> Vec<(u64, u64)> {
+    let ends = cuts.iter().filter_map(|cut| match cut {
+        Cut::End { duration, target } => Some((rounded(*duration), target.unwrap().as_secs())),
+        _ => None,
+    });
+    ends.collect()
+}
+
+/// What the first segment has told of the target duration holds for all, whatever comes (RFC 8216 §6.2.1).
+#[test]
+fn no_segment_breaks_the_target_duration() {
+    let short = Source::video_only();
+    let seconds = short.frames(9_900);
+    let longer = Source {
+        gop: 600,
+        start: 9_900,
+        ..Source::video_only()
+    };
+    let slow = Source {
+        gop: 7,
+        fps_millis: 1_000,
+        start: 80_000,
+        ..Source::video_only()
+    };
+    for length in [2, 60] {
+        let mut cutter = cutter(Files::Segments, length);
+        cutter.expect(&known(&short));
+        push_all(&mut cutter, &seconds);
+        push_all(&mut cutter, &longer.frames(60_100));
+        cutter.set_length(Duration::from_secs(100));
+        push_all(&mut cutter, &slow.frames(200_000));
+        cutter.interrupt();
+        let targets = targets(&cutter.take());
+        assert!(targets.len() > 3, "{targets:?}");
+        for (seconds, target) in targets.iter() {
+            assert_eq!(*target, length, "{targets:?}");
+            assert!(seconds <= target, "{targets:?}");
+        }
+    }
+}
+
+/// A session whose first encoder was lost at once promises what the next one may need.
+#[test]
+fn a_first_segment_that_was_cut_off_promises_no_less_than_key_frames_may_need() {
+    let source = Source {
+        gop: 300,
+        ..Source::video_only()
+    };
+    let mut cutter = cutter(Files::Segments, 2);
+    cutter.expect(&known(&source));
+    push_all(&mut cutter, &source.frames(1_000));
+    cutter.interrupt();
+    push_all(&mut cutter, &source.frames(32_000));
+    let targets = targets(&cutter.take());
+    assert_eq!(targets, [(1, 10), (10, 10), (10, 10), (10, 10)]);
 }

@@ -43,11 +43,11 @@ enum State {
 }
 
 impl OnDemand {
-    /// Segments of the length `target`; `list_size` of them are kept, all if it is 0.
-    pub(super) fn new(output: Output, target: Duration, list_size: Arc<AtomicUsize>) -> Self {
+    /// The last `list_size` segments are kept, all if it is 0.
+    pub(super) fn new(output: Output, list_size: Arc<AtomicUsize>) -> Self {
         Self {
             output,
-            playlist: Playlist::new(target, list_size.load(Ordering::Relaxed)),
+            playlist: Playlist::default(),
             list_size,
             folder: None,
             next_number: 0,
@@ -77,7 +77,10 @@ impl OnDemand {
         match item {
             Spilled::Cut(Cut::Begin(beginning)) => self.state = State::Begun(beginning),
             Spilled::Cut(Cut::Fragment(fragment)) => self.append(&fragment).await?,
-            Spilled::Cut(Cut::End { duration }) => {
+            Spilled::Cut(Cut::End { duration, target }) => {
+                target
+                    .into_iter()
+                    .for_each(|it| self.playlist.set_target(it));
                 let state = std::mem::replace(&mut self.state, State::Idle);
                 if let State::Growing(file, mut segment) = state {
                     segment.duration = duration;

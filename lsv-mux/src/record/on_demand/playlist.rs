@@ -15,7 +15,7 @@ pub(crate) struct Playlist {
     /// The number of the first listed segment, and of discontinuities before it.
     sequence: u64,
     discontinuities: u64,
-    /// Seconds; never less than any segment that was ever listed.
+    /// Seconds; no segment is longer.
     target: u64,
     /// Some are gone: no longer the whole session from its start.
     slides: bool,
@@ -38,13 +38,9 @@ pub(crate) struct Listed {
 }
 
 impl Playlist {
-    /// A playlist of segments that are to be of the length `target`.
-    pub(crate) fn new(target: Duration, list_size: usize) -> Self {
-        Self {
-            target: target.as_secs().max(1),
-            list_size,
-            ..Self::default()
-        }
+    /// Tells how long segments are at most. Not to be changed once players know the playlist (RFC 8216 §6.2.1).
+    pub(crate) fn set_target(&mut self, target: Duration) {
+        self.target = target.as_secs().max(1);
     }
 
     pub(crate) fn set_list_size(&mut self, list_size: usize) {
@@ -57,7 +53,7 @@ impl Playlist {
 
     /// Lists `segment` at the end. Gives those that are listed no longer.
     pub(crate) fn push(&mut self, segment: Listed) -> Vec<Listed> {
-        self.target = self.target.max(rounded(segment.duration));
+        self.target = self.target.max(rounded(segment.duration)).max(1);
         self.segments.push_back(segment);
         let mut gone = Vec::new();
         while self.list_size > 0 && self.segments.len() > self.list_size {
@@ -194,7 +190,7 @@ fn read_date(text: &str) -> Option<SystemTime> {
 }
 
 /// To the nearest second, as EXT-X-TARGETDURATION compares (RFC 8216bis §4.4.3.1).
-fn rounded(duration: Duration) -> u64 {
+pub(in crate::record) fn rounded(duration: Duration) -> u64 {
     (duration + Duration::from_millis(500)).as_secs()
 }
 
@@ -215,7 +211,8 @@ mod tests {
 
     #[test]
     fn an_event_becomes_video_on_demand() {
-        let mut playlist = Playlist::new(Duration::from_secs(60), 0);
+        let mut playlist = Playlist::default();
+        playlist.set_target(Duration::from_secs(61));
         for segment in [
             listed(0, 0, 60_000),
             listed(1, 0, 12_345),
@@ -242,7 +239,8 @@ mod tests {
 
     #[test]
     fn a_list_with_a_size_slides() {
-        let mut playlist = Playlist::new(Duration::from_secs(2), 2);
+        let mut playlist = Playlist::default();
+        playlist.set_list_size(2);
         for number in 0..5 {
             let gone = playlist.push(listed(number, number / 2 * 2, 2_000));
             assert_eq!(gone.len(), usize::from(number >= 2));
