@@ -58,6 +58,8 @@ pub enum Kind {
     RequestTimeout,
     /// It exists already, or was changed at the same time.
     Conflict,
+    /// The recording is being written.
+    StillWritten,
     /// The channel cannot remember one more replaced push key.
     TooManyKeys,
     /// The body is too large.
@@ -109,6 +111,11 @@ impl Kind {
                 StatusCode::CONFLICT,
                 "conflict",
                 "It exists already or was changed meanwhile",
+            ),
+            Self::StillWritten => (
+                StatusCode::CONFLICT,
+                "still-written",
+                "The recording is being written",
             ),
             Self::TooManyKeys => (
                 StatusCode::CONFLICT,

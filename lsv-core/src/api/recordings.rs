@@ -16,7 +16,7 @@ use super::reached::Reached;
 use super::{Api, Kind, Problem};
 use crate::channel::Moment;
 use crate::path::ChannelId;
-use crate::ports::{self, ObjectInfo, ObjectName, ObjectStore, PageRequest};
+use crate::ports::{self, ObjectInfo, ObjectName, ObjectStore, PageRequest, unfinished};
 
 mod length;
 
@@ -59,13 +59,14 @@ pub(super) async fn list(
     Ok(response)
 }
 
-/// Removes a recording; with a playlist go its segments.
+/// Removes a recording; with a playlist go its segments. What is being written stays; what a crash cut off may go five minutes later, or when the next start has made it whole.
 #[utoipa::path(
     delete, path = "/videostream/{id}/recordings/{name}", tag = "recordings",
     params(("id" = String, Path), ("name" = String, Path, description = "The name as it is listed, slashes included")),
     responses(
         (status = 204, description = "It is gone"),
         (status = 404, description = "There is no such recording", body = ProblemDocument),
+        (status = 409, description = "It is being written", body = ProblemDocument),
     ),
 )]
 pub(super) async fn remove(
@@ -75,6 +76,20 @@ pub(super) async fn remove(
 ) -> Answer<StatusCode> {
     let name = ObjectName::parse(&format!("{}{name}", prefix(&id)))
         .map_err(|_| Problem::new(Kind::NotFound, "there is no recording of that name"))?;
+    api.objects.stat(&name).await?;
+    let now = (api.clock)();
+    for written in [Some(name.clone()), playlist_beside(&name)] {
+        let Some(written) = written else {
+            continue;
+        };
+        if unfinished::is_written(&*api.objects, &written, now).await? {
+            let detail =
+                "it is being written: turn its recording off or end the stream, then try again";
+            return Err(Problem::new(Kind::StillWritten, detail));
+        }
+    }
+    // First: nobody is to make whole what is gone.
+    gone(api.objects.delete(&unfinished::entry(&name)?).await)?;
     api.objects.delete(&name).await?;
     if let Some(folder) = name.as_str().strip_suffix(PLAYLIST) {
         remove_below(&*api.objects, &format!("{folder}/")).await?;
@@ -89,12 +104,23 @@ async fn remove_below(objects: &dyn ObjectStore, folder: &str) -> Answer<()> {
             return Ok(());
         }
         for object in &page.items {
-            match objects.delete(&object.name).await {
-                Ok(()) | Err(ports::Error::NotFound(_)) => {}
-                Err(error) => return Err(error.into()),
-            }
+            gone(objects.delete(&object.name).await)?;
         }
     }
+}
+
+/// What is not there is gone too.
+fn gone(removed: ports::Result<()>) -> Answer<()> {
+    match removed {
+        Ok(()) | Err(ports::Error::NotFound(_)) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The playlist of the session that `name` would be a segment of.
+fn playlist_beside(name: &ObjectName) -> Option<ObjectName> {
+    let (folder, _) = name.as_str().rsplit_once('/')?;
+    ObjectName::parse(&format!("{folder}{PLAYLIST}")).ok()
 }
 
 /// The time in which recordings were written.

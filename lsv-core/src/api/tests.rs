@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
@@ -16,9 +16,10 @@ use super::*;
 use crate::channel::Channel;
 use crate::embedded::{Channels, Objects};
 use crate::path::ChannelId;
-use crate::ports::{ObjectName, SessionInfo, VideoInfo};
+use crate::ports::{ObjectName, PageRequest, SessionInfo, VideoInfo};
 
 mod calls;
+mod recordings;
 mod refusals;
 
 const TOKEN: &str = "the-token";
@@ -51,7 +52,7 @@ impl LiveSessions for Live {
 }
 
 struct Platform {
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
     router: Router,
     live: Arc<Live>,
     objects: Arc<Objects>,
@@ -135,7 +136,7 @@ impl Platform {
             clock: || NOW,
         });
         Self {
-            _directory: directory,
+            directory,
             router,
             live,
             objects,

@@ -21,6 +21,7 @@ mod live;
 mod objects;
 mod sessions;
 mod tasks;
+pub mod unfinished;
 
 use std::fmt;
 use std::time::Duration;

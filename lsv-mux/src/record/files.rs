@@ -3,81 +3,67 @@
 use std::time::{Duration, SystemTime};
 
 use lsv_core::ports::{self, ObjectName, Piece};
-use lsv_core::time::Timestamp;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
+use super::Unfinished;
 use super::cutter::{Beginning, Cut};
+use super::journal::Noted;
 use super::names;
 use super::output::{Growing, Output};
 use super::spill::{Spill, Spilled};
 use crate::mp4::recording::{Fragment, Index};
 
 /// Writes the files of one recording.
+///
+/// A file with a gap goes on behind it with a key frame, where any comes; one that fails is followed by another.
 #[derive(Debug)]
 pub(super) struct Files {
     output: Output,
-    state: State,
-    /// How the file that is due begins, and when its first fragment does: known until it ends, so that one that fails
-    /// is followed by another.
-    due: Option<(Beginning, Option<Timestamp>)>,
+    /// How the file of the cutter that is not over yet begins, and whether something of it is missing just here.
+    due: Option<Beginning>,
+    is_torn: bool,
+    growing: Option<(Growing, Noted)>,
     /// What the name of the last file was made of: no other has the same.
     last: SystemTime,
     /// Files that are over and get their tables.
     closing: JoinSet<()>,
 }
 
-#[derive(Debug)]
-enum State {
-    /// No file.
-    Idle,
-    /// A file failed: another begins with the next fragment that can be played from.
-    Failed,
-    /// A file that is made when its first fragment is there.
-    Begun(Beginning),
-    Growing(Growing),
-}
-
 impl Files {
     pub(super) fn new(output: Output) -> Self {
         Self {
             output,
-            state: State::Idle,
             due: None,
+            is_torn: false,
+            growing: None,
             closing: JoinSet::new(),
             last: SystemTime::UNIX_EPOCH,
         }
     }
 
-    /// Writes what comes out of `spill`, to its end, and waits until all files are whole.
-    pub(super) async fn run(mut self, spill: &Spill) {
+    /// Writes what comes out of `spill`, to its end, and waits until all files are whole; then `unfinished` is dropped.
+    pub(super) async fn run(mut self, spill: &Spill, unfinished: Unfinished) {
         while let Some(item) = spill.next().await {
             if let Err(error) = self.write(item).await {
-                tracing::error!(%error, "a recording failed; the next file is tried again");
-                self.state = State::Idle;
+                tracing::error!(%error, "what is missing in a recording could not be told");
             }
         }
         while self.closing.join_next().await.is_some() {}
+        drop(unfinished);
     }
 
     async fn write(&mut self, item: Spilled) -> ports::Result<()> {
         match item {
             Spilled::Cut(Cut::Begin(beginning)) => {
-                let beginning = self.named_apart(beginning);
-                self.due = Some((beginning.clone(), None));
-                self.state = State::Begun(beginning);
+                self.due = Some(beginning);
+                self.is_torn = false;
             }
-            Spilled::Cut(Cut::Fragment(fragment)) => {
-                if let Err(error) = self.append(&fragment).await {
-                    tracing::error!(%error, "a recording failed; another file is begun as soon as can be");
-                    self.miss(fragment.end().since(fragment.start()))?;
-                    self.state = State::Failed;
-                }
-            }
+            Spilled::Cut(Cut::Fragment(fragment)) => self.take(&fragment).await?,
             Spilled::Cut(Cut::End { .. }) => {
                 self.due = None;
-                if let State::Growing(file) = std::mem::replace(&mut self.state, State::Idle) {
-                    self.close(file).await;
+                if let Some((file, noted)) = self.growing.take() {
+                    self.close(file, noted).await;
                 }
             }
             Spilled::Lost(lost) => self.miss(lost)?,
@@ -85,44 +71,54 @@ impl Files {
         Ok(())
     }
 
+    async fn take(&mut self, fragment: &Fragment) -> ports::Result<()> {
+        if self.is_torn && !fragment.is_independent() {
+            return self.miss(fragment.length());
+        }
+        if let Err(error) = self.append(fragment).await {
+            tracing::error!(%error, "a recording failed; another file is begun as soon as can be");
+            if let Some((file, noted)) = self.growing.take() {
+                self.close(file, noted).await;
+            }
+            return self.miss(fragment.length());
+        }
+        self.is_torn = false;
+        Ok(())
+    }
+
     async fn append(&mut self, fragment: &Fragment) -> ports::Result<()> {
-        let first = match &mut self.due {
-            Some((_, first)) => *first.get_or_insert(fragment.start()),
-            None => fragment.start(),
+        if let Some((file, _)) = &mut self.growing {
+            return file.append(fragment).await;
+        }
+        let Some(due) = self.due.clone() else {
+            return Ok(());
         };
-        if matches!(self.state, State::Failed | State::Idle) {
-            let due = self.due.as_ref().filter(|_| fragment.is_independent());
-            let Some((mut beginning, _)) = due.cloned() else {
-                return self.miss(fragment.end().since(fragment.start()));
-            };
-            let later = fragment.start().since(first);
-            beginning.wall = beginning.wall.checked_add(later).unwrap_or(beginning.wall);
-            self.state = State::Begun(self.named_apart(beginning));
-        }
-        if let State::Begun(beginning) = &self.state {
-            self.state = State::Growing(self.begin(beginning).await?);
-        }
-        match &mut self.state {
-            State::Growing(file) => file.append(fragment).await,
-            _ => Ok(()),
-        }
+        let (mut file, noted) = self.begin(&due, fragment).await?;
+        file.append(fragment).await?;
+        self.growing = Some((file, noted));
+        Ok(())
     }
 
-    fn named_apart(&mut self, mut beginning: Beginning) -> Beginning {
-        beginning.wall = beginning.wall.max(self.last + names::STEP);
-        self.last = beginning.wall;
-        beginning
-    }
-
-    async fn begin(&self, beginning: &Beginning) -> ports::Result<Growing> {
-        let name = names::capture(&self.output.channel, beginning.wall)?;
-        self.output.open_journal(&name).await?;
-        let header = &beginning.header;
-        Growing::begin(&self.output, name, header, header.init()).await
+    /// Begins the file of which `fragment` is the first that is there.
+    async fn begin(
+        &mut self,
+        due: &Beginning,
+        fragment: &Fragment,
+    ) -> ports::Result<(Growing, Noted)> {
+        let late = match self.is_torn {
+            true => fragment.start().since(due.start),
+            false => Duration::ZERO,
+        };
+        let wall = due.wall.checked_add(late).unwrap_or(due.wall);
+        self.last = wall.max(self.last + names::STEP);
+        let name = names::capture(&self.output.channel, self.last)?;
+        let noted = self.output.journal.note(&name).await?;
+        let file = Growing::begin(&self.output, name, &due.header, due.header.init()).await?;
+        Ok((file, noted))
     }
 
     /// Lets `file` get its tables while the next one is written: a long file is copied for longer than the spill lasts.
-    async fn close(&mut self, mut file: Growing) {
+    async fn close(&mut self, mut file: Growing, noted: Noted) {
         while self.closing.len() >= MAX_CLOSING {
             self.closing.join_next().await;
         }
@@ -135,19 +131,18 @@ impl Files {
             };
             if let Err(error) = closed {
                 let name = &file.name;
+                noted.leave();
                 tracing::error!(%name, %error, "a recording stays in fragments until the next start");
             }
         };
         self.closing.spawn(close.in_current_span());
     }
 
-    fn miss(&self, lost: Duration) -> ports::Result<()> {
-        let name = match &self.state {
-            State::Growing(file) => file.name.clone(),
-            State::Begun(beginning) => names::capture(&self.output.channel, beginning.wall)?,
-            State::Failed | State::Idle => {
-                names::name(&format!("record/{}/mp4", self.output.channel))?
-            }
+    fn miss(&mut self, lost: Duration) -> ports::Result<()> {
+        self.is_torn |= self.due.is_some();
+        let name = match &self.growing {
+            Some((file, _)) => file.name.clone(),
+            None => names::name(&format!("record/{}/mp4", self.output.channel))?,
         };
         self.output.tell_lost(&name, lost);
         Ok(())
@@ -166,7 +161,7 @@ pub(super) async fn flatten(
         Piece::Of(name.clone(), flat.media),
     ];
     let info = output.compose(name, &pieces).await?;
-    output.close_journal(name).await?;
+    output.journal.close(name).await?;
     output.tell_written(name, info.size);
     Ok(())
 }

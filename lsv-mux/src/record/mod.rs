@@ -15,9 +15,10 @@
 //! Media never waits for the store. What cannot be written waits in memory, within [`Config::spill_bytes`]; beyond
 //! that whole fragments are left out, the oldest first, which a warning and an event tell.
 //!
-//! What is being written is noted in a journal in the same store. A process that was killed loses what was not
-//! written yet: the fragment that was being made, and what waited for the store. When the next one starts, it makes whole what the journal knows: files get their tables, playlists
-//! their last segment and their end.
+//! What is being written is noted in a journal in the same store ([`lsv_core::ports::unfinished`]). A process that was
+//! killed loses what was not written yet: the fragment that was being made, and what waited for the store. When its node
+//! starts again, it makes whole what the journal knows: files get their tables, playlists their last segment and their
+//! end.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -29,7 +30,7 @@ use lsv_core::events::Events;
 use lsv_core::hub::{self, Delivery, Event, Hub, Stream, Subscriber};
 use lsv_core::media::MediaFrame;
 use lsv_core::path::{Rendition, StreamPath};
-use lsv_core::ports::ObjectStore;
+use lsv_core::ports::{ObjectName, ObjectStore};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -38,12 +39,14 @@ use tracing::Instrument;
 use crate::mp4::recording::Options;
 use cutter::Cutter;
 use files::Files;
+use journal::Journal;
 use on_demand::OnDemand;
 use output::Output;
 use spill::Spill;
 
 pub mod cutter;
 mod files;
+mod journal;
 mod names;
 pub(crate) mod on_demand;
 mod output;
@@ -58,8 +61,9 @@ pub struct Config {
     pub spill_bytes: usize,
     /// How long fragments get: what is lost when the process is killed, beyond what waits for the store.
     pub fragments: Options,
-    /// Where in the store it is noted what is being written, `unfinished`. Nodes that share a store need one each.
-    pub journal: String,
+    /// Tells this node from others that record into the same store, and is the same after a restart: what a node left
+    /// unfinished is made whole by that node. Empty, for the only one.
+    pub node: String,
 }
 
 impl Default for Config {
@@ -67,7 +71,7 @@ impl Default for Config {
         Self {
             spill_bytes: 32 << 20,
             fragments: Options::default(),
-            journal: "unfinished".to_owned(),
+            node: String::new(),
         }
     }
 }
@@ -78,7 +82,7 @@ pub struct Recorders {
     store: Arc<dyn ObjectStore>,
     events: Events,
     config: Arc<Config>,
-    journal: Arc<str>,
+    journal: Journal,
     /// Recordings that are not whole yet.
     unfinished: watch::Sender<usize>,
 }
@@ -87,9 +91,9 @@ impl Recorders {
     /// Recorders into `store` that tell `events`; nothing is recorded but by [`Recorders::run`].
     pub fn new(store: Arc<dyn ObjectStore>, events: Events, config: Config) -> Self {
         Self {
+            journal: Journal::new(Arc::clone(&store), &config.node),
             store,
             events,
-            journal: config.journal.as_str().into(),
             config: Arc::new(config),
             unfinished: watch::Sender::new(0),
         }
@@ -101,10 +105,7 @@ impl Recorders {
         let mut tasks = JoinSet::new();
         let mut adopted = HashMap::new();
         // What this process begins to write is not among what a former one left.
-        let left = tokio::time::timeout(
-            LISTING_PATIENCE,
-            recover::unfinished(&*self.store, &self.journal),
-        );
+        let left = tokio::time::timeout(LISTING_PATIENCE, self.journal.left());
         match left.await {
             Ok(Ok(left)) => drop(tasks.spawn(self.clone().recover(left))),
             Ok(Err(error)) => {
@@ -114,6 +115,8 @@ impl Recorders {
                 tracing::warn!("what a former process left unfinished waits for the next start")
             }
         }
+        let journal = self.journal.clone();
+        tasks.spawn(async move { journal.keep().await });
         self.adopt_all(&hub, &mut adopted, &mut tasks);
         loop {
             tokio::select! {
@@ -166,14 +169,25 @@ impl Recorders {
         tasks.spawn(task.run().instrument(span));
     }
 
-    async fn recover(self, names: Vec<lsv_core::ports::ObjectName>) {
+    async fn recover(self, names: Vec<ObjectName>) {
+        let mut swept = Vec::new();
         for name in names {
             let Some(channel) = names::channel_of(&name) else {
                 continue;
             };
             let output = self.output(&StreamPath::source(channel));
-            if let Err(error) = recover::recover(&output, &name).await {
-                tracing::error!(%name, %error, "a recording that a crash cut off stays as it is");
+            match recover::recover(&output, &name).await {
+                Ok(None) => {}
+                Ok(Some(outdated)) => swept.push((output, name, outdated)),
+                Err(error) => {
+                    tracing::error!(%name, %error, "a recording that a crash cut off stays as it is");
+                }
+            }
+        }
+        for (output, name, mut outdated) in swept {
+            outdated.remove_all().await;
+            if let Err(error) = output.journal.close(&name).await {
+                tracing::error!(%name, %error, "the journal of recordings could not be written");
             }
         }
     }
@@ -183,7 +197,7 @@ impl Recorders {
             channel: path.channel.clone(),
             store: Arc::clone(&self.store),
             events: self.events.clone(),
-            journal: Arc::clone(&self.journal),
+            journal: self.journal.clone(),
         }
     }
 }
@@ -199,6 +213,7 @@ impl fmt::Debug for Recorders {
 type Adopted = HashMap<StreamPath, Weak<Stream>>;
 
 /// Counts a recording that is under way, until it is dropped.
+#[derive(Debug)]
 struct Unfinished(watch::Sender<usize>);
 
 impl Unfinished {
@@ -279,7 +294,8 @@ impl Task {
                     Files::new(self.output.clone()),
                     Arc::clone(&recording.spill),
                 );
-                self.work(workers, async move { files.run(&spill).await });
+                let work = |unfinished| async move { files.run(&spill, unfinished).await };
+                self.work(workers, work);
                 self.files = Some(recording);
             }
             (recording, None) => recording.take().into_iter().for_each(Recording::end),
@@ -299,7 +315,8 @@ impl Task {
                 let list_size = Arc::clone(&recording.list_size);
                 let session = OnDemand::new(self.output.clone(), list_size);
                 let spill = Arc::clone(&recording.spill);
-                self.work(workers, async move { session.run(&spill).await });
+                let work = |unfinished| async move { session.run(&spill, unfinished).await };
+                self.work(workers, work);
                 self.on_demand = Some(recording);
             }
             (recording, None) => recording.take().into_iter().for_each(Recording::end),
@@ -307,13 +324,12 @@ impl Task {
     }
 
     /// Writes a recording until it is whole.
-    fn work(&self, workers: &mut JoinSet<()>, work: impl Future<Output = ()> + Send + 'static) {
+    fn work<W>(&self, workers: &mut JoinSet<()>, work: impl FnOnce(Unfinished) -> W)
+    where
+        W: Future<Output = ()> + Send + 'static,
+    {
         let unfinished = Unfinished::new(&self.recorders.unfinished);
-        let work = async move {
-            work.await;
-            drop(unfinished);
-        };
-        workers.spawn(work.in_current_span());
+        workers.spawn(work(unfinished).in_current_span());
     }
 
     fn take(&mut self, delivery: Delivery<MediaFrame>) {

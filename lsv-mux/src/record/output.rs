@@ -1,4 +1,4 @@
-//! What recordings of all kinds have in common: the store, its journal of what is unfinished, and who is told.
+//! What recordings of all kinds have in common: the store, the journal of what is unfinished, and who is told.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -7,9 +7,9 @@ use bytes::Bytes;
 use lsv_core::channel::Moment;
 use lsv_core::events::{Events, Happening};
 use lsv_core::path::ChannelId;
-use lsv_core::ports::{self, Error, ObjectInfo, ObjectName, ObjectStore, ObjectWriter, Piece};
+use lsv_core::ports::{self, ObjectInfo, ObjectName, ObjectStore, ObjectWriter, Piece};
 
-use super::names;
+use super::journal::Journal;
 use crate::mp4::recording::{Fragment, Header, Index};
 use crate::retry::{Backoff, persist};
 
@@ -19,26 +19,10 @@ pub(super) struct Output {
     pub(super) channel: ChannelId,
     pub(super) store: Arc<dyn ObjectStore>,
     pub(super) events: Events,
-    /// See [`Config::journal`](super::Config::journal).
-    pub(super) journal: Arc<str>,
+    pub(super) journal: Journal,
 }
 
 impl Output {
-    /// Notes that `name` is being written, so that it is looked at after a crash.
-    pub(super) async fn open_journal(&self, name: &ObjectName) -> ports::Result<()> {
-        let entry = self.entry(name)?;
-        persist!(self.store.put(&entry, Bytes::new()))
-    }
-
-    /// Notes that `name` is whole.
-    pub(super) async fn close_journal(&self, name: &ObjectName) -> ports::Result<()> {
-        let entry = self.entry(name)?;
-        match persist!(self.store.delete(&entry)) {
-            Err(Error::NotFound(_)) | Ok(()) => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-
     pub(super) async fn put(&self, name: &ObjectName, bytes: &Bytes) -> ports::Result<()> {
         persist!(self.store.put(name, bytes.clone()))
     }
@@ -79,10 +63,6 @@ impl Output {
     fn tell(&self, happened: Happening) {
         self.events
             .publish(Moment::from(SystemTime::now()), happened);
-    }
-
-    fn entry(&self, name: &ObjectName) -> ports::Result<ObjectName> {
-        names::name(&format!("{}/{name}", self.journal))
     }
 }
 
@@ -127,6 +107,13 @@ impl Growing {
 
     pub(super) async fn finish(&mut self) -> ports::Result<ObjectInfo> {
         persist!(self.writer.finish())
+    }
+
+    /// Gives up what could not be begun.
+    pub(super) async fn abort(&mut self) {
+        if let Err(error) = self.writer.abort().await {
+            tracing::debug!(name = %self.name, %error, "nothing to be removed of a recording that failed");
+        }
     }
 }
 

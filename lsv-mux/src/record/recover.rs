@@ -1,98 +1,137 @@
 //! After a crash: what was being written is made whole, as far as it goes.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use lsv_core::ports::{self, Error, ObjectName, ObjectStore, PageRequest, Piece};
+use lsv_core::ports::{self, Error, ObjectName, PageRequest, Piece};
 
 use super::files;
 use super::names::{self, PLAYLIST};
-use super::on_demand::playlist::{Listed, Playlist, init_name, segment_name};
+use super::on_demand::outdated::Outdated;
+use super::on_demand::playlist::{File, Listed, Playlist, init_name, segment_name};
 use super::output::Output;
 use crate::mp4::recording::{Header, Index, Scan};
 use crate::retry::persist;
 
-/// What the journal says was being written.
-pub(super) async fn unfinished(
-    store: &dyn ObjectStore,
-    journal: &str,
-) -> ports::Result<Vec<ObjectName>> {
-    let prefix = format!("{journal}/");
-    let mut found = Vec::new();
-    let mut page = PageRequest::default();
-    loop {
-        let part = persist!(store.list(&prefix, &page))?;
-        let names = part
-            .items
-            .iter()
-            .filter_map(|info| info.name.as_str().strip_prefix(&prefix));
-        found.extend(names.filter_map(|name| ObjectName::parse(name).ok()));
-        page.cursor = part.next;
-        if page.cursor.is_none() {
-            return Ok(found);
-        }
-    }
-}
-
-/// Makes `name` whole: an MP4 file gets its tables, a playlist its last segment and its end.
+/// Makes `name` whole: an MP4 file gets its tables, a playlist its last segments and its end. Gives what is to be removed
+/// before the journal may forget a session.
 ///
 /// # Errors
 /// What keeps it from that; the journal then still knows of it, unless nothing can be made of it.
-pub(super) async fn recover(output: &Output, name: &ObjectName) -> ports::Result<()> {
+pub(super) async fn recover(output: &Output, name: &ObjectName) -> ports::Result<Option<Outdated>> {
+    let noted = output.journal.note(name).await?;
     let recovered = match name.as_str().strip_suffix(PLAYLIST) {
         Some(folder) => session(output, name, folder).await,
-        None => file(output, name).await,
+        None => file(output, name).await.map(|()| None),
     };
+    noted.leave();
     match recovered {
+        Ok(Some(outdated)) => Ok(Some(outdated)),
         // It was never begun, or is gone, or is nothing of ours.
-        Err(Error::NotFound(_) | Error::Damaged { .. }) => output.close_journal(name).await,
-        other => other,
+        Ok(None) | Err(Error::NotFound(_) | Error::Damaged { .. }) => {
+            output.journal.close(name).await.map(|()| None)
+        }
+        Err(error) => Err(error),
     }
 }
 
 async fn file(output: &Output, name: &ObjectName) -> ports::Result<()> {
     let length = persist!(output.store.stat(name))?.size;
     let Some(index) = scan(output, name, Scan::new(length)).await? else {
-        return output.close_journal(name).await;
+        return Ok(());
     };
     if index.is_empty() {
         // Killed before its first fragment: there is nothing to keep.
-        persist!(output.store.delete(name))?;
-        return output.close_journal(name).await;
+        return persist!(output.store.delete(name));
     }
     tracing::info!(%name, duration = ?index.duration(), "a recording that a crash cut off is made whole");
     files::flatten(output, name, &index).await
 }
 
-async fn session(output: &Output, name: &ObjectName, folder: &str) -> ports::Result<()> {
+async fn session(
+    output: &Output,
+    name: &ObjectName,
+    folder: &str,
+) -> ports::Result<Option<Outdated>> {
     let mut playlist = match persist!(output.store.get(name, None)) {
         Ok(object) => read_playlist(name, &object.bytes)?,
         Err(Error::NotFound(_)) => Playlist::default(),
         Err(error) => return Err(error),
     };
-    let number = playlist.last().map_or(0, |last| last.number + 1);
-    match last_segment(output, folder, &playlist, number).await {
-        Ok(segment) => segment
-            .into_iter()
-            .for_each(|segment| drop(playlist.push(segment))),
-        Err(error @ Error::Damaged { .. }) => {
-            tracing::warn!(%name, %error, "a session ends without its last segment");
+    if !playlist.has_ended() {
+        add_unlisted(output, name, folder, &mut playlist).await?;
+        if playlist.is_empty() {
+            return Ok(None);
         }
-        Err(error) => return Err(error),
+        let text = Bytes::from(playlist.render(true));
+        let size = text.len() as u64;
+        output.put(name, &text).await?;
+        tracing::info!(%name, "a session that a crash cut off is ended");
+        output.tell_written(name, size);
     }
-    if playlist.is_empty() {
-        return output.close_journal(name).await;
+    match playlist.slides() {
+        true => outdated(output, folder, &playlist).await.map(Some),
+        false => Ok(None),
     }
-    let text = Bytes::from(playlist.render(true));
-    let size = text.len() as u64;
-    output.put(name, &text).await?;
-    output.close_journal(name).await?;
-    tracing::info!(%name, "a session that a crash cut off is ended");
-    output.tell_written(name, size);
+}
+
+/// Lists what was written and not listed yet: the segment that grew when the process was killed, and those before it that
+/// the playlist was behind with.
+async fn add_unlisted(
+    output: &Output,
+    name: &ObjectName,
+    folder: &str,
+    playlist: &mut Playlist,
+) -> ports::Result<()> {
+    let mut number = playlist.last().map_or(0, |last| last.number + 1);
+    let mut missing = 0;
+    while missing < MAX_MISSING {
+        match last_segment(output, folder, playlist, number).await {
+            Ok(Some(segment)) => {
+                playlist.push(segment);
+                missing = 0;
+            }
+            Ok(None) => missing += 1,
+            Err(error @ Error::Damaged { .. }) => {
+                tracing::warn!(%name, %error, "a session ends without its last segment");
+                missing += 1;
+            }
+            Err(error) => return Err(error),
+        }
+        number += 1;
+    }
     Ok(())
 }
 
-/// The segment that grew when the process was killed, without what is torn at its end.
+/// The files of a session that are in front of what `playlist` lists.
+async fn outdated(output: &Output, folder: &str, playlist: &Playlist) -> ports::Result<Outdated> {
+    let mut outdated = Outdated::new(Arc::clone(&output.store));
+    let first = playlist
+        .first()
+        .map_or((0, 0), |first| (first.number, first.init));
+    let mut page = PageRequest::default();
+    loop {
+        let part = persist!(output.store.list(folder, &page))?;
+        for info in part.items {
+            let file = info.name.as_str().strip_prefix(folder).unwrap_or_default();
+            let is_outdated = match File::parse(file) {
+                Some(File::Segment(number)) => number < first.0,
+                Some(File::Init(number)) => number < first.1,
+                None => false,
+            };
+            if is_outdated {
+                outdated.add(info.name, playlist.stays_needed());
+            }
+        }
+        page.cursor = part.next;
+        if page.cursor.is_none() {
+            return Ok(outdated);
+        }
+    }
+}
+
+/// Segment `number`, which is not listed, without what is torn at its end.
 async fn last_segment(
     output: &Output,
     folder: &str,
@@ -174,3 +213,6 @@ fn damaged(name: &ObjectName, detail: &dyn std::fmt::Display) -> Error {
         advice: "it stays as it is".to_owned(),
     }
 }
+
+/// Segments that may be missing in front of one that is there: those that a store refused.
+const MAX_MISSING: u32 = 4;

@@ -7,7 +7,6 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::cutter::Cut;
-use crate::mp4::recording::Fragment;
 
 /// A queue of cuts from a recording to its store.
 ///
@@ -101,7 +100,7 @@ impl Queue {
         let mut items = self.items.iter().enumerate();
         let oldest = items.find_map(|(place, item)| match item {
             Spilled::Cut(Cut::Fragment(fragment)) => {
-                Some((place, fragment.size(), length(fragment)))
+                Some((place, fragment.size(), fragment.length()))
             }
             _ => None,
         });
@@ -166,10 +165,6 @@ fn size(cut: &Cut) -> usize {
         Cut::Begin(beginning) => beginning.header.init().len(),
         Cut::End { .. } => 0,
     }
-}
-
-fn length(fragment: &Fragment) -> Duration {
-    fragment.end().since(fragment.start())
 }
 
 #[cfg(test)]

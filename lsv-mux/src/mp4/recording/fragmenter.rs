@@ -369,6 +369,12 @@ impl Fragment {
         self.end
     }
 
+    /// The time from the first frame in it to where the last begins.
+    #[cfg(feature = "record")]
+    pub(crate) fn length(&self) -> Duration {
+        self.end.since(self.start)
+    }
+
     /// It opens with a key frame of the leading track.
     pub fn is_independent(&self) -> bool {
         self.independent

@@ -19,6 +19,10 @@ pub(crate) struct Playlist {
     target: u64,
     /// Some are gone: no longer the whole session from its start.
     slides: bool,
+    /// The longest that it ever was.
+    longest: Duration,
+    /// It was read with its end.
+    ended: bool,
 }
 
 /// A segment in a playlist.
@@ -65,7 +69,15 @@ impl Playlist {
             self.slides = true;
             gone.push(first);
         }
+        let lengths = self.segments.iter().map(|segment| segment.duration);
+        self.longest = self.longest.max(lengths.sum());
         gone
+    }
+
+    /// How long a segment has to stay that is listed no longer: its own length, and that of the longest playlist in which
+    /// it was (RFC 8216 §6.2.2).
+    pub(crate) fn stays_needed(&self) -> Duration {
+        Duration::from_secs(self.target + 1).saturating_add(self.longest)
     }
 
     /// Whether some listed segment needs header `init`.
@@ -141,6 +153,7 @@ impl Playlist {
                 "#EXT-X-DISCONTINUITY" => discontinuity = true,
                 "#EXT-X-MAP" => init = number(value.strip_prefix("URI=\"init-")?, ".mp4\"")?,
                 "#EXT-X-PROGRAM-DATE-TIME" => wall = read_date(value),
+                "#EXT-X-ENDLIST" => playlist.ended = true,
                 "#EXTINF" => duration = seconds(value.strip_suffix(',')?),
                 _ if line.starts_with('#') => {}
                 _ => {
@@ -156,11 +169,46 @@ impl Playlist {
                 }
             }
         }
+        playlist.slides = playlist.sequence > 0;
+        let lengths = playlist.segments.iter().map(|segment| segment.duration);
+        playlist.longest = lengths.sum();
         Some(playlist)
+    }
+
+    /// Whether there were segments in front of the first listed one.
+    pub(crate) fn slides(&self) -> bool {
+        self.slides
+    }
+
+    /// Whether it was read as the playlist of a session that is over.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    pub(crate) fn first(&self) -> Option<&Listed> {
+        self.segments.front()
     }
 
     pub(crate) fn last(&self) -> Option<&Listed> {
         self.segments.back()
+    }
+}
+
+/// A file of a session beside its playlist, by its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum File {
+    Segment(u64),
+    Init(u64),
+}
+
+impl File {
+    /// What the file `name` is; `None` for anything else.
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        match (name.strip_prefix("segment-"), name.strip_prefix("init-")) {
+            (Some(rest), _) => number(rest, ".m4s").map(Self::Segment),
+            (_, Some(rest)) => number(rest, ".mp4").map(Self::Init),
+            _ => None,
+        }
     }
 }
 

@@ -1,193 +1,21 @@
-use std::ops::Range;
+//! What goes in as frames, and what is in the store then.
+
 use std::sync::Mutex;
 
-use async_trait::async_trait;
 use bytes::Bytes;
-use lsv_core::channel::Moment;
 use lsv_core::events::Happening;
 use lsv_core::hub::Offer;
 use lsv_core::path::ChannelId;
-use lsv_core::ports::{
-    Error, Object, ObjectInfo, ObjectName, ObjectWriter, Page, PageRequest, Piece, Result,
-};
 
 use super::*;
 use crate::segmenter::synthetic::Source;
+use store::Kept;
 
-/// Objects in memory, in a store that can be out of reach.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Store(Arc<Mutex<Kept>>);
+mod journal;
+mod sessions;
+mod store;
 
-#[derive(Debug, Default)]
-struct Kept {
-    objects: std::collections::BTreeMap<String, Vec<u8>>,
-    away: bool,
-    /// No call is answered.
-    stalled: bool,
-    /// There is no room for a second copy.
-    is_nearly_full: bool,
-    /// That many calls of `append` are refused.
-    refusals: usize,
-}
-
-impl Store {
-    fn call<T>(&self, call: impl FnOnce(&mut Kept) -> Result<T>) -> Result<T> {
-        let mut kept = self.0.lock().expect("no call panicked");
-        match kept.away {
-            true => Err(Error::unavailable("made to fail")),
-            false => call(&mut kept),
-        }
-    }
-
-    /// Waits while no call is answered.
-    async fn answers(&self) {
-        while self.0.lock().expect("no call panicked").stalled {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    }
-
-    pub(crate) fn set_stalled(&self, stalled: bool) {
-        self.0.lock().expect("no call panicked").stalled = stalled;
-    }
-
-    pub(crate) fn set_away(&self, away: bool) {
-        self.0.lock().expect("no call panicked").away = away;
-    }
-
-    pub(crate) fn names(&self) -> Vec<String> {
-        let kept = self.0.lock().expect("no call panicked");
-        kept.objects.keys().cloned().collect()
-    }
-
-    fn read(&self, name: &str) -> Vec<u8> {
-        let kept = self.0.lock().expect("no call panicked");
-        kept.objects.get(name).cloned().unwrap_or_default()
-    }
-}
-
-fn info(name: &ObjectName, bytes: &[u8]) -> ObjectInfo {
-    ObjectInfo {
-        name: name.clone(),
-        size: bytes.len() as u64,
-        modified: Moment::EPOCH,
-    }
-}
-
-fn found<'a>(kept: &'a Kept, name: &ObjectName) -> Result<&'a Vec<u8>> {
-    let object = kept.objects.get(name.as_str());
-    object.ok_or_else(|| Error::NotFound(name.to_string()))
-}
-
-fn part(bytes: &[u8], range: &Range<u64>) -> Bytes {
-    Bytes::copy_from_slice(&bytes[range.start as usize..(range.end as usize).min(bytes.len())])
-}
-
-#[async_trait]
-impl ObjectStore for Store {
-    async fn put(&self, name: &ObjectName, bytes: Bytes) -> Result<()> {
-        self.answers().await;
-        self.call(|kept| {
-            kept.objects.insert(name.to_string(), bytes.to_vec());
-            Ok(())
-        })
-    }
-
-    async fn put_if_absent(&self, name: &ObjectName, bytes: Bytes) -> Result<()> {
-        self.put(name, bytes).await
-    }
-
-    async fn create(&self, name: &ObjectName) -> Result<Box<dyn ObjectWriter>> {
-        self.call(|kept| match found(kept, name) {
-            Ok(_) => Err(Error::Conflict(name.to_string())),
-            Err(_) => Ok(()),
-        })?;
-        Ok(Box::new(Writer(self.clone(), name.clone())))
-    }
-
-    async fn compose(&self, name: &ObjectName, pieces: &[Piece]) -> Result<ObjectInfo> {
-        self.call(|kept| {
-            if kept.is_nearly_full {
-                return Err(Error::unavailable("full"));
-            }
-            let mut bytes = Vec::new();
-            for piece in pieces {
-                match piece {
-                    Piece::Bytes(piece) => bytes.extend_from_slice(piece),
-                    Piece::Of(source, range) => {
-                        bytes.extend_from_slice(&part(found(kept, source)?, range))
-                    }
-                }
-            }
-            let info = info(name, &bytes);
-            kept.objects.insert(name.to_string(), bytes);
-            Ok(info)
-        })
-    }
-
-    async fn get(&self, name: &ObjectName, range: Option<Range<u64>>) -> Result<Object> {
-        self.call(|kept| {
-            let bytes = found(kept, name)?;
-            let range = range.unwrap_or(0..bytes.len() as u64);
-            Ok(Object {
-                info: info(name, bytes),
-                start: range.start,
-                bytes: part(bytes, &range),
-            })
-        })
-    }
-
-    async fn stat(&self, name: &ObjectName) -> Result<ObjectInfo> {
-        self.call(|kept| Ok(info(name, found(kept, name)?)))
-    }
-
-    async fn list(&self, prefix: &str, _: &PageRequest) -> Result<Page<ObjectInfo>> {
-        self.call(|kept| {
-            let below = kept
-                .objects
-                .iter()
-                .filter(|(name, _)| name.starts_with(prefix));
-            let items = below
-                .filter_map(|(name, bytes)| Some(info(&ObjectName::parse(name).ok()?, bytes)))
-                .collect();
-            Ok(Page { items, next: None })
-        })
-    }
-
-    async fn delete(&self, name: &ObjectName) -> Result<()> {
-        self.call(|kept| {
-            let removed = kept.objects.remove(name.as_str());
-            removed
-                .map(drop)
-                .ok_or_else(|| Error::NotFound(name.to_string()))
-        })
-    }
-}
-
-#[derive(Debug)]
-struct Writer(Store, ObjectName);
-
-#[async_trait]
-impl ObjectWriter for Writer {
-    async fn append(&mut self, bytes: Bytes) -> Result<()> {
-        self.0.call(|kept| {
-            if let Some(left) = kept.refusals.checked_sub(1) {
-                kept.refusals = left;
-                return Err(Error::Denied(self.1.to_string()));
-            }
-            let object = kept.objects.entry(self.1.to_string()).or_default();
-            object.extend_from_slice(&bytes);
-            Ok(())
-        })
-    }
-
-    async fn finish(&mut self) -> Result<ObjectInfo> {
-        self.0.stat(&self.1).await
-    }
-
-    async fn abort(&mut self) -> Result<()> {
-        self.0.delete(&self.1).await
-    }
-}
+pub(crate) use store::Store;
 
 fn offer() -> Offer {
     let mut offer = Offer::new("test");
@@ -429,33 +257,5 @@ async fn a_file_that_fails_is_followed_by_another() {
             .filter(|name| name.starts_with("record/"))
             .count(),
         2
-    );
-}
-
-/// A last segment of which nothing can be made does not keep its session from ending.
-#[tokio::test(start_paused = true)]
-async fn a_session_ends_without_a_damaged_segment() {
-    let store = Store::default();
-    let playlist = "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:2\n#EXT-X-PLAYLIST-TYPE:EVENT\n\
-        #EXT-X-MEDIA-SEQUENCE:0\n#EXT-X-MAP:URI=\"init-0.mp4\"\n#EXTINF:2.00000,\nsegment-0.m4s\n";
-    let damaged = "\0\0\0\x10moov\0\0\0\x02trak";
-    for (name, text) in [
-        ("record/cam/vod/now/index.m3u8", playlist),
-        ("record/cam/vod/now/init-1.mp4", damaged),
-        ("record/cam/vod/now/segment-1.m4s", damaged),
-        ("unfinished/record/cam/vod/now/index.m3u8", ""),
-    ] {
-        let name = ObjectName::parse(name).expect("is a name");
-        store.put(&name, Bytes::from(text)).await.expect("there");
-    }
-    started(&store, Config::default());
-    settle().await;
-    let text = String::from_utf8(store.read("record/cam/vod/now/index.m3u8")).expect("text");
-    assert!(text.ends_with("segment-0.m4s\n#EXT-X-ENDLIST\n"), "{text}");
-    assert!(
-        store
-            .names()
-            .iter()
-            .all(|name| !name.starts_with("unfinished"))
     );
 }

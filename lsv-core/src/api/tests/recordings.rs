@@ -1,0 +1,147 @@
+//! What the API says of recordings, and what it removes.
+
+use super::*;
+
+#[tokio::test]
+async fn recordings_are_listed_and_removed() {
+    let platform = Platform::new();
+    platform.channel("cam").await;
+    assert_eq!(
+        platform.get("/videostream/cam/recordings").await.json(),
+        json!([])
+    );
+    for name in [
+        "record/cam/mp4/2032/12/09/a.mp4",
+        "record/cam-2/b.mp4",
+        "other",
+    ] {
+        let name = ObjectName::parse(name).unwrap();
+        platform.objects.put(&name, "12345".into()).await.unwrap();
+    }
+    let listed = platform.get("/videostream/cam/recordings").await.json();
+    assert_eq!(listed.as_array().unwrap().len(), 1);
+    assert_eq!(
+        (&listed[0]["name"], &listed[0]["size"]),
+        (&json!("mp4/2032/12/09/a.mp4"), &json!(5))
+    );
+    assert_eq!(
+        (&listed[0]["length"], &listed[0]["storageClass"]),
+        (&Value::Null, &json!("hot"))
+    );
+    let url = listed[0]["url"].as_str().unwrap();
+    assert!(
+        url.starts_with("http://") && url.ends_with("/cam/vod/mp4/2032/12/09/a.mp4"),
+        "{url}"
+    );
+    let later = platform
+        .get("/videostream/cam/recordings?from=2900-01-01")
+        .await
+        .json();
+    let earlier = platform
+        .get("/videostream/cam/recordings?to=2000/1/1")
+        .await
+        .json();
+    assert_eq!((later, earlier), (json!([]), json!([])));
+
+    let path = "/videostream/cam/recordings/mp4/2032/12/09/a.mp4";
+    assert_eq!(
+        platform.call(Method::DELETE, path).await.status,
+        StatusCode::NO_CONTENT
+    );
+    platform
+        .call(Method::DELETE, path)
+        .await
+        .problem(Kind::NotFound);
+    for path in [
+        "..%2Fcam-2%2Fb.mp4",
+        "../../cam-2/b.mp4",
+        "%2e%2e/cam-2/b.mp4",
+        "%00",
+    ] {
+        let path = format!("/videostream/cam/recordings/{path}");
+        assert_eq!(
+            platform.call(Method::DELETE, &path).await.status,
+            StatusCode::NOT_FOUND,
+            "{path}"
+        );
+    }
+    assert!(
+        platform
+            .objects
+            .stat(&ObjectName::parse("record/cam-2/b.mp4").unwrap())
+            .await
+            .is_ok()
+    );
+}
+
+#[tokio::test]
+async fn a_session_is_one_recording() {
+    let platform = Platform::new();
+    platform.channel("cam").await;
+    let playlist = "#EXTM3U\n#EXTINF:2.5,\nsegment-0.m4s\n#EXTINF:1,\nsegment-1.m4s\n";
+    for (name, text) in [
+        ("2032/index.m3u8", playlist),
+        ("2032/init-0.mp4", "x"),
+        ("2032/segment-0.m4s", "x"),
+        ("2032/segment-1.m4s", "x"),
+        ("2033/index.m3u8", "#EXTM3U\n"),
+    ] {
+        let name = ObjectName::parse(&format!("record/cam/vod/{name}")).unwrap();
+        platform.objects.put(&name, text.into()).await.unwrap();
+    }
+    let listed = platform.get("/videostream/cam/recordings").await.json();
+    assert_eq!(listed.as_array().unwrap().len(), 2);
+    assert_eq!(listed[0]["length"], json!(3.5));
+    assert!(
+        listed[0]["url"]
+            .as_str()
+            .unwrap()
+            .ends_with("/cam/vod/2032/index.m3u8")
+    );
+    let path = "/videostream/cam/recordings/vod/2032/index.m3u8";
+    let removed = platform.call(Method::DELETE, path).await.status;
+    assert_eq!(removed, StatusCode::NO_CONTENT);
+    let left = platform
+        .objects
+        .list("", &PageRequest::default())
+        .await
+        .unwrap();
+    assert_eq!(left.items.len(), 1);
+}
+
+/// What is being written is not removed, nor any part of it; what a writer that is gone left behind is, with its place in
+/// the journal.
+#[tokio::test]
+async fn what_is_being_written_stays() {
+    let platform = Platform::new();
+    platform.channel("cam").await;
+    let put = async |name: &str| {
+        let name = ObjectName::parse(name).unwrap();
+        platform.objects.put(&name, "x".into()).await.unwrap();
+    };
+    for (recording, part) in [
+        ("mp4/2032/12/09/a.mp4", "mp4/2032/12/09/a.mp4"),
+        ("vod/2032/index.m3u8", "vod/2032/index.m3u8"),
+        ("vod/2032/index.m3u8", "vod/2032/segment-0.m4s"),
+    ] {
+        let object = format!("record/cam/{part}");
+        put(&object).await;
+        let entry = format!("unfinished/record/cam/{recording}");
+        put(&entry).await;
+        let path = format!("/videostream/cam/recordings/{part}");
+        for (age, is_written) in [(0, true), (299, true), (300, false)] {
+            let file = platform.directory.path().join("objects").join(&entry);
+            let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(NOW.unix() - age);
+            let file = std::fs::File::options().write(true).open(file).unwrap();
+            file.set_modified(modified).unwrap();
+            let answer = platform.call(Method::DELETE, &path).await;
+            match is_written {
+                true => drop(answer.problem(Kind::StillWritten)),
+                false => assert_eq!(answer.status, StatusCode::NO_CONTENT, "{part}"),
+            }
+        }
+        let left = platform.objects.list("", &PageRequest::default()).await;
+        let left = left.unwrap().items;
+        assert_eq!(left.len(), usize::from(recording != part), "{left:?}");
+    }
+}

@@ -1,0 +1,135 @@
+//! What this node is writing, as the store knows it: see [`lsv_core::ports::unfinished`].
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use lsv_core::ports::unfinished::{FOLDER, REFRESH, entry, noted};
+use lsv_core::ports::{Error, ObjectName, ObjectStore, PageRequest, Result};
+use tokio::time::MissedTickBehavior;
+
+use crate::retry::persist;
+
+/// The entries of one node. Clones share them.
+#[derive(Debug, Clone)]
+pub(super) struct Journal {
+    store: Arc<dyn ObjectStore>,
+    node: Bytes,
+    open: Open,
+    /// Held while an entry is written again: one that is closed is not.
+    refreshing: Arc<tokio::sync::Mutex<()>>,
+}
+
+type Open = Arc<Mutex<HashSet<ObjectName>>>;
+
+impl Journal {
+    pub(super) fn new(store: Arc<dyn ObjectStore>, node: &str) -> Self {
+        Self {
+            store,
+            node: Bytes::copy_from_slice(node.as_bytes()),
+            open: Open::default(),
+            refreshing: Arc::default(),
+        }
+    }
+
+    /// Notes that `name` is being written, until the answer is dropped.
+    pub(super) async fn note(&self, name: &ObjectName) -> Result<Noted> {
+        let entry = entry(name)?;
+        persist!(self.store.put(&entry, self.node.clone()))?;
+        locked(&self.open).insert(name.clone());
+        Ok(Noted {
+            name: name.clone(),
+            open: Arc::clone(&self.open),
+        })
+    }
+
+    /// Notes that `name` is whole.
+    pub(super) async fn close(&self, name: &ObjectName) -> Result<()> {
+        locked(&self.open).remove(name);
+        drop(self.refreshing.lock().await);
+        let entry = entry(name)?;
+        match persist!(self.store.delete(&entry)) {
+            Err(Error::NotFound(_)) | Ok(()) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Says again and again what is being written. Never returns.
+    pub(super) async fn keep(&self) {
+        let mut ticks = tokio::time::interval(REFRESH);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let open: Vec<ObjectName> = locked(&self.open).iter().cloned().collect();
+            for name in open {
+                self.refresh(&name).await;
+            }
+        }
+    }
+
+    async fn refresh(&self, name: &ObjectName) {
+        let Ok(entry) = entry(name) else {
+            return;
+        };
+        let turn = self.refreshing.lock().await;
+        if !locked(&self.open).contains(name) {
+            return;
+        }
+        if let Err(error) = self.store.put(&entry, self.node.clone()).await {
+            tracing::debug!(%name, %error, "a recording under way could not be noted again");
+        }
+        drop(turn);
+    }
+
+    /// What this node was writing when it was killed.
+    pub(super) async fn left(&self) -> Result<Vec<ObjectName>> {
+        let prefix = format!("{FOLDER}/");
+        let mut left = Vec::new();
+        let mut page = PageRequest::default();
+        loop {
+            let part = persist!(self.store.list(&prefix, &page))?;
+            for info in &part.items {
+                let Some(name) = noted(&info.name) else {
+                    continue;
+                };
+                if self.wrote(&info.name).await? {
+                    left.push(name);
+                }
+            }
+            page.cursor = part.next;
+            if page.cursor.is_none() {
+                return Ok(left);
+            }
+        }
+    }
+
+    async fn wrote(&self, entry: &ObjectName) -> Result<bool> {
+        match persist!(self.store.get(entry, None)) {
+            Ok(object) => Ok(object.bytes == self.node),
+            Err(Error::NotFound(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// A recording that the journal is told of again and again.
+#[derive(Debug)]
+pub(super) struct Noted {
+    name: ObjectName,
+    open: Open,
+}
+
+impl Noted {
+    /// It is not being written any more; the journal keeps it until it is closed, and it gets old.
+    pub(super) fn leave(self) {}
+}
+
+impl Drop for Noted {
+    fn drop(&mut self) {
+        locked(&self.open).remove(&self.name);
+    }
+}
+
+fn locked(open: &Open) -> MutexGuard<'_, HashSet<ObjectName>> {
+    open.lock().unwrap_or_else(PoisonError::into_inner)
+}

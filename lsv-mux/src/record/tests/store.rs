@@ -1,0 +1,207 @@
+//! Objects in memory.
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use lsv_core::channel::Moment;
+use lsv_core::ports::{
+    Error, Object, ObjectInfo, ObjectName, ObjectStore, ObjectWriter, Page, PageRequest, Piece,
+    Result,
+};
+use tokio::time::Instant;
+
+/// Objects in memory, in a store that can be out of reach.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Store(pub(super) Arc<Mutex<Kept>>);
+
+#[derive(Debug, Default)]
+pub(in crate::record) struct Kept {
+    pub(super) objects: std::collections::BTreeMap<String, Vec<u8>>,
+    pub(super) away: bool,
+    /// No call is answered.
+    pub(super) stalled: bool,
+    /// There is no room for a second copy.
+    pub(super) is_nearly_full: bool,
+    /// That many calls of `append` are refused.
+    pub(super) refusals: usize,
+    /// What was written whole and removed, and when.
+    pub(super) history: Vec<(Instant, String, Change)>,
+}
+
+/// What became of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::record) enum Change {
+    Put(Bytes),
+    Deleted,
+}
+
+impl Store {
+    fn call<T>(&self, call: impl FnOnce(&mut Kept) -> Result<T>) -> Result<T> {
+        let mut kept = self.0.lock().expect("no call panicked");
+        match kept.away {
+            true => Err(Error::unavailable("made to fail")),
+            false => call(&mut kept),
+        }
+    }
+
+    /// Waits while no call is answered.
+    async fn answers(&self) {
+        while self.0.lock().expect("no call panicked").stalled {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    pub(crate) fn set_stalled(&self, stalled: bool) {
+        self.0.lock().expect("no call panicked").stalled = stalled;
+    }
+
+    pub(crate) fn set_away(&self, away: bool) {
+        self.0.lock().expect("no call panicked").away = away;
+    }
+
+    pub(crate) fn names(&self) -> Vec<String> {
+        let kept = self.0.lock().expect("no call panicked");
+        kept.objects.keys().cloned().collect()
+    }
+
+    pub(super) fn read(&self, name: &str) -> Vec<u8> {
+        let kept = self.0.lock().expect("no call panicked");
+        kept.objects.get(name).cloned().unwrap_or_default()
+    }
+}
+
+impl Kept {
+    fn note(&mut self, name: &ObjectName, change: Change) {
+        self.history
+            .push((Instant::now(), name.to_string(), change));
+    }
+}
+
+fn info(name: &ObjectName, bytes: &[u8]) -> ObjectInfo {
+    ObjectInfo {
+        name: name.clone(),
+        size: bytes.len() as u64,
+        modified: Moment::EPOCH,
+    }
+}
+
+fn found<'a>(kept: &'a Kept, name: &ObjectName) -> Result<&'a Vec<u8>> {
+    let object = kept.objects.get(name.as_str());
+    object.ok_or_else(|| Error::NotFound(name.to_string()))
+}
+
+fn part(bytes: &[u8], range: &Range<u64>) -> Bytes {
+    Bytes::copy_from_slice(&bytes[range.start as usize..(range.end as usize).min(bytes.len())])
+}
+
+#[async_trait]
+impl ObjectStore for Store {
+    async fn put(&self, name: &ObjectName, bytes: Bytes) -> Result<()> {
+        self.answers().await;
+        self.call(|kept| {
+            kept.objects.insert(name.to_string(), bytes.to_vec());
+            kept.note(name, Change::Put(bytes));
+            Ok(())
+        })
+    }
+
+    async fn put_if_absent(&self, name: &ObjectName, bytes: Bytes) -> Result<()> {
+        self.put(name, bytes).await
+    }
+
+    async fn create(&self, name: &ObjectName) -> Result<Box<dyn ObjectWriter>> {
+        self.call(|kept| match found(kept, name) {
+            Ok(_) => Err(Error::Conflict(name.to_string())),
+            Err(_) => Ok(()),
+        })?;
+        Ok(Box::new(Writer(self.clone(), name.clone())))
+    }
+
+    async fn compose(&self, name: &ObjectName, pieces: &[Piece]) -> Result<ObjectInfo> {
+        self.call(|kept| {
+            if kept.is_nearly_full {
+                return Err(Error::unavailable("full"));
+            }
+            let mut bytes = Vec::new();
+            for piece in pieces {
+                match piece {
+                    Piece::Bytes(piece) => bytes.extend_from_slice(piece),
+                    Piece::Of(source, range) => {
+                        bytes.extend_from_slice(&part(found(kept, source)?, range))
+                    }
+                }
+            }
+            let info = info(name, &bytes);
+            kept.objects.insert(name.to_string(), bytes);
+            Ok(info)
+        })
+    }
+
+    async fn get(&self, name: &ObjectName, range: Option<Range<u64>>) -> Result<Object> {
+        self.call(|kept| {
+            let bytes = found(kept, name)?;
+            let range = range.unwrap_or(0..bytes.len() as u64);
+            Ok(Object {
+                info: info(name, bytes),
+                start: range.start,
+                bytes: part(bytes, &range),
+            })
+        })
+    }
+
+    async fn stat(&self, name: &ObjectName) -> Result<ObjectInfo> {
+        self.call(|kept| Ok(info(name, found(kept, name)?)))
+    }
+
+    async fn list(&self, prefix: &str, _: &PageRequest) -> Result<Page<ObjectInfo>> {
+        self.call(|kept| {
+            let below = kept
+                .objects
+                .iter()
+                .filter(|(name, _)| name.starts_with(prefix));
+            let items = below
+                .filter_map(|(name, bytes)| Some(info(&ObjectName::parse(name).ok()?, bytes)))
+                .collect();
+            Ok(Page { items, next: None })
+        })
+    }
+
+    async fn delete(&self, name: &ObjectName) -> Result<()> {
+        self.call(|kept| {
+            let removed = kept.objects.remove(name.as_str());
+            kept.note(name, Change::Deleted);
+            removed
+                .map(drop)
+                .ok_or_else(|| Error::NotFound(name.to_string()))
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Writer(Store, ObjectName);
+
+#[async_trait]
+impl ObjectWriter for Writer {
+    async fn append(&mut self, bytes: Bytes) -> Result<()> {
+        self.0.call(|kept| {
+            if let Some(left) = kept.refusals.checked_sub(1) {
+                kept.refusals = left;
+                return Err(Error::Denied(self.1.to_string()));
+            }
+            let object = kept.objects.entry(self.1.to_string()).or_default();
+            object.extend_from_slice(&bytes);
+            Ok(())
+        })
+    }
+
+    async fn finish(&mut self) -> Result<ObjectInfo> {
+        self.0.stat(&self.1).await
+    }
+
+    async fn abort(&mut self) -> Result<()> {
+        self.0.delete(&self.1).await
+    }
+}
