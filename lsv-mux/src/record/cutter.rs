@@ -169,7 +169,8 @@ impl Cutter {
             .video
             .as_ref()
             .is_some_and(|track| Fragmenter::carries(track));
-        frame.key && frame.is_default && (frame.kind() == Kind::Video || !has_video)
+        let is_wanted = frame.kind() == Kind::Video || !has_video;
+        frame.is_default && is_wanted && file::decodes_alone(frame)
     }
 
     fn begin_when_ready(&mut self, now: Timestamp) {
@@ -242,7 +243,7 @@ impl Cutter {
             }
             return self.restart(frame, now);
         }
-        if leads && frame.key && !running.aside.frames.is_empty() {
+        if leads && file::decodes_alone(frame) && !running.aside.frames.is_empty() {
             return self.restart(frame, now);
         }
         running.measure(frame, leads);

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};
 
 use lsv_core::hub::Item;
-use lsv_core::media::{MediaFrame, Track};
+use lsv_core::media::{Kind, MediaFrame, Track};
 use lsv_core::time::Timestamp;
 
 use super::{Files, PATIENCE};
@@ -63,7 +63,9 @@ impl Running {
             || self.independent == Some(false)
             || self.samples >= ENOUGH_SAMPLES;
         let lasts = if leads { elapsed + self.step } else { elapsed };
-        leads && frame.key && long_enough || lasts > lengths.latest || self.samples >= MAX_SAMPLES
+        leads && decodes_alone(frame) && long_enough
+            || lasts > lengths.latest
+            || self.samples >= MAX_SAMPLES
     }
 
     pub(super) fn note(&mut self, frame: &MediaFrame, leads: bool) {
@@ -77,12 +79,12 @@ impl Running {
             self.step = step;
         }
         self.last = frame.dts;
-        self.independent.get_or_insert(frame.key);
+        self.independent.get_or_insert_with(|| decodes_alone(frame));
     }
 
     /// Measures the distance of key frames, of which `frame` may be one.
     pub(super) fn measure(&mut self, frame: &MediaFrame, leads: bool) {
-        if !leads || !frame.key {
+        if !leads || !decodes_alone(frame) {
             return;
         }
         let group = frame.dts.since(self.last_key);
@@ -91,6 +93,11 @@ impl Running {
         }
         self.last_key = frame.dts;
     }
+}
+
+/// Whether a file may begin with `frame`. The hub marks one sound in a second, where viewers start; any would do.
+pub(super) fn decodes_alone(frame: &MediaFrame) -> bool {
+    frame.key || frame.kind() == Kind::Audio
 }
 
 /// When a file may end, and when it has to.

@@ -371,3 +371,38 @@ fn a_first_segment_that_was_cut_off_promises_no_less_than_key_frames_may_need() 
     let targets = targets(&cutter.take());
     assert_eq!(targets, [(1, 10), (10, 10), (10, 10), (10, 10)]);
 }
+
+/// Where there is no video the hub marks one frame in a second; none is lost in front of it, and no length missed by it.
+#[test]
+fn sound_alone_begins_with_any_frame() {
+    let first = Source::audio_only();
+    let second = Source {
+        epoch: 1,
+        start: 3_040,
+        ..Source::audio_only()
+    };
+    let mut runs = [first.frames(3_000), second.frames(12_000)];
+    let mut last = i64::MIN / 2;
+    for frame in runs.iter_mut().flatten() {
+        frame.key = frame.dts.as_millis() - last >= 1_000;
+        last = if frame.key {
+            frame.dts.as_millis()
+        } else {
+            last
+        };
+    }
+    let mut cutter = cutter(Files::Whole, 5);
+    cutter.expect(&known(&first));
+    push_all(&mut cutter, &runs[0]);
+    push_all(&mut cutter, &runs[1]);
+    cutter.interrupt();
+    let files = files(cutter.take());
+    assert_eq!(samples(&files), runs[0].len() + runs[1].len());
+    assert_eq!(files[0].samples, runs[0].len());
+    assert!(files.iter().all(|file| file.independent));
+    assert!(
+        lengths(&files)[1..3]
+            .iter()
+            .all(|it| (4_950..5_030).contains(it))
+    );
+}
