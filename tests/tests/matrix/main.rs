@@ -5,6 +5,7 @@
 //! names contain that.
 
 mod compare;
+mod recorder;
 mod script;
 mod studio;
 
@@ -18,6 +19,7 @@ use lsv_tests::{Trace, hls};
 use tempfile::TempDir;
 
 use self::compare::{Start, complaints};
+use self::recorder::Recorded;
 use self::script::{Jump, Take};
 use self::studio::Played;
 
@@ -160,6 +162,7 @@ impl Row {
         let mut found = self.judge_flv(&played, takes, folder).await;
         found.extend(self.judge_ts(&mut played, takes, folder).await);
         found.extend(self.judge_cmaf(&mut played, takes, folder).await);
+        found.extend(self.judge_recordings(&played.recorded, takes, folder).await);
         let files: HashMap<String, Bytes> = played.files.clone();
         played.mpd.judge_media(&files);
         found.extend(played.mpd.complaints().iter().cloned());
@@ -261,6 +264,54 @@ impl Row {
                 self.compare("master.m3u8", &file, &all, takes, Start::KeyFrame)
                     .await,
             );
+        }
+        found
+    }
+
+    /// Each run is a file and, with all segments in a row, a session.
+    async fn judge_recordings(
+        &self,
+        recorded: &Recorded,
+        takes: &[Take],
+        folder: &Path,
+    ) -> Vec<String> {
+        let has_video = self.input.video.is_some();
+        let tracks: Vec<usize> = (0..self.input.tracks()).collect();
+        let mut found = Vec::new();
+        for (kind, files) in [("mp4", &recorded.files), ("session", &recorded.sessions)] {
+            if files.len() != takes.len() {
+                found.push(format!(
+                    "{kind}: {} runs, {} expected",
+                    files.len(),
+                    takes.len()
+                ));
+            }
+            for ((number, bytes), take) in files.iter().enumerate().zip(takes) {
+                let label = format!("{kind}, run {number}");
+                let file = folder.join(format!("{kind}-{number}.mp4"));
+                std::fs::write(&file, bytes).expect("a file to write");
+                let again = std::slice::from_ref(take);
+                let start = Start::KeyFrame;
+                found.extend(self.compare(&label, &file, &tracks, again, start).await);
+                if kind == "mp4" {
+                    let sent = tracks
+                        .iter()
+                        .map(|&track| take.playable(track, has_video).len());
+                    let said = recorder::complaints(bytes, &sent.collect::<Vec<_>>());
+                    found.extend(said.iter().map(|said| format!("{label}: {said}")));
+                }
+            }
+        }
+        let targets = recorded.segments.iter().map(|(_, target)| *target);
+        if targets.clone().max() != targets.min() {
+            found.push("session: the target duration changes".to_owned());
+        }
+        for (duration, target) in &recorded.segments {
+            if duration.as_secs_f64().round() > target.as_secs_f64() {
+                found.push(format!(
+                    "session: a segment of {duration:?}, promised were {target:?}"
+                ));
+            }
         }
         found
     }

@@ -1,6 +1,7 @@
 //! The way of a stream through the library, without sockets and without waiting: tags, hub, packager, files.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
@@ -17,6 +18,7 @@ use lsv_rtmp::session::Media;
 use lsv_tests::flv::{self, Tag};
 use lsv_tests::{hls, mpd};
 
+use super::recorder::{Recorded, Recorder};
 use super::script::Take;
 
 /// All that viewers of a stream could have got, and what judges said of it meanwhile.
@@ -32,6 +34,8 @@ pub(crate) struct Played {
     pub(crate) mpd: mpd::Judge,
     /// The last version of each manifest.
     pub(crate) manifests: BTreeMap<String, String>,
+    /// What a recorder made of it.
+    pub(crate) recorded: Recorded,
 }
 
 /// Sends `takes` through a hub and a packager and asks for everything whenever something is new.
@@ -67,6 +71,7 @@ struct Studio {
     frames: Subscriber<MediaFrame>,
     chunks: Subscriber<lsv_core::hub::Chunk>,
     packager: Packager,
+    recorder: Recorder,
     now: SystemTime,
     played: Played,
 }
@@ -80,6 +85,7 @@ impl Studio {
             frames: stream.subscribe(),
             chunks: stream.packaged::<FlvPackage>(),
             packager: Packager::new(&Config::default(), settings, 1_000, now),
+            recorder: Recorder::new(),
             now,
             played: Played {
                 flv: Vec::new(),
@@ -87,6 +93,7 @@ impl Studio {
                 playlists: BTreeMap::new(),
                 mpd: mpd::Judge::default(),
                 manifests: BTreeMap::new(),
+                recorded: Recorded::default(),
             },
         }
     }
@@ -114,13 +121,14 @@ impl Studio {
     }
 
     /// Packages what has come; time goes as the media does.
-    fn work(&mut self, tracks: &Tracks) {
+    fn work(&mut self, tracks: &Arc<Tracks>) {
         while let Some(Some(delivery)) = self.frames.next().now_or_never() {
             let Delivery::Item(frame) = delivery else {
                 panic!("frames were passed over");
             };
             self.packager.announce(tracks);
             self.now = self.now.max(start() + frame.dts.since(Timestamp::ZERO));
+            self.recorder.push(&frame, tracks, self.now);
             if self.packager.push(&frame, self.now) {
                 self.look();
             }
@@ -139,6 +147,7 @@ impl Studio {
     fn end(mut self) -> Played {
         self.packager.end(self.now);
         self.look();
+        self.played.recorded = self.recorder.end();
         self.played
     }
 
