@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderValue, Method, header};
@@ -64,7 +65,8 @@ fn file(store: &Arc<dyn ObjectStore>, opening: Object, is_whole: bool, parts: &P
     object::answer(store, opening, &about, parts)
 }
 
-/// `/<id>/vod/`: the playlists and files of the channel, by name, and where the list goes on.
+/// `/<id>/vod/`: the playlists and files of the channel, by name, and where the list goes on. A page looks through as many
+/// objects as the store gives at once, segments among them, so that it may have few recordings, or none.
 async fn listing(
     store: &dyn ObjectStore,
     channel: &ChannelId,
@@ -93,13 +95,17 @@ async fn listing(
         .collect();
     let next = found.next.as_ref();
     let next = next.and_then(|next| next.as_str().strip_prefix(&prefix));
-    let fields = [
-        (header::CONTENT_TYPE, "application/json"),
-        (header::CACHE_CONTROL, "no-cache"),
-    ];
     let text = json!({ "recordings": recordings, "next": next }).to_string();
+    let fields = [
+        (
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        ),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        (header::CONTENT_LENGTH, HeaderValue::from(text.len())),
+    ];
     Ok(match parts.method {
-        Method::HEAD => fields.into_response(),
+        Method::HEAD => (fields, Body::empty()).into_response(),
         _ => (fields, text).into_response(),
     })
 }

@@ -26,6 +26,9 @@ use super::*;
 use crate::packager;
 use crate::testing::{access_unit, audio, frame, video};
 
+#[cfg(feature = "record")]
+mod recorded;
+
 /// Lets in whom the query does not call `denied=<reason>`.
 #[derive(Debug)]
 struct Doorkeeper;
