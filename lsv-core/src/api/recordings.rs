@@ -20,7 +20,7 @@ use crate::ports::{self, ObjectInfo, ObjectName, ObjectStore, PageRequest, unfin
 
 mod length;
 
-/// Lists what was recorded of a channel, by name: MP4 files, playlists for video on demand, pictures. Where there is more, the header `Link` names the next page.
+/// Lists what was recorded of a channel, by name: MP4 files, playlists for video on demand, pictures. Where there is more, the header `Link` names the next page. A page looks through `limit` objects, segments of playlists among them: it may have fewer recordings, or none, and still a next one.
 #[utoipa::path(
     get, path = "/videostream/{id}/recordings", tag = "recordings", params(("id" = String, Path), Paging, Between),
     responses(

@@ -180,17 +180,38 @@ impl Objects {
         })
     }
 
+    /// Looks only into the directories that the page is in: its cost is that of their entries, not of all objects.
     fn page(&self, prefix: &str, page: &PageRequest) -> Result<Page<ObjectInfo>> {
-        let after = page.cursor.as_ref().map(Cursor::as_str);
-        let mut found = Vec::new();
-        self.walk(prefix, &mut |name, metadata| {
-            if name.as_str().starts_with(prefix) && after.is_none_or(|after| name.as_str() > after)
-            {
-                found.push(info(name, metadata));
-            }
-        })?;
-        found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        let after = page.cursor.as_ref().map_or("", Cursor::as_str);
         let limit = page.bounded_limit();
+        let mut found = Vec::new();
+        let start = match prefix.rsplit_once('/') {
+            Some((directory, _)) if ObjectName::parse(directory).is_err() => {
+                return Ok(Page {
+                    items: Vec::new(),
+                    next: None,
+                });
+            }
+            Some((directory, _)) => directory.to_owned(),
+            None => String::new(),
+        };
+        // In the order of names: what comes next is at the end.
+        let mut ahead = self.entries(&start)?;
+        while let Some(Entry { name, metadata }) = ahead.pop() {
+            let path = name.as_str();
+            if metadata.is_dir() {
+                let below = format!("{path}/");
+                let is_wanted = below.starts_with(prefix) || prefix.starts_with(&below);
+                if is_wanted && (below.as_str() > after || after.starts_with(&below)) {
+                    ahead.extend(self.entries(path)?);
+                }
+            } else if metadata.is_file() && path.starts_with(prefix) && path > after {
+                found.push(info(name, &metadata));
+                if found.len() > limit {
+                    break;
+                }
+            }
+        }
         let more = found.len() > limit;
         found.truncate(limit);
         let last = found.last().filter(|_| more);
@@ -198,38 +219,38 @@ impl Objects {
         Ok(Page { items: found, next })
     }
 
-    /// Calls `visit` for every object below the deepest directory that `prefix` names.
-    fn walk(&self, prefix: &str, visit: &mut dyn FnMut(ObjectName, &fs::Metadata)) -> Result<()> {
-        let start = match prefix.rsplit_once('/') {
-            Some((directory, _)) if ObjectName::parse(directory).is_ok() => directory.to_owned(),
-            Some(_) => return Ok(()),
-            None => String::new(),
+    /// What is in `directory`, in the reverse order of the names that begin with each.
+    fn entries(&self, directory: &str) -> Result<Vec<Entry>> {
+        let path = self.root.join(directory);
+        let entries = match fs::read_dir(&path) {
+            Ok(entries) => entries,
+            Err(error) if is_absent(&error) => return Ok(Vec::new()),
+            Err(error) => return Err(failed(&path, &error)),
         };
-        let mut directories = vec![start];
-        while let Some(directory) = directories.pop() {
-            let path = self.root.join(&directory);
-            let entries = match fs::read_dir(&path) {
-                Ok(entries) => entries,
-                Err(error) if is_absent(&error) => continue,
-                Err(error) => return Err(failed(&path, &error)),
-            };
-            for entry in entries {
-                let entry = entry.map_err(|error| failed(&path, &error))?;
-                let Some(name) = name_of(&directory, &entry) else {
-                    continue;
-                };
-                // A file that is removed meanwhile is not listed.
-                let Ok(metadata) = entry.metadata() else {
-                    continue;
-                };
-                if metadata.is_dir() {
-                    directories.push(name.into());
-                } else if metadata.is_file() {
-                    visit(name, &metadata);
-                }
+        let mut found = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(|error| failed(&path, &error))?;
+            // A file that is removed meanwhile is not listed.
+            if let (Some(name), Ok(metadata)) = (name_of(directory, &entry), entry.metadata()) {
+                found.push(Entry { name, metadata });
             }
         }
-        Ok(())
+        found.sort_unstable_by(|one, other| other.order().cmp(one.order()));
+        Ok(found)
+    }
+}
+
+/// An entry of a directory.
+struct Entry {
+    name: ObjectName,
+    metadata: fs::Metadata,
+}
+
+impl Entry {
+    /// The bytes that it is ordered by: all names below a directory begin with its own and a slash.
+    fn order(&self) -> impl Iterator<Item = u8> {
+        let slash = self.metadata.is_dir().then_some(b'/');
+        self.name.as_str().bytes().chain(slash)
     }
 }
 
@@ -438,6 +459,56 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let store = Objects::open(directory.path().join("objects")).unwrap();
         crate::ports::conformance::object_store(&store).await;
+    }
+
+    /// Page by page, whatever its size, a listing has every name once and in the order of its bytes, in which `-` and `.`
+    /// come before the slash behind a directory's name.
+    #[tokio::test]
+    async fn pages_are_in_the_order_of_names() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Objects::open(directory.path()).unwrap();
+        let mut names = Vec::new();
+        for channel in ["cam", "cam-2", "cam.2", "cam0", "c"] {
+            for file in [
+                "a", "a-b", "a.b", "a0", "b/c", "b/c-d", "b-c/d", "b/c0/d", "z/z/z/z",
+            ] {
+                names.push(format!("record/{channel}/{file}"));
+            }
+        }
+        names.push("other".to_owned());
+        for name in &names {
+            let name = ObjectName::parse(name).unwrap();
+            store.put(&name, Bytes::from_static(b"x")).await.unwrap();
+        }
+        names.sort_unstable();
+        for prefix in [
+            "",
+            "record/",
+            "record/cam",
+            "record/cam/",
+            "record/cam/b",
+            "o",
+            "no/",
+            "../",
+        ] {
+            let expected = names.iter().filter(|name| name.starts_with(prefix));
+            let expected: Vec<&str> = expected.map(String::as_str).collect();
+            for limit in [1, 2, 7, 1_000] {
+                let mut page = PageRequest::first(limit);
+                let mut listed = Vec::new();
+                loop {
+                    let part = store.list(prefix, &page).await.unwrap();
+                    assert!(part.items.len() <= limit);
+                    listed.extend(part.items.into_iter().map(|info| info.name));
+                    page.cursor = part.next;
+                    if page.cursor.is_none() {
+                        break;
+                    }
+                }
+                let listed: Vec<&str> = listed.iter().map(ObjectName::as_str).collect();
+                assert_eq!(listed, expected, "{prefix:?} by {limit}");
+            }
+        }
     }
 
     #[tokio::test]
