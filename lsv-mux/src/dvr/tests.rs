@@ -16,6 +16,7 @@ use crate::segmenter::synthetic::{Source, base};
 use crate::window::{FileError, Opened, Reload, Skip};
 
 mod clips;
+mod day;
 
 /// A stream with a time-shift window, and the same stream with all of its segments in memory, which has to look the same.
 pub(crate) struct Live {
