@@ -17,6 +17,7 @@ use crate::window::{FileError, Opened, Reload, Skip};
 
 mod clips;
 mod day;
+mod streams;
 
 /// A stream with a time-shift window, and the same stream with all of its segments in memory, which has to look the same.
 pub(crate) struct Live {
