@@ -271,7 +271,7 @@ impl Segmenter {
                 self.wait(frame, now);
             }
             Verdict::Repeat => {
-                let pictures = self.replay.take(running.resumption(frame));
+                let pictures = self.replay.take(running.resumption(frame), running.step());
                 self.waiting.expect_video(true);
                 self.interrupt();
                 for picture in &pictures {

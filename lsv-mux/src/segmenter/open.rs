@@ -82,12 +82,15 @@ impl Open {
         }
     }
 
-    /// Puts `frame` into the transport stream, where there is one.
-    pub(super) fn push_ts(&mut self, frame: &MediaFrame, muxer: &mut Muxer) {
+    /// Puts `frame` of `run` into the transport stream, where there is one. The timeline of each run is its own: pictures
+    /// that are repeated come earlier than others before them.
+    pub(super) fn push_ts(&mut self, frame: &MediaFrame, run: &Run, muxer: &mut Muxer) {
         let Some(out) = &mut self.ts else {
             return;
         };
-        match muxer.ts.push(frame, out) {
+        let mut frame = frame.clone();
+        frame.epoch = run.number as u32;
+        match muxer.ts.push(&frame, out) {
             Ok(()) => self.ts_frames += u32::from(frame.kind() != Kind::Data),
             Err(error) => muxer.refuse(&error),
         }

@@ -40,18 +40,28 @@ impl Replay {
     /// Whether a run may begin in the midst of the group with the sound `first`. Not at every change of a publisher that
     /// does nothing else: each repeats the group.
     pub(super) fn may_precede(&self, first: &MediaFrame) -> bool {
-        let is_time = |last: Timestamp| first.dts.since(last) >= APART;
+        let is_time = |last: Timestamp| first.dts.since(last) >= AGAIN;
         first.kind() == Kind::Audio && !self.pictures.is_empty() && self.last.is_none_or(is_time)
     }
 
-    /// The pictures once more, so that time goes on at `moment`: what was due before comes within a hundredth of its
-    /// time.
-    pub(super) fn take(&mut self, moment: Timestamp) -> Vec<MediaFrame> {
+    /// The pictures once more, so that time goes on at `moment`: what was due before comes within a part of a `step` of
+    /// pictures, behind the last one that is public. So small a part that their first segment part gets no shorter for it,
+    /// and so large that they stay apart in 90 kHz.
+    pub(super) fn take(&mut self, moment: Timestamp, step: Duration) -> Vec<MediaFrame> {
         self.last = Some(moment);
         let mut pictures = std::mem::take(&mut self.pictures);
+        let Some(first) = pictures.first() else {
+            return pictures;
+        };
+        let count = u32::try_from(pictures.len()).unwrap_or(u32::MAX);
+        let squeeze = Squeeze {
+            moment,
+            group: moment.since(first.dts),
+            to: (step / 8).max(APART * count).min(step / 2),
+        };
         for picture in &mut pictures {
-            let shown = squeeze(picture.pts(), moment);
-            picture.dts = squeeze(picture.dts, moment);
+            let shown = squeeze.time(picture.pts());
+            picture.dts = squeeze.time(picture.dts);
             picture.composition = shown - picture.dts;
         }
         pictures
@@ -64,23 +74,34 @@ impl Replay {
     }
 }
 
-/// Keeps the order of all times, and those from `moment` on as they are.
-fn squeeze(at: Timestamp, moment: Timestamp) -> Timestamp {
-    let before = moment.since(at);
-    match before.is_zero() {
-        true => at,
-        false => moment - (Timestamp::ZERO + before / SHORTENED),
-    }
+/// Makes the time before `moment`, as long as `group`, no longer than `to`.
+struct Squeeze {
+    moment: Timestamp,
+    group: Duration,
+    to: Duration,
 }
 
-/// Ten seconds become a tenth, which nobody sees, and pictures stay some ticks of 90 kHz apart, in their order.
-const SHORTENED: u32 = 100;
+impl Squeeze {
+    /// Keeps the order of all times, and those from the moment on as they are.
+    fn time(&self, at: Timestamp) -> Timestamp {
+        let before = self.moment.since(at);
+        if before.is_zero() || self.group <= self.to {
+            return at;
+        }
+        let nanos = before.as_nanos() * self.to.as_nanos() / self.group.as_nanos();
+        let nanos = i64::try_from(nanos).unwrap_or(i64::MAX);
+        self.moment - Timestamp::from_nanos(nanos)
+    }
+}
 
 /// Ten seconds of 120 pictures each, and less than is held in front of a run.
 const MAX_PICTURES: usize = 1200;
 
 /// From one repetition to the next.
-const APART: Duration = Duration::from_secs(1);
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Two ticks of 90 kHz, rounded up.
+const APART: Duration = Duration::from_micros(25);
 
 #[cfg(test)]
 #[cfg(feature = "live")]

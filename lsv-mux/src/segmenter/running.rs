@@ -166,7 +166,7 @@ impl Running {
     ) {
         if frame.kind() == Kind::Data {
             if self.open.push_event(frame) {
-                self.open.push_ts(frame, muxer);
+                self.open.push_ts(frame, &self.run, muxer);
             }
             return;
         }
@@ -194,7 +194,7 @@ impl Running {
                 packer.push(frame, now, parts);
             }
         }
-        self.open.push_ts(frame, muxer);
+        self.open.push_ts(frame, &self.run, muxer);
     }
 
     /// Closes the open segment in front of `next`, or for good.
@@ -287,6 +287,11 @@ impl Running {
             true => self.open.from,
             false => first.dts.min(self.last + self.step),
         }
+    }
+
+    /// How far pictures are apart.
+    pub(super) fn step(&self) -> Duration {
+        self.step
     }
 
     /// The wall clock at the start of the open segment.

@@ -4,6 +4,7 @@
 //! Each row goes straight through the library, on a clock that the media makes. `LSV_MATRIX=name` runs the rows whose
 //! names contain that.
 
+mod change;
 mod compare;
 mod recorder;
 mod script;

@@ -57,7 +57,7 @@ impl Take {
 
 impl Take {
     /// Sound ahead of the first picture of `next` is still of this take, as no clock jumps between them.
-    fn adopt_sound(&mut self, next: &mut Self, later: i32) {
+    pub(crate) fn adopt_sound(&mut self, next: &mut Self, later: i32) {
         let Some(key) = next
             .sent
             .streams
@@ -125,13 +125,14 @@ impl Jump {
     }
 }
 
-struct Clip {
+/// What ffmpeg makes of an input.
+pub(crate) struct Clip {
     tags: Vec<Tag>,
     trace: Trace,
 }
 
 impl Clip {
-    async fn encode(input: &Input, file: &Path) -> Self {
+    pub(crate) async fn encode(input: &Input, file: &Path) -> Self {
         input.encode(file).await;
         let bytes = std::fs::read(file).expect("the clip");
         let trace = Trace::of(file, input).await.expect("a clip without faults");
@@ -140,7 +141,7 @@ impl Clip {
     }
 
     /// Where the last stream would go on: sound ends after the pictures, and is to have no gap.
-    fn end(&self) -> i32 {
+    pub(crate) fn end(&self) -> i32 {
         let last = self.trace.streams.last().map_or(&[][..], Vec::as_slice);
         match last {
             [.., before, last] => (2.0 * last.dts - before.dts).ceil() as i32,
@@ -149,7 +150,7 @@ impl Clip {
     }
 
     /// What lies in `range` of the clip's milliseconds, sent `later` than that.
-    fn take(&self, range: impl std::ops::RangeBounds<i32>, later: i32) -> Take {
+    pub(crate) fn take(&self, range: impl std::ops::RangeBounds<i32>, later: i32) -> Take {
         let tags = self.tags.iter().filter(|tag| range.contains(&time(tag)));
         let keys = tags.clone().filter(|tag| is_key_frame(tag));
         let keys = keys.map(time).collect();
@@ -172,7 +173,7 @@ impl Clip {
 }
 
 /// A tag's time in milliseconds; sound that opens before its first sample is to be heard begins below zero.
-fn time(tag: &Tag) -> i32 {
+pub(crate) fn time(tag: &Tag) -> i32 {
     tag.timestamp.cast_signed()
 }
 
