@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
+use lsv_core::codec::Colour;
 use lsv_core::media::{Codec, TrackName};
 
 use super::measure::{Bandwidth, bandwidth, frame_rate};
@@ -129,6 +130,9 @@ fn put_pictures(out: &mut String, window: &Snapshot, video: &Init, group: Option
     put_variant(out, measured, &codecs);
     if let Some(picture) = video.track.codec.picture() {
         put!(out, ",RESOLUTION={}x{}", picture.width, picture.height);
+        if let Some(range) = picture.colour.and_then(video_range) {
+            put!(out, ",VIDEO-RANGE={range}");
+        }
     }
     if let Some(rate) = frame_rate(window) {
         put!(out, ",FRAME-RATE={rate:.3}");
@@ -147,6 +151,16 @@ fn address(window: &Snapshot, track: TrackName) -> String {
     }
 }
 
+/// By the transfer characteristics of ISO/IEC 23091-2 table 3, where they are said (RFC 8216bis §4.4.6.2).
+fn video_range(colour: Colour) -> Option<&'static str> {
+    Some(match colour.transfer {
+        1 | 6 | 13 | 14 | 15 => "SDR",
+        16 => "PQ",
+        18 => "HLG",
+        _ => return None,
+    })
+}
+
 /// A variant, up to the attributes that only pictures have.
 fn put_variant(out: &mut String, measured: Bandwidth, codecs: &str) {
     let Bandwidth { peak, average } = measured;
@@ -162,7 +176,26 @@ mod tests {
     use super::*;
     use crate::fuzzing;
     use crate::segmenter::synthetic::{Rig, Source};
-    use lsv_core::media::Track;
+    use lsv_core::codec::hevc;
+    use lsv_core::fuzzing::vectors;
+    use lsv_core::media::{Kind, Track};
+
+    #[test]
+    fn high_dynamic_range_is_told() {
+        let config = hevc::Config::parse(vectors::HEVC_HDR_RECORD.into()).unwrap();
+        let source = Source {
+            video: Some(Arc::new(Track::new(Kind::Video, Codec::Hevc(config)))),
+            ..Source::default()
+        };
+        for (source, range) in [(source, Some("PQ")), (Source::default(), None)] {
+            let mut rig = Rig::new();
+            rig.push(&source.frames(6_000));
+            let text = render(&rig.snapshot).unwrap();
+            let told = text.split_once(",VIDEO-RANGE=").map(|(_, told)| told);
+            let told = told.and_then(|told| told.split([',', '\n']).next());
+            assert_eq!(told, range, "{text}");
+        }
+    }
 
     #[test]
     fn mp3_has_the_name_of_its_sample_entry_in_dash_and_the_one_that_hls_knows() {
