@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use lsv_core::media::TrackName;
 use lsv_core::ports::{ObjectName, ObjectStore};
@@ -127,6 +128,11 @@ impl Archive {
         drop(shelf);
         warn_too_slow(sequence);
         Outcome::Lost
+    }
+
+    /// How long a segment stays that is not listed any more.
+    pub(crate) fn grace(&self) -> Duration {
+        self.config().grace
     }
 
     /// Bytes that may wait for the store.

@@ -40,6 +40,9 @@ pub struct Config {
     pub queue_bytes: usize,
     /// How long the store is asked to take a segment, or to delete one. 30 s.
     pub patience: Duration,
+    /// How long a segment, and its key, stay fetchable that playlists do not list any more, by the time of the stream: for
+    /// players at the far end whose playlist is some reloads old. 60 s.
+    pub grace: Duration,
 }
 
 impl Default for Config {
@@ -48,6 +51,7 @@ impl Default for Config {
             folder: "dvr".to_owned(),
             queue_bytes: 64 << 20,
             patience: Duration::from_secs(30),
+            grace: Duration::from_secs(60),
         }
     }
 }

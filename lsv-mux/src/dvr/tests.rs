@@ -33,7 +33,11 @@ pub(crate) struct Live {
 
 impl Live {
     pub(crate) fn new(change: impl FnOnce(&mut Settings)) -> Self {
-        Self::with(Config::default(), change)
+        let config = Config {
+            grace: Duration::ZERO,
+            ..Config::default()
+        };
+        Self::with(config, change)
     }
 
     pub(crate) fn with(config: Config, change: impl FnOnce(&mut Settings)) -> Self {
@@ -265,6 +269,31 @@ async fn playlists_go_back_over_the_window_and_everything_in_them_is_there() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_not_listed_any_more_stays_for_those_who_have_an_older_playlist() {
+    let config = Config {
+        grace: Duration::from_secs(10),
+        ..Config::default()
+    };
+    let mut live = Live::with(config, |_| {});
+    live.push(&Source::default().frames(100_500)).await;
+    let playlist = live.text("live.m3u8");
+    assert!(
+        playlist.contains("#EXT-X-MEDIA-SEQUENCE:1020\n"),
+        "{playlist}"
+    );
+    live.check();
+    for (number, is_there) in [(1014, false), (1015, true), (1019, true)] {
+        for name in [
+            format!("ts/{number}.ts"),
+            format!("cmaf/video-{number}.m4s"),
+        ] {
+            assert_eq!(fetch(&live.packager, &name).is_ok(), is_there, "{name}");
+        }
+    }
+    assert_eq!(live.store.names().len(), 105);
+}
+
+#[tokio::test(start_paused = true)]
 async fn breaks_and_new_headers_cross_the_seam() {
     let mut live = Live::new(|_| {});
     let mut start = 0;
@@ -342,6 +371,7 @@ async fn a_delta_update_leaves_out_what_is_in_the_store() {
 async fn what_the_store_would_not_take_is_a_gap_and_nobody_waits() {
     let config = Config {
         queue_bytes: 100_000,
+        grace: Duration::ZERO,
         ..Config::default()
     };
     let mut live = Live::with(config, |_| {});
@@ -403,6 +433,7 @@ async fn what_the_store_would_not_take_is_a_gap_and_nobody_waits() {
 async fn a_store_that_never_answers_holds_nobody_up() {
     let config = Config {
         queue_bytes: 100_000,
+        grace: Duration::ZERO,
         ..Config::default()
     };
     let mut live = Live::with(config, |_| {});

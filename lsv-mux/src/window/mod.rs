@@ -232,7 +232,7 @@ impl Window {
     fn share_ranges(&mut self) {
         let listed = self.segments.len().saturating_sub(self.recent);
         let oldest = self.segments.get(listed).map(|oldest| oldest.wall());
-        let older = self.past.oldest().map(|oldest| oldest.wall());
+        let older = self.past.oldest_listed().map(|oldest| oldest.wall());
         if let Some(oldest) = older.or(oldest) {
             self.date_ranges.forget(oldest);
         }
@@ -376,7 +376,7 @@ impl Window {
             return;
         };
         let newer = self.segments.iter().map(|segment| segment.duration).sum();
-        self.past.expire(window, newer);
+        self.past.expire(window, archive.grace(), newer);
         let in_memory = self.segments.front().map(|oldest| oldest.sequence);
         let oldest = self.past.oldest().map(|oldest| oldest.sequence);
         if let Some(oldest) = oldest.or(in_memory) {

@@ -37,6 +37,8 @@ pub(super) struct Past {
     duration: Duration,
     entries: usize,
     limit: usize,
+    /// The number of the first that is listed.
+    listed_from: u64,
     /// The numbers from which on all have that format in the clear or not, and DASH can have them.
     ts_from: u64,
     cmaf_from: u64,
@@ -50,6 +52,7 @@ pub(crate) struct Shared {
     blocks: Vec<Arc<Block>>,
     /// The number of the first one, and of the one that follows the last.
     numbers: Range<u64>,
+    listed_from: u64,
     ts_from: u64,
     cmaf_from: u64,
     dash_from: u64,
@@ -80,6 +83,7 @@ impl Past {
             duration: Duration::ZERO,
             entries: 0,
             limit,
+            listed_from: 0,
             ts_from: 0,
             cmaf_from: 0,
             dash_from: 0,
@@ -113,15 +117,26 @@ impl Past {
         }
     }
 
-    /// Forgets the oldest while those behind it, and `newer` that follows them all, are as long as `window`.
-    pub(super) fn expire(&mut self, window: Duration, newer: Duration) {
+    /// Lists no more than those behind which others, and `newer` that follows them all, are not as long as `window`, and
+    /// forgets what has not been listed for `grace`: as much of the stream as that.
+    pub(super) fn expire(&mut self, window: Duration, grace: Duration, newer: Duration) {
+        let kept = window.saturating_add(grace);
         while let Some(oldest) = self.oldest() {
             let behind = (self.duration + newer).saturating_sub(oldest.duration);
-            if behind < window && oldest.is_stored {
-                return;
+            if behind < kept {
+                break;
             }
             self.pop();
         }
+        let mut behind = self.duration + newer;
+        let entries = self.blocks.iter().flat_map(|block| &block.entries);
+        let unlisted = entries.take_while(|entry| {
+            behind = behind.saturating_sub(entry.duration);
+            behind >= window || !entry.is_stored
+        });
+        let first = self.oldest().map_or(0, |oldest| oldest.sequence);
+        let last = unlisted.last();
+        self.listed_from = last.map_or(first, |last| last.sequence + 1);
     }
 
     /// Forgets all.
@@ -130,7 +145,14 @@ impl Past {
         (self.duration, self.entries) = (Duration::ZERO, 0);
     }
 
-    /// The oldest.
+    /// The oldest that is listed.
+    pub(super) fn oldest_listed(&self) -> Option<&Entry> {
+        let first = self.listed_from.max(self.oldest()?.sequence);
+        let mut blocks = self.blocks.iter();
+        blocks.find_map(|block| block.entry(first))
+    }
+
+    /// The oldest that is there.
     pub(super) fn oldest(&self) -> Option<&Arc<Entry>> {
         self.blocks.front()?.entries.first()
     }
@@ -141,10 +163,11 @@ impl Past {
         let numbers = first..first + self.entries as u64;
         let known = &self.shared;
         // What has come or gone shows in the numbers.
-        if known.numbers != numbers {
+        if (&known.numbers, known.listed_from) != (&numbers, self.listed_from) {
             self.shared = Arc::new(Shared {
                 blocks: self.blocks.iter().cloned().collect(),
                 numbers,
+                listed_from: self.listed_from,
                 ts_from: self.ts_from,
                 cmaf_from: self.cmaf_from,
                 dash_from: self.dash_from,
@@ -174,7 +197,7 @@ impl Shared {
     /// The numbers of those that `list` goes back to.
     pub(crate) fn listed(&self, list: List) -> Range<u64> {
         let end = self.numbers.end;
-        let clamp = |from: u64| from.clamp(self.numbers.start, end);
+        let clamp = |from: u64| self.clamp(from);
         match list {
             List::Ts => clamp(self.ts_from)..end,
             List::Media(track) => self.first_with(track, clamp(self.cmaf_from))..end,
@@ -221,7 +244,7 @@ impl Shared {
 
     /// The numbers of those that DASH lists.
     pub(crate) fn listed_dash(&self) -> Range<u64> {
-        self.dash_from.clamp(self.numbers.start, self.numbers.end)..self.numbers.end
+        self.clamp(self.dash_from)..self.numbers.end
     }
 
     /// Those of the numbers `range` by their runs; neighbours may be of one run.
@@ -255,6 +278,12 @@ impl Shared {
             ready.push((list, range.clone(), Arc::clone(&older)));
         }
         older
+    }
+
+    /// A number from which on all are listed, `from` or a higher one.
+    fn clamp(&self, from: u64) -> u64 {
+        let from = from.max(self.listed_from);
+        from.clamp(self.numbers.start, self.numbers.end)
     }
 
     fn within(&self, range: &Range<u64>) -> impl Iterator<Item = &Arc<Block>> {
