@@ -1,4 +1,4 @@
-//! Segments and playlists over HTTP/1.1 keep-alive, from `lsv` and from nginx, the same files and the same clients.
+//! Segments, parts and playlists over HTTP/1.1 keep-alive, from `lsv` and from nginx, the same files and the same clients.
 //!
 //! `cargo bench -p lsv-tests --bench serve` runs it and prints a table: rounds of both servers in turn, of each the median.
 //! Clients are tasks of this program, on the same cores as the servers, so what counts is the processor time that a server
@@ -45,6 +45,16 @@ async fn main() {
         (segments.len() >= 5).then(|| format!("/cam/{}", segments[2]))
     })
     .await;
+    // Parts stay to be fetched for as long as their segment does.
+    let part = eventually("a part", async || {
+        let playlist = server.api().read("/cam/cmaf/video.m3u8").await.text;
+        let name = playlist
+            .split('"')
+            .find(|word| word.ends_with(".0.m4s"))?
+            .to_owned();
+        Some(format!("/cam/cmaf/{name}"))
+    })
+    .await;
     let nginx = Nginx::start(folder.path()).await;
     println!(
         "{:32}{:>10}{:>14}{:>14}{:>16}{:>16}",
@@ -52,6 +62,7 @@ async fn main() {
     );
     for (what, path) in [
         ("segment", segment.as_str()),
+        ("part", part.as_str()),
         ("playlist", "/cam/live.m3u8"),
     ] {
         let body = reqwest::get(server.http(path)).await.expect("an answer");

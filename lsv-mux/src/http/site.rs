@@ -1,5 +1,6 @@
 //! The way of a request: address, access, then the stream's FLV, a file of its window, or a page.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -33,6 +34,8 @@ pub(super) struct Site {
     state: State,
     audience: Arc<Audience>,
     grants: Grants,
+    /// `Cache-Control` of what never changes.
+    immutable: HeaderValue,
 }
 
 pub(super) async fn serve(
@@ -54,7 +57,9 @@ pub(super) async fn serve(
 
 impl Site {
     pub(super) fn new(state: State) -> Self {
+        let seconds = state.config.segment_max_age.as_secs();
         Self {
+            immutable: cache_for(format_args!("{seconds}, immutable")),
             state,
             audience: Arc::default(),
             grants: Grants::default(),
@@ -269,17 +274,21 @@ impl Site {
     }
 
     fn cache_control(&self, cache: Cache) -> HeaderValue {
-        let text = match cache {
-            Cache::Manifest { max_age } if max_age.as_secs() == 0 => "no-cache".to_owned(),
-            Cache::Manifest { max_age } => format!("public, max-age={}", max_age.as_secs()),
-            Cache::Never => "no-store".to_owned(),
-            Cache::Immutable => {
-                let seconds = self.state.config.segment_max_age.as_secs();
-                format!("public, max-age={seconds}, immutable")
-            }
-        };
-        HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("no-cache"))
+        match cache {
+            Cache::Manifest { max_age } => match max_age.as_secs() {
+                0 => HeaderValue::from_static("no-cache"),
+                seconds => cache_for(format_args!("{seconds}")),
+            },
+            Cache::Never => HeaderValue::from_static("no-store"),
+            Cache::Immutable => self.immutable.clone(),
+        }
     }
+}
+
+/// `Cache-Control` with this age, and what else follows.
+fn cache_for(age: fmt::Arguments<'_>) -> HeaderValue {
+    let text = format!("public, max-age={age}");
+    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("no-cache"))
 }
 
 /// Sends a viewer of `/<id>` to `/<id>/`, where relative addresses work.
