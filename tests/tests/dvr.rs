@@ -172,7 +172,7 @@ async fn what_left_memory_is_served_as_it_was() {
 
 impl Live {
     async fn set(settings: serde_json::Value) -> Self {
-        let folder = TempDir::new().unwrap();
+        let folder = TempDir::new().expect("a temporary folder");
         let server = Server::start(&[]).await;
         let mut channel = json!({
             "id": "cam", "isCMAF": true, "hls_time": 1, "hls_list_size": 3, "dvr_window": 60,
