@@ -15,7 +15,7 @@ use crate::segmenter::Segment;
 /// The old segments of one stream in an object store. Clones share it.
 ///
 /// A packager that has it hands over what it closes and never waits; [`Archive::run`] does the work. Objects are deleted
-/// as they leave the time-shift window, and all of them after [`Archive::close`].
+/// once no playlist in use has them, and all of them after [`Archive::close`].
 #[derive(Clone)]
 pub struct Archive {
     shared: Arc<Shared>,
@@ -130,8 +130,8 @@ impl Archive {
         Outcome::Lost
     }
 
-    /// How long a segment stays that is not listed any more.
-    pub(crate) fn grace(&self) -> Duration {
+    /// How long a segment stays that is not listed any more, unless as long as the longest list.
+    pub(crate) fn grace(&self) -> Option<Duration> {
         self.config().grace
     }
 
@@ -140,7 +140,7 @@ impl Archive {
         self.config().queue_bytes
     }
 
-    /// Segments with a lower number than `sequence` are not listed any more, and are to be deleted.
+    /// Segments with a lower number than `sequence` are in no playlist that is in use, and are to be deleted.
     pub(crate) fn expire(&self, sequence: u64) {
         self.shelf().expire(sequence);
         self.shared.to_delete.notify_one();

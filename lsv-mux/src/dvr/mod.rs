@@ -10,9 +10,9 @@
 //! memory until the store has it, or has failed to take it within [`Config::patience`] or [`Config::queue_bytes`]: then
 //! it stays in playlists as a gap (`EXT-X-GAP`; in DASH it is left out). Live viewers never wait for the store.
 //!
-//! What leaves the time-shift window is deleted, and all of a stream once its files are not fetchable any longer. Only
-//! the process that packages a stream knows what is listed of it: what an earlier process left is deleted when the next
-//! one starts.
+//! What leaves the time-shift window stays for another one, as players have playlists that list it. Then it is deleted, and
+//! all of a stream once its files are not fetchable any longer. Only the process that packages a stream knows what is listed
+//! of it: what an earlier process left is deleted when the next one starts.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -40,9 +40,10 @@ pub struct Config {
     pub queue_bytes: usize,
     /// How long the store is asked to take a segment, or to delete one. 30 s.
     pub patience: Duration,
-    /// How long a segment, and its key, stay fetchable that playlists do not list any more, by the time of the stream: for
-    /// players at the far end whose playlist is some reloads old. 60 s.
-    pub grace: Duration,
+    /// How long a segment, and its key, stay fetchable that playlists do not list any more, by the time of the stream. Less
+    /// saves room, and cuts off who plays a clip or reloads seldom. As long as the longest playlist that had it, as RFC
+    /// 8216bis §6.2.2 wants it: the window once more and three segments.
+    pub grace: Option<Duration>,
 }
 
 impl Default for Config {
@@ -51,7 +52,7 @@ impl Default for Config {
             folder: "dvr".to_owned(),
             queue_bytes: 64 << 20,
             patience: Duration::from_secs(30),
-            grace: Duration::from_secs(60),
+            grace: None,
         }
     }
 }

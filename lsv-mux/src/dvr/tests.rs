@@ -34,7 +34,7 @@ pub(crate) struct Live {
 impl Live {
     pub(crate) fn new(change: impl FnOnce(&mut Settings)) -> Self {
         let config = Config {
-            grace: Duration::ZERO,
+            grace: Some(Duration::ZERO),
             ..Config::default()
         };
         Self::with(config, change)
@@ -271,7 +271,7 @@ async fn playlists_go_back_over_the_window_and_everything_in_them_is_there() {
 #[tokio::test(start_paused = true)]
 async fn what_is_not_listed_any_more_stays_for_those_who_have_an_older_playlist() {
     let config = Config {
-        grace: Duration::from_secs(10),
+        grace: Some(Duration::from_secs(10)),
         ..Config::default()
     };
     let mut live = Live::with(config, |_| {});
@@ -291,6 +291,54 @@ async fn what_is_not_listed_any_more_stays_for_those_who_have_an_older_playlist(
         }
     }
     assert_eq!(live.store.names().len(), 105);
+}
+
+/// A segment that left the playlist stays for as long as the longest playlist that had it lasts (RFC 8216bis §6.2.2).
+#[tokio::test(start_paused = true)]
+async fn who_follows_an_old_playlist_finds_everything_in_it() {
+    for key_rotation in [None, std::num::NonZeroU32::new(4)] {
+        let mut live = Live::with(Config::default(), |settings| {
+            settings.key_rotation = key_rotation
+        });
+        let frames = Source::default().frames(171_000);
+        let at =
+            |seconds: i64| frames.partition_point(|frame| frame.dts.as_millis() < seconds * 1000);
+        live.push(&frames[..at(101)]).await;
+        let mut names = Vec::new();
+        for (playlist, folder) in PLAYLISTS {
+            let text = live.text(playlist);
+            let keys = text.lines().filter_map(|line| {
+                let (_, rest) = line.split_once(",URI=\"")?;
+                rest.split_once('"').map(|(uri, _)| uri)
+            });
+            let keys = keys.filter(|uri| uri.contains("key/"));
+            let headers = text.lines().filter_map(|line| {
+                let rest = line.strip_prefix("#EXT-X-MAP:URI=\"")?;
+                rest.split_once('"').map(|(uri, _)| uri)
+            });
+            let files = media(&text).into_iter().chain(keys).chain(headers);
+            names.extend(files.map(|uri| match uri.strip_prefix("../") {
+                Some(above) => above.to_owned(),
+                None => format!("{folder}{uri}"),
+            }));
+        }
+        if key_rotation.is_none() {
+            names.extend(dash_names(&live.text("manifest.mpd")));
+        }
+        assert!(names.len() >= 93, "{names:?}");
+        // The last moment at which the oldest one may be asked for.
+        live.push(&frames[at(101)..at(164)]).await;
+        assert!(
+            live.text("live.m3u8")
+                .contains("#EXT-X-MEDIA-SEQUENCE:1051\n")
+        );
+        for name in &names {
+            assert!(fetch(&live.packager, name).is_ok(), "{name}");
+        }
+        live.push(&frames[at(164)..]).await;
+        let oldest = fetch(&live.packager, "ts/1020.ts");
+        assert_eq!(oldest, Err(FileError::NotFound));
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -371,7 +419,7 @@ async fn a_delta_update_leaves_out_what_is_in_the_store() {
 async fn what_the_store_would_not_take_is_a_gap_and_nobody_waits() {
     let config = Config {
         queue_bytes: 100_000,
-        grace: Duration::ZERO,
+        grace: Some(Duration::ZERO),
         ..Config::default()
     };
     let mut live = Live::with(config, |_| {});
@@ -433,7 +481,7 @@ async fn what_the_store_would_not_take_is_a_gap_and_nobody_waits() {
 async fn a_store_that_never_answers_holds_nobody_up() {
     let config = Config {
         queue_bytes: 100_000,
-        grace: Duration::ZERO,
+        grace: Some(Duration::ZERO),
         ..Config::default()
     };
     let mut live = Live::with(config, |_| {});

@@ -52,7 +52,8 @@ pub struct Limits {
     /// one segment: half a minute at 25 Mbit/s in both formats. 256 MiB.
     pub bytes: usize,
     /// Older segments that playlists list from an object store, some 200 bytes of memory each and as many of text for each
-    /// track once somebody plays it. More than a day of segments of a second: 100,000.
+    /// track once somebody plays it; as many again that left the playlists stay fetchable for a while, without the text.
+    /// More than a day of segments of a second: 100,000.
     pub older: usize,
 }
 
@@ -365,7 +366,8 @@ impl Window {
         beyond <= archive.queue_bytes() && archive.outcome(oldest.sequence) == Outcome::Pending
     }
 
-    /// Lets go of what has left the time-shift window.
+    /// Lets go of what has left the time-shift window: at first it is not listed, and once no playlist may be in use that
+    /// had it, it is not there.
     fn expire(&mut self) {
         let Some(archive) = self.archive.clone() else {
             return;
@@ -376,12 +378,21 @@ impl Window {
             return;
         };
         let newer = self.segments.iter().map(|segment| segment.duration).sum();
-        self.past.expire(window, archive.grace(), newer);
+        let grace = archive.grace().unwrap_or_else(|| self.longest_list(window));
+        self.past
+            .expire(window, window.saturating_add(grace), newer);
         let in_memory = self.segments.front().map(|oldest| oldest.sequence);
         let oldest = self.past.oldest().map(|oldest| oldest.sequence);
         if let Some(oldest) = oldest.or(in_memory) {
             archive.expire(oldest);
         }
+    }
+
+    /// How long a segment stays for those whose playlist still has it (RFC 8216bis §6.2.2): as long as such a playlist and the
+    /// segment last.
+    fn longest_list(&self, window: Duration) -> Duration {
+        let segment = Duration::from_secs(self.target_duration);
+        window.saturating_add(segment.saturating_mul(SEGMENTS_BEYOND))
     }
 
     /// How many of the segments in memory playlists have: so many as they want, and those of the time-shift window.
@@ -409,6 +420,9 @@ fn longest(segment: &Segment) -> f64 {
 fn whole_seconds(target: Duration) -> u64 {
     target.as_secs() + u64::from(target.subsec_nanos() > 0)
 }
+
+/// One that the longest playlist has beyond the window, the one that leaves it, and one as they go by whole ones.
+const SEGMENTS_BEYOND: u32 = 3;
 
 /// How much longer than the first the segments of a regular encoder get, in seconds: a few frames of sound or pictures,
 /// which must not round differently.

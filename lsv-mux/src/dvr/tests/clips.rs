@@ -122,6 +122,30 @@ async fn a_clip_that_has_no_end_yet_goes_on_until_it_has() {
     assert!(soon.is_none());
 }
 
+/// A clip of what the window is about to leave, watched from its first segment to its last as time goes.
+#[tokio::test(start_paused = true)]
+async fn a_clip_can_be_watched_to_its_end() {
+    let mut live = Live::with(Config::default(), |_| {});
+    let frames = Source::default().frames(145_000);
+    let at = |seconds: i64| frames.partition_point(|frame| frame.dts.as_millis() < seconds * 1000);
+    live.push(&frames[..at(101)]).await;
+    let text = answer(&live, "live.m3u8", clip(None, Some(80_000))).unwrap();
+    // What is only kept begins no clip.
+    let gone = answer(&live, "live.m3u8", clip(Some(1_000), Some(30_000)));
+    assert_eq!(gone, Err(FileError::OutsideWindow));
+    let clip = numbers(&text);
+    assert_eq!(clip, (1020..1040).collect::<Vec<u64>>());
+    for (number, now) in clip.into_iter().zip((101..).step_by(2)) {
+        live.push(&frames[at(now)..at(now + 2)]).await;
+        for name in [
+            format!("ts/{number}.ts"),
+            format!("cmaf/video-{number}.m4s"),
+        ] {
+            assert!(fetch(&live.packager, &name).is_ok(), "{name} at {now}");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_master_of_a_clip_leads_to_its_playlists() {
     let mut live = Live::new(|_| {});

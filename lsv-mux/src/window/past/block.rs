@@ -60,6 +60,12 @@ impl Block {
         Some(Self::of(Arc::clone(&self.run), rest.to_vec()))
     }
 
+    /// Lets go of the text of all of it.
+    pub(super) fn forget_text(&self) {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        *written = Vec::new();
+    }
+
     fn of(run: Arc<Run>, entries: Vec<Arc<Entry>>) -> Self {
         let stored = entries.iter().filter(|entry| entry.is_stored);
         let mut keys: Vec<u64> = stored.filter_map(|entry| entry.key).collect();

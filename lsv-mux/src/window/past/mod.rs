@@ -1,5 +1,7 @@
 //! The older segments of a stream, whose media is in the object store: what playlists need to know of each, in blocks
 //! whose text is written once.
+//!
+//! What playlists do not list any more is kept for a while: players have older playlists (RFC 8216bis §6.2.2).
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -14,9 +16,11 @@ use crate::segmenter::Run;
 
 mod block;
 mod entry;
+mod extent;
 
 use self::block::Block;
 pub(crate) use self::entry::Entry;
+use self::extent::Extent;
 
 /// A list that segments are in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,12 +37,13 @@ pub(crate) enum List {
 #[derive(Debug)]
 pub(super) struct Past {
     blocks: VecDeque<Arc<Block>>,
-    /// Of all entries.
-    duration: Duration,
-    entries: usize,
-    limit: usize,
-    /// The number of the first that is listed.
+    /// All of them.
+    kept: Extent,
+    /// The newest of them, which lists have.
+    listed: Extent,
+    /// The number of the first one of those.
     listed_from: u64,
+    limit: usize,
     /// The numbers from which on all have that format in the clear or not, and DASH can have them.
     ts_from: u64,
     cmaf_from: u64,
@@ -52,6 +57,7 @@ pub(crate) struct Shared {
     blocks: Vec<Arc<Block>>,
     /// The number of the first one, and of the one that follows the last.
     numbers: Range<u64>,
+    /// The first one that lists may have.
     listed_from: u64,
     ts_from: u64,
     cmaf_from: u64,
@@ -76,14 +82,14 @@ pub(crate) struct Older {
 }
 
 impl Past {
-    /// Of no more than `limit` segments.
+    /// Of no more than `limit` segments in a list, and as many that are kept behind them.
     pub(super) fn new(limit: usize) -> Self {
         Self {
             blocks: VecDeque::new(),
-            duration: Duration::ZERO,
-            entries: 0,
-            limit,
+            kept: Extent::default(),
+            listed: Extent::default(),
             listed_from: 0,
+            limit,
             ts_from: 0,
             cmaf_from: 0,
             dash_from: 0,
@@ -106,64 +112,67 @@ impl Past {
         if !entry.cmaf || entry.key.is_some() {
             self.dash_from = after;
         }
-        self.duration += entry.duration;
-        self.entries += 1;
+        if self.listed.is_empty() {
+            self.listed_from = entry.sequence;
+        }
+        self.kept.add(entry.duration);
+        self.listed.add(entry.duration);
         match self.blocks.back_mut().filter(|block| block.fits(&entry)) {
             Some(block) => *block = Arc::new(block.with(entry)),
             None => self.blocks.push_back(Arc::new(Block::new(entry))),
         }
-        while self.entries > self.limit || self.blocks.len() > MAX_BLOCKS {
+        while self.listed.count() > self.limit || self.listed_blocks() > MAX_BLOCKS {
+            self.unlist();
+        }
+        let limit = self.limit.saturating_mul(2);
+        while self.kept.count() > limit || self.blocks.len() > 2 * MAX_BLOCKS {
             self.pop();
         }
     }
 
-    /// Lists no more than those behind which others, and `newer` that follows them all, are not as long as `window`, and
-    /// forgets what has not been listed for `grace`: as much of the stream as that.
-    pub(super) fn expire(&mut self, window: Duration, grace: Duration, newer: Duration) {
-        let kept = window.saturating_add(grace);
-        while let Some(oldest) = self.oldest() {
-            let behind = (self.duration + newer).saturating_sub(oldest.duration);
-            if behind < kept {
+    /// Lists the oldest no more while those behind it, and `newer` that follows them all, are as long as `window`, and forgets
+    /// it once they are as long as `kept`.
+    pub(super) fn expire(&mut self, window: Duration, kept: Duration, newer: Duration) {
+        while let Some(oldest) = self.oldest_listed() {
+            let is_within = self.listed.behind(oldest.duration) + newer < window;
+            if is_within && oldest.is_stored {
                 break;
+            }
+            self.unlist();
+        }
+        while let Some(oldest) = self.oldest() {
+            let is_listed = oldest.sequence >= self.listed_from;
+            if is_listed || self.kept.behind(oldest.duration) + newer < kept {
+                return;
             }
             self.pop();
         }
-        let mut behind = self.duration + newer;
-        let entries = self.blocks.iter().flat_map(|block| &block.entries);
-        let unlisted = entries.take_while(|entry| {
-            behind = behind.saturating_sub(entry.duration);
-            behind >= window || !entry.is_stored
-        });
-        let first = self.oldest().map_or(0, |oldest| oldest.sequence);
-        let last = unlisted.last();
-        self.listed_from = last.map_or(first, |last| last.sequence + 1);
     }
 
     /// Forgets all.
     pub(super) fn clear(&mut self) {
         self.blocks.clear();
-        (self.duration, self.entries) = (Duration::ZERO, 0);
+        (self.kept, self.listed) = (Extent::default(), Extent::default());
     }
 
-    /// The oldest that is listed.
-    pub(super) fn oldest_listed(&self) -> Option<&Entry> {
-        let first = self.listed_from.max(self.oldest()?.sequence);
-        let mut blocks = self.blocks.iter();
-        blocks.find_map(|block| block.entry(first))
-    }
-
-    /// The oldest that is there.
+    /// The oldest, listed or not.
     pub(super) fn oldest(&self) -> Option<&Arc<Entry>> {
         self.blocks.front()?.entries.first()
+    }
+
+    /// The oldest that lists have.
+    pub(super) fn oldest_listed(&self) -> Option<&Arc<Entry>> {
+        let block = self.blocks.get(self.unlisted_blocks())?;
+        block.within(&(self.listed_from..u64::MAX)).first()
     }
 
     /// As it is.
     pub(super) fn share(&mut self) -> Arc<Shared> {
         let first = self.oldest().map_or(0, |oldest| oldest.sequence);
-        let numbers = first..first + self.entries as u64;
+        let numbers = first..first + self.kept.count() as u64;
         let known = &self.shared;
         // What has come or gone shows in the numbers.
-        if (&known.numbers, known.listed_from) != (&numbers, self.listed_from) {
+        if known.numbers != numbers || known.listed_from != self.listed_from {
             self.shared = Arc::new(Shared {
                 blocks: self.blocks.iter().cloned().collect(),
                 numbers,
@@ -177,30 +186,57 @@ impl Past {
         Arc::clone(&self.shared)
     }
 
+    /// Takes the oldest out of lists.
+    fn unlist(&mut self) {
+        let Some(oldest) = self.oldest_listed() else {
+            return;
+        };
+        let (after, duration) = (oldest.sequence + 1, oldest.duration);
+        if let Some(block) = self.blocks.get(self.unlisted_blocks()) {
+            block.forget_text();
+        }
+        self.listed.take(duration);
+        self.listed_from = after;
+    }
+
+    /// Forgets the oldest.
     fn pop(&mut self) {
+        if self.kept.count() == self.listed.count() {
+            self.unlist();
+        }
         let Some(front) = self.blocks.front_mut() else {
             return;
         };
         let rest = front.without_first();
         if let Some(oldest) = front.entries.first() {
-            self.duration = self.duration.saturating_sub(oldest.duration);
-            self.entries -= 1;
+            self.kept.take(oldest.duration);
         }
         match rest {
             Some(rest) => *front = Arc::new(rest),
             None => drop(self.blocks.pop_front()),
         }
     }
+
+    /// How many blocks lists have nothing of.
+    fn unlisted_blocks(&self) -> usize {
+        let from = self.listed_from;
+        self.blocks.partition_point(|block| block.end() <= from)
+    }
+
+    fn listed_blocks(&self) -> usize {
+        self.blocks.len() - self.unlisted_blocks()
+    }
 }
 
 impl Shared {
     /// The numbers of those that `list` goes back to.
     pub(crate) fn listed(&self, list: List) -> Range<u64> {
-        let end = self.numbers.end;
-        let clamp = |from: u64| self.clamp(from);
         match list {
-            List::Ts => clamp(self.ts_from)..end,
-            List::Media(track) => self.first_with(track, clamp(self.cmaf_from))..end,
+            List::Ts => self.listed_after(self.ts_from),
+            List::Media(track) => {
+                let listed = self.listed_after(self.cmaf_from);
+                self.first_with(track, listed.start)..listed.end
+            }
             List::Dash(_) => self.listed_dash(),
         }
     }
@@ -214,9 +250,9 @@ impl Shared {
         block.entry(sequence)
     }
 
-    /// The number of the first one from `from` on that `is_it`, where all that follow are it too.
+    /// The number of the first listed one from `from` on that `is_it`, where all that follow are it too.
     pub(crate) fn find(&self, from: u64, is_it: impl Fn(&Entry) -> bool) -> Option<u64> {
-        let range = from..self.numbers.end;
+        let range = from.max(self.listed_from)..self.numbers.end;
         let mut blocks = self.within(&range);
         blocks.find_map(|block| {
             let last = block.entries.last();
@@ -244,7 +280,14 @@ impl Shared {
 
     /// The numbers of those that DASH lists.
     pub(crate) fn listed_dash(&self) -> Range<u64> {
-        self.clamp(self.dash_from)..self.numbers.end
+        self.listed_after(self.dash_from)
+    }
+
+    /// The numbers of those that lists may have, from `from` on.
+    fn listed_after(&self, from: u64) -> Range<u64> {
+        let end = self.numbers.end;
+        let start = from.max(self.listed_from).clamp(self.numbers.start, end);
+        start..end
     }
 
     /// Those of the numbers `range` by their runs; neighbours may be of one run.
@@ -258,7 +301,7 @@ impl Shared {
         })
     }
 
-    /// All of them, oldest first, in a block for each stretch.
+    /// All of them, oldest first, in a block for each stretch: those too that are not listed any more.
     pub(crate) fn blocks(&self) -> impl Iterator<Item = &Block> {
         self.blocks.iter().map(AsRef::as_ref)
     }
@@ -278,12 +321,6 @@ impl Shared {
             ready.push((list, range.clone(), Arc::clone(&older)));
         }
         older
-    }
-
-    /// A number from which on all are listed, `from` or a higher one.
-    fn clamp(&self, from: u64) -> u64 {
-        let from = from.max(self.listed_from);
-        from.clamp(self.numbers.start, self.numbers.end)
     }
 
     fn within(&self, range: &Range<u64>) -> impl Iterator<Item = &Arc<Block>> {
@@ -320,8 +357,8 @@ impl Shared {
     }
 }
 
-/// Each stretch between two discontinuities is a block at least: a publisher that comes and goes all the time has a shorter
-/// window.
+/// In a list. Each stretch between two discontinuities is a block at least: a publisher that comes and goes all the time has
+/// a shorter window.
 const MAX_BLOCKS: usize = 2048;
 
 /// Texts that are kept at once: a list for each track, and some for those who begin elsewhere.
