@@ -160,6 +160,8 @@ impl Segmenter {
                 .is_some_and(|epoch| epoch != frame.epoch)
         {
             self.pace = None;
+            // Another publisher may have no pictures: that the last one had some is no reason to wait for a key frame.
+            self.waiting.expect_video(false);
             self.interrupt();
         }
         let name = frame.track.name();

@@ -746,6 +746,53 @@ fn formats_follow_the_settings() {
 }
 
 #[test]
+fn sound_alone_after_a_reconnect_goes_on_at_once() {
+    let with_pictures = Source::default().frames(30_000);
+    let alone = Source {
+        epoch: 1,
+        start: 31_000,
+        ..Source::audio_only()
+    };
+    let mut rig = Rig::new();
+    let (video, audio) = (testing::video(), testing::audio());
+    rig.segmenter
+        .announce(&testing::tracks(Some(&video), Some(&audio)));
+    rig.push(&with_pictures);
+    rig.segmenter.announce(&testing::tracks(None, Some(&audio)));
+    rig.push(&alone.frames(9_000));
+    let mut behind = rig
+        .closed
+        .iter()
+        .skip_while(|segment| !segment.discontinuity);
+    let first = behind.next().unwrap();
+    assert_eq!(first.start, Timestamp::from_millis(31_000));
+    assert_eq!(first.wall(), base() + Duration::from_secs(31));
+    assert_eq!(behind.count(), 3);
+}
+
+#[test]
+fn pictures_after_a_reconnect_are_waited_for_up_to_their_key_frame() {
+    let later = Source {
+        epoch: 1,
+        start: 11_000,
+        gop: 300,
+        ..Source::default()
+    };
+    let mut rig = Rig::new();
+    rig.push(&Source::default().frames(10_000));
+    // The publisher comes in between two key frames.
+    rig.push(&later.frames(20_000)[10..]);
+    rig.end();
+    let mut behind = rig
+        .closed
+        .iter()
+        .skip_while(|segment| !segment.discontinuity);
+    let first = behind.next().unwrap();
+    assert_eq!(first.wall(), base() + Duration::from_secs(21));
+    assert!(first.video().unwrap().independent && behind.all(|segment| !segment.discontinuity));
+}
+
+#[test]
 fn frames_at_one_time_still_have_length() {
     let mut rig = Rig::new();
     let mut frames = Source::video_only().frames(4_000);
