@@ -37,22 +37,31 @@ pub(crate) struct DateRange {
 #[derive(Debug, Default)]
 pub(super) struct DateRanges {
     ranges: VecDeque<DateRange>,
-    /// The segment of the newest event that was read, and how many of that segment were.
-    read: (u64, usize),
+    read: Read,
+}
+
+/// How far the events are read.
+#[derive(Debug, Default)]
+struct Read {
+    /// The run and the media sequence number of the newest segment.
+    run: u64,
+    sequence: u64,
+    /// How many of its events are read.
+    events: usize,
+    /// How many came before under its number: the next run takes the number of a segment that was let go of.
+    before: usize,
 }
 
 impl DateRanges {
     /// Reads the events of `segment` that are new, closed or growing. Says whether there is anything new to tell.
     pub(super) fn read(&mut self, segment: &Segment) -> bool {
-        let read = match self.read {
-            (sequence, read) if sequence == segment.sequence => read,
-            _ => 0,
-        };
+        self.read.follow(segment);
+        let Read { events, before, .. } = self.read;
         let mut news = false;
-        for (index, event) in segment.events.iter().enumerate().skip(read) {
-            news |= self.read_event(segment, event, index);
+        for (index, event) in segment.events.iter().enumerate().skip(events) {
+            news |= self.read_event(segment, event, before + index);
         }
-        self.read = (segment.sequence, segment.events.len());
+        self.read.events = segment.events.len();
         while self.ranges.len() > MAX_RANGES {
             // A break that goes on is the last to be dropped: its end is still to be told.
             let ended = self.ranges.iter().position(|range| !range.is_open());
@@ -123,6 +132,26 @@ impl DateRanges {
             event,
         });
         true
+    }
+}
+
+impl Read {
+    /// Goes on to `segment`, of which nothing is read unless it is the one that was read last.
+    fn follow(&mut self, segment: &Segment) {
+        let (run, sequence) = (segment.run.number, segment.sequence);
+        if (self.run, self.sequence) == (run, sequence) {
+            return;
+        }
+        let before = match self.sequence == sequence {
+            true => self.before + self.events,
+            false => 0,
+        };
+        *self = Self {
+            run,
+            sequence,
+            events: 0,
+            before,
+        };
     }
 }
 
@@ -410,6 +439,47 @@ mod tests {
         assert_eq!(ranges.iter().count(), 1);
         ranges.forget(start + Duration::from_secs(3_601));
         assert_eq!(ranges.iter().count(), 0);
+    }
+
+    /// A publisher that vanishes right after a key frame leaves a picture with events that is let go of, and its number is
+    /// that of the next run's first segment.
+    #[test]
+    fn what_is_told_right_after_a_reconnect_is_told_under_a_number_that_comes_again() {
+        let cue = |text| message("onCuePoint", "type", text);
+        let mut frames = Source::default().frames(4_000);
+        let key = Source {
+            start: 4_000,
+            ..Source::video_only()
+        };
+        frames.extend(key.frames(1));
+        let reconnected = Source {
+            epoch: 1,
+            start: 5_000,
+            ..Source::default()
+        };
+        let mut rig = Rig::new();
+        rig.push(&frames);
+        let script = Arc::new(Track::new(Kind::Data, Codec::Data));
+        let event =
+            |millis, text| MediaFrame::new(&script, Timestamp::from_millis(millis), cue(text));
+        rig.push(&[event(4_000, "before")]);
+        // Changed settings show what there is so far.
+        rig.configure(|_| {});
+        let growing = rig.snapshot.open.as_ref().unwrap();
+        assert_eq!((growing.sequence, growing.events.len()), (1002, 1));
+        let mut frames = reconnected.frames(4_000);
+        frames.insert(10, event(5_100, "after"));
+        rig.push(&frames);
+        assert_eq!(rig.closed[2].sequence, 1002);
+        assert!(rig.closed[2].discontinuity);
+        let tags = tags(&rig);
+        let told = |id: &str, text: &str| {
+            let of_event = |tag: &&String| tag.contains(&format!("X-TYPE=\"{text}\""));
+            let tag = tags.iter().find(of_event).unwrap();
+            assert!(tag.contains(&format!("ID=\"{id}\"")), "{tag}");
+        };
+        told("1002-0", "before");
+        told("1002-1", "after");
     }
 
     #[test]
