@@ -68,8 +68,9 @@ impl Packets {
         ] {
             assert!(
                 got.len() >= at_least,
-                "{label}: only {} {kind} packets",
-                got.len()
+                "{label}: only {} {kind} packets of {}, at least {at_least} are wanted",
+                got.len(),
+                sent.len()
             );
             let first = sent
                 .windows(got.len())
