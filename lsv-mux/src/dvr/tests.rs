@@ -415,6 +415,34 @@ async fn a_delta_update_leaves_out_what_is_in_the_store() {
     }
 }
 
+/// Segments of 2.5 s are told as 3 s: seven of them, which a short list keeps in memory, end in front of the skip boundary.
+#[tokio::test(start_paused = true)]
+async fn a_delta_update_leaves_something_out_wherever_it_is_said_so() {
+    let mut live = Live::new(|_| {});
+    let delta = Reload {
+        skip: Skip::Segments,
+        ..Reload::default()
+    };
+    let source = Source {
+        fps_millis: 24_000,
+        gop: 60,
+        ..Source::default()
+    };
+    live.push(&source.frames(80_500)).await;
+    for playlist in ["live.m3u8", "cmaf/video.m3u8", "cmaf/audio.m3u8"] {
+        let whole = live.text(playlist);
+        assert!(whole.contains(",CAN-SKIP-UNTIL=18,"), "{whole}");
+        assert_eq!(segments(&whole), 24, "{playlist}");
+        let delta = text(&live.packager, playlist, delta).unwrap();
+        assert!(
+            delta.contains("#EXT-X-SKIP:SKIPPED-SEGMENTS=16\n"),
+            "{delta}"
+        );
+        assert_eq!(segments(&delta), 8, "{playlist}");
+    }
+    live.check();
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_the_store_would_not_take_is_a_gap_and_nobody_waits() {
     let config = Config {

@@ -39,7 +39,7 @@ pub use stored::Stored;
 use self::date_ranges::DateRanges;
 use self::past::{Entry, Past};
 use self::sealer::Sealer;
-use self::snapshot::{Rendered, Snapshot};
+use self::snapshot::{Rendered, Snapshot, near, skip_boundary};
 use crate::dvr::{Archive, Outcome};
 use crate::encrypt::ContentKeys;
 use crate::segmenter::{Rendition, Segment, Segmenter};
@@ -299,7 +299,7 @@ impl Window {
     /// the playlist that had it last may still be in use (RFC 8216 §6.2.2). What waits for the object store stays for that
     /// too, as far as there is room.
     fn trim(&mut self) {
-        let keep = self.settings.list_size.saturating_mul(2).saturating_add(1);
+        let keep = self.kept_in_memory();
         while self.segments.len() > 1 {
             let is_full = self.bytes > self.limits.bytes;
             let is_long = self.segments.len() > keep && !self.is_awaited(keep);
@@ -311,6 +311,16 @@ impl Window {
         self.expire();
         self.recent = self.count_recent();
         self.shared = self.segments.iter().cloned().collect();
+    }
+
+    /// How many segments stay in memory, where there is room: with a time-shift window those too that a delta update lists.
+    fn kept_in_memory(&self) -> usize {
+        let slow = self.settings.list_size.saturating_mul(2).saturating_add(1);
+        let boundary = match self.dvr() {
+            Some(_) => skip_boundary(self.target_duration),
+            None => Duration::ZERO,
+        };
+        slow.max(near(&self.segments, boundary).0)
     }
 
     fn drop_oldest(&mut self) {

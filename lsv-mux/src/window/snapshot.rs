@@ -350,8 +350,8 @@ impl Snapshot {
         let list_size = u32::try_from(self.list_size).unwrap_or(u32::MAX);
         let longest = self.target.saturating_mul(list_size);
         let longest = longest.max(self.dvr_window.unwrap_or_default());
-        let boundary = self.target_duration.saturating_mul(SKIP_TARGET_DURATIONS);
-        (longest > Duration::from_secs(boundary)).then_some(boundary)
+        let boundary = skip_boundary(self.target_duration);
+        (longest > boundary).then_some(boundary.as_secs())
     }
 
     /// How many of the segments `listed` lie behind the skip boundary with their whole length: none of those in the object store,
@@ -360,16 +360,9 @@ impl Snapshot {
         let Some(boundary) = self.skip_boundary().map(Duration::from_secs) else {
             return 0;
         };
-        let mut behind = Duration::ZERO;
-        let near = listed.newer.iter().rev().take_while(|segment| {
-            let near = behind < boundary;
-            behind += segment.duration;
-            near
-        });
-        let near = near.count();
-        match behind < boundary {
-            true => 0,
-            false => listed.count() - near,
+        match near(listed.newer, boundary) {
+            (_, length) if length < boundary => 0,
+            (near, _) => listed.count() - near,
         }
     }
 
@@ -406,6 +399,27 @@ impl Snapshot {
             newer: self.cut_segments(newer),
         }
     }
+}
+
+/// CAN-SKIP-UNTIL where segments are so long.
+pub(super) fn skip_boundary(target_duration: u64) -> Duration {
+    Duration::from_secs(target_duration.saturating_mul(SKIP_TARGET_DURATIONS))
+}
+
+/// How many of the newest `segments` are as long as `boundary`, and how long they are: less where all are shorter.
+pub(super) fn near<'a>(
+    segments: impl IntoIterator<Item = &'a Arc<Segment>, IntoIter: DoubleEndedIterator>,
+    boundary: Duration,
+) -> (usize, Duration) {
+    let (mut count, mut length) = (0, Duration::ZERO);
+    for segment in segments.into_iter().rev() {
+        if length >= boundary {
+            break;
+        }
+        count += 1;
+        length += segment.duration;
+    }
+    (count, length)
 }
 
 const HLS_TYPE: &str = "application/vnd.apple.mpegurl";
