@@ -47,4 +47,4 @@ const LONGEST_AT_LEAST: Duration = Duration::from_secs(12);
 
 /// A segment may last that much longer than the target duration: the half second that rounding takes off, but for the
 /// few frames by which one track of it is longer than another.
-const ROUNDED_OFF: Duration = Duration::from_millis(300);
+pub(crate) const ROUNDED_OFF: Duration = Duration::from_millis(300);

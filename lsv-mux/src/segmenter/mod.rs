@@ -20,7 +20,7 @@ use lsv_core::media::{Kind, MediaFrame, Track, Tracks};
 use lsv_core::time::Timestamp;
 
 pub(crate) mod clock;
-mod length;
+pub(crate) mod length;
 mod open;
 pub(crate) mod pace;
 mod parts;

@@ -72,6 +72,23 @@ fn groups_longer_than_the_target_make_longer_segments() {
 }
 
 #[test]
+fn regular_groups_are_not_cut_in_between_however_their_length_rounds() {
+    for gop in 60..=90 {
+        let source = Source {
+            gop,
+            ..Source::default()
+        };
+        let mut rig = Rig::new();
+        assert_target_duration_holds(&mut rig, &source.frames(20_000));
+        for segment in &rig.closed {
+            let video = segment.video().unwrap();
+            assert_eq!((video.samples, video.independent), (gop, true));
+            assert!(!segment.discontinuity);
+        }
+    }
+}
+
+#[test]
 fn without_key_frames_segments_are_cut_by_time_and_say_so() {
     let mut rig = Rig::new();
     rig.push(

@@ -42,6 +42,7 @@ use self::sealer::Sealer;
 use self::snapshot::{Rendered, Snapshot, near, skip_boundary};
 use crate::dvr::{Archive, Outcome};
 use crate::encrypt::ContentKeys;
+use crate::segmenter::length::ROUNDED_OFF;
 use crate::segmenter::{Rendition, Segment, Segmenter};
 
 /// What bounds the window of one stream.
@@ -289,7 +290,7 @@ impl Window {
     /// grows for what cannot be cut, which is a single picture that stands for longer, and never shrinks.
     fn grow_target(&mut self, seconds: f64) {
         if !self.target_known || seconds.round() as u64 > self.target_duration {
-            let roomy = (seconds + SEGMENT_JITTER).round() as u64;
+            let roomy = (seconds + SEGMENT_JITTER - ROUNDED_OFF.as_secs_f64()).ceil() as u64;
             self.target_duration = self.target_duration.max(roomy);
         }
         self.target_known = true;
@@ -435,5 +436,5 @@ fn whole_seconds(target: Duration) -> u64 {
 const SEGMENTS_BEYOND: u32 = 3;
 
 /// How much longer than the first the segments of a regular encoder get, in seconds: a few frames of sound or pictures,
-/// which must not round differently.
+/// for which none may be cut in front of its end.
 const SEGMENT_JITTER: f64 = 0.1;
