@@ -130,8 +130,11 @@ impl Running {
         let due = leads && starts && (enough || !self.open.independent);
         let lasts = if leads { elapsed + self.step } else { elapsed };
         let overdue = lasts > latest || self.is_full(lengths);
+        let is_early = !enough && !overdue && elapsed < STUB;
         match due || overdue {
             false => Verdict::Take,
+            // The sound has had no time to come; the next key frame will do.
+            true if is_early && self.misses_a_track() => Verdict::Take,
             // A track fell silent: numbering on without its segments would mislead players.
             true if self.misses_a_track() || self.moment(frame).since(self.last) > SILENCE => {
                 Verdict::Restart

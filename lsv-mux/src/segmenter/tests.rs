@@ -89,6 +89,32 @@ fn regular_groups_are_not_cut_in_between_however_their_length_rounds() {
 }
 
 #[test]
+fn a_key_frame_right_behind_a_cut_makes_no_discontinuity() {
+    let mut frames = Source {
+        fps_millis: 60_000,
+        gop: 120,
+        ..Source::default()
+    }
+    .frames(10_000);
+    // Longer by some milliseconds than the target duration allows.
+    let later = Source {
+        fps_millis: 60_000,
+        gop: 139,
+        start: 10_000,
+        ..Source::default()
+    };
+    frames.extend(later.frames(60_000));
+    let pictures = frames.iter().filter(|frame| frame.kind() == Kind::Video);
+    let pictures = pictures.count() as u32;
+    let mut rig = Rig::new();
+    assert_target_duration_holds(&mut rig, &frames);
+    rig.end();
+    assert!(rig.closed.iter().all(|segment| !segment.discontinuity));
+    let packaged = rig.closed.iter().filter_map(|segment| segment.video());
+    assert_eq!(packaged.map(|video| video.samples).sum::<u32>(), pictures);
+}
+
+#[test]
 fn without_key_frames_segments_are_cut_by_time_and_say_so() {
     let mut rig = Rig::new();
     rig.push(
