@@ -2,7 +2,7 @@
 
 use lsv_core::media::TrackName;
 
-use crate::segmenter::{Rendition, Segment};
+use crate::segmenter::{Init, Rendition, Run, Segment};
 use crate::window::snapshot::Snapshot;
 
 /// Bits a second.
@@ -24,66 +24,172 @@ impl Bandwidth {
     }
 }
 
-/// The bandwidth of `tracks` together, over the newest segments, or over the first parts while there are none.
-pub(super) fn bandwidth(window: &Snapshot, tracks: &[TrackName]) -> Bandwidth {
-    let closed: Vec<&Segment> = window
-        .segments
-        .iter()
-        .map(AsRef::as_ref)
-        .filter(|segment| segment.cmaf)
-        .collect();
-    // A segment cut short says little: a key frame and hardly any time.
-    let whole = |segment: &&&Segment| segment.duration >= window.target / 2;
-    let mut measured: Vec<&Segment> = closed.iter().filter(whole).copied().collect();
-    if measured.is_empty() {
-        measured = closed;
+/// What was measured over some segments.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Measured {
+    /// A segment cut short says little: a key frame and hardly any time.
+    whole: Sums,
+    any: Sums,
+}
+
+/// What a track has in a segment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Piece {
+    pub(crate) bytes: usize,
+    pub(crate) samples: u32,
+    pub(crate) seconds: f64,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Sums {
+    segments: u64,
+    /// Bits a second in the segment that has most.
+    peak: f64,
+    bits: f64,
+    seconds: f64,
+    samples: f64,
+}
+
+impl Measured {
+    /// Counts a segment with what it has of tracks that play together.
+    pub(crate) fn add(&mut self, is_short: bool, pieces: impl IntoIterator<Item = Piece>) {
+        let mut sums = Sums::default();
+        for piece in pieces {
+            let bits = piece.bytes as f64 * 8.0;
+            sums.segments = 1;
+            sums.bits += bits;
+            sums.peak += bits / piece.seconds.max(0.001);
+            sums.seconds = sums.seconds.max(piece.seconds);
+            sums.samples += f64::from(piece.samples);
+        }
+        self.any.join(sums);
+        if !is_short {
+            self.whole.join(sums);
+        }
     }
-    if measured.is_empty() {
-        measured.extend(&window.open);
+
+    /// With other segments of the same tracks.
+    pub(crate) fn join(&mut self, other: Self) {
+        self.whole.join(other.whole);
+        self.any.join(other.any);
     }
-    let (mut peak, mut bits, mut seconds) = (0.0, 0.0, 0.0);
-    for segment in measured {
-        let renditions = || tracks.iter().filter_map(|track| segment.rendition(*track));
-        let segment_bits = renditions()
-            .map(|rendition| rendition.size() as f64 * 8.0)
-            .sum::<f64>();
-        let rate: f64 = renditions()
-            .map(|rendition| rendition.size() as f64 * 8.0 / rendition.seconds().max(0.001))
-            .sum();
-        peak = f64::max(peak, rate);
-        bits += segment_bits;
-        seconds += renditions().map(Rendition::seconds).fold(0.0, f64::max);
+
+    /// With another track of the same segments.
+    fn together(self, other: Self) -> Self {
+        Self {
+            whole: self.whole.together(other.whole),
+            any: self.any.together(other.any),
+        }
     }
-    let average = bits / f64::max(seconds, 0.001);
-    Bandwidth {
-        peak: f64::max(peak, average).ceil().max(1.0) as u64,
-        average: average.ceil().max(1.0) as u64,
+
+    pub(super) fn bandwidth(&self) -> Bandwidth {
+        let sums = self.sums();
+        let average = sums.bits / f64::max(sums.seconds, 0.001);
+        Bandwidth {
+            peak: f64::max(sums.peak, average).ceil().max(1.0) as u64,
+            average: average.ceil().max(1.0) as u64,
+        }
+    }
+
+    /// Frames a second of the pictures that `init` is the header of: what the encoder says if it is about what comes, else
+    /// what comes.
+    pub(super) fn frame_rate(&self, init: &Init) -> Option<f64> {
+        let sums = self.sums();
+        let measured = (sums.seconds > 0.0).then(|| sums.samples / sums.seconds);
+        let picture = init.track.codec.picture();
+        let said = picture
+            .and_then(|picture| picture.frame_rate_millis)
+            .map(|millis| f64::from(millis) / 1000.0);
+        match (measured, said) {
+            (Some(measured), Some(said)) if (measured - said).abs() > said * RATE_TOLERANCE => {
+                Some(measured)
+            }
+            (measured, said) => said.or(measured),
+        }
+    }
+
+    fn sums(&self) -> &Sums {
+        match self.whole.segments {
+            0 => &self.any,
+            _ => &self.whole,
+        }
     }
 }
 
-/// Frames a second: what the encoder says if it is about what comes, else what comes.
-pub(super) fn frame_rate(window: &Snapshot) -> Option<f64> {
-    let closed = window.segments.iter().rev().map(AsRef::as_ref);
-    let run = window.cmaf_run()?;
-    let of_run = closed
-        .chain(&window.open)
-        .filter(|segment| segment.run.number == run.number);
-    let (mut frames, mut seconds) = (0.0, 0.0);
-    for rendition in of_run.filter_map(|segment| segment.video()) {
-        frames += f64::from(rendition.samples);
-        seconds += rendition.seconds();
+impl Sums {
+    fn join(&mut self, other: Self) {
+        self.segments += other.segments;
+        self.peak = self.peak.max(other.peak);
+        self.bits += other.bits;
+        self.seconds += other.seconds;
+        self.samples += other.samples;
     }
-    let measured = (seconds > 0.0).then(|| frames / seconds);
-    let picture = run.video().and_then(|init| init.track.codec.picture());
-    let said = picture
-        .and_then(|picture| picture.frame_rate_millis)
-        .map(|millis| f64::from(millis) / 1000.0);
-    match (measured, said) {
-        (Some(measured), Some(said)) if (measured - said).abs() > said * RATE_TOLERANCE => {
-            Some(measured)
+
+    fn together(self, other: Self) -> Self {
+        Self {
+            segments: self.segments.max(other.segments),
+            peak: self.peak + other.peak,
+            bits: self.bits + other.bits,
+            seconds: self.seconds.max(other.seconds),
+            samples: self.samples + other.samples,
         }
-        (measured, said) => said.or(measured),
     }
+}
+
+impl From<&Rendition> for Piece {
+    fn from(rendition: &Rendition) -> Self {
+        Self {
+            bytes: rendition.size(),
+            samples: rendition.samples,
+            seconds: rendition.seconds(),
+        }
+    }
+}
+
+/// The bandwidth of `tracks` together: of all of a clip, or over the newest segments, or over the first parts while there
+/// are none.
+pub(super) fn bandwidth(window: &Snapshot, tracks: &[TrackName]) -> Bandwidth {
+    let older = tracks
+        .iter()
+        .map(|track| window.measured_of_clip(*track, None));
+    let older = older.reduce(Measured::together).unwrap_or_default();
+    with_newest(window, older, None, tracks).bandwidth()
+}
+
+/// The frame rate of the newest run, or of the last one of a clip.
+pub(super) fn frame_rate(window: &Snapshot) -> Option<f64> {
+    let run = window.cmaf_run()?;
+    let video = run.video()?;
+    let track = video.track.name();
+    let older = window.measured_of_clip(track, Some(run));
+    with_newest(window, older, Some(run), &[track]).frame_rate(video)
+}
+
+/// What was measured of `older` segments, and of `tracks` together in those in memory, of `run` or of all.
+pub(super) fn with_newest(
+    window: &Snapshot,
+    older: Measured,
+    run: Option<&Run>,
+    tracks: &[TrackName],
+) -> Measured {
+    let is_of_run = |segment: &Segment| run.is_none_or(|run| run.number == segment.run.number);
+    let mut measured = older;
+    let mut add = |segment: &Segment| {
+        let renditions = tracks.iter().filter_map(|track| segment.rendition(*track));
+        let is_short = segment.duration < window.target / 2;
+        measured.add(is_short, renditions.map(Piece::from));
+        measured.any.segments
+    };
+    let closed = window.cut_segments(&window.segments).iter();
+    let closed = closed.map(AsRef::as_ref);
+    let closed = closed.filter(|segment| segment.cmaf && is_of_run(segment));
+    let count = closed.map(&mut add).last();
+    if count.unwrap_or(older.any.segments) == 0
+        && let Some(open) = window.open.as_ref().filter(|open| is_of_run(open))
+    {
+        add(open);
+    }
+    measured
 }
 
 /// How far the measured frame rate may be from what the encoder says: RTMP's clock over a few parts.

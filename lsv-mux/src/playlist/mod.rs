@@ -21,7 +21,7 @@ pub(crate) mod hls;
 mod key;
 pub(crate) mod low_latency;
 pub(crate) mod master;
-mod measure;
+pub(crate) mod measure;
 pub(crate) mod mpd;
 pub(crate) mod past;
 

@@ -4,9 +4,12 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use lsv_core::media::TrackName;
+
 use super::clip::Clip;
 use super::past::Entry;
 use super::snapshot::{Rendered, Snapshot};
+use crate::playlist::measure::Measured;
 use crate::segmenter::{Run, Segment};
 
 /// What a clip leaves of a snapshot.
@@ -95,7 +98,18 @@ impl Snapshot {
         }
     }
 
-    pub(super) fn cut_segments<'a>(&self, segments: &'a [Arc<Segment>]) -> &'a [Arc<Segment>] {
+    /// What was measured of `track` in what a clip has in the object store, of `run` or of all.
+    pub(crate) fn measured_of_clip(&self, track: TrackName, run: Option<&Run>) -> Measured {
+        match &self.cut {
+            Some(_) => {
+                let older = self.listed_media(track).older;
+                self.past.measured(track, &older, run)
+            }
+            None => Measured::default(),
+        }
+    }
+
+    pub(crate) fn cut_segments<'a>(&self, segments: &'a [Arc<Segment>]) -> &'a [Arc<Segment>] {
         let Some(Cut { numbers, .. }) = &self.cut else {
             return segments;
         };

@@ -334,7 +334,7 @@ impl Window {
         };
         let is_stored = archive.settle(oldest.sequence) == Outcome::Stored;
         let next = self.segments.front().map(AsRef::as_ref);
-        let entry = Entry::new(&oldest, next, is_stored);
+        let entry = Entry::new(&oldest, next, self.settings.segment, is_stored);
         self.past.push(entry);
     }
 }

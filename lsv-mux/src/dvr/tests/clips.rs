@@ -217,3 +217,77 @@ async fn clips_need_no_time_shift_window() {
     let refused = answer(&live, "live.m3u8", clip(Some(1_000), Some(2_000)));
     assert_eq!(refused, Err(FileError::OutsideWindow));
 }
+
+/// What a line says of bandwidth, and its frame rate.
+fn rates(text: &str, line: &str) -> (u64, Option<String>) {
+    let (_, rest) = text.split_once(line).expect("such a line");
+    let line = rest.lines().next().expect("a line");
+    let value = |names: [&str; 2]| {
+        let found = names.iter().find_map(|name| line.split_once(name));
+        let (_, value) = found?;
+        value.split(['"', ',']).next().map(str::to_owned)
+    };
+    let bandwidth = value([" bandwidth=\"", "BANDWIDTH="]).expect("a bandwidth");
+    let rate = value([" frameRate=\"", "FRAME-RATE="]);
+    (bandwidth.parse().expect("a number"), rate)
+}
+
+/// Pictures end, and only sound goes on; what was before is in the object store.
+#[tokio::test(start_paused = true)]
+async fn what_is_not_in_memory_is_told_with_its_own_bandwidth() {
+    let mut live = Live::new(|_| {});
+    live.push(&Source::default().frames(30_000)).await;
+    let video = "<Representation id=\"video\"";
+    let before = rates(&live.text("manifest.mpd"), video);
+    let (variant, _) = rates(&live.text("master.m3u8"), "#EXT-X-STREAM-INF:");
+    let source = Source {
+        epoch: 1,
+        start: 30_000,
+        video: None,
+        ..Source::default()
+    };
+    live.push(&source.frames(29_000)).await;
+    let (bandwidth, rate) = rates(&live.text("manifest.mpd"), video);
+    assert!(
+        (before.0 * 9 / 10..=before.0 * 11 / 10).contains(&bandwidth),
+        "{bandwidth} {before:?}"
+    );
+    assert_eq!(rate, before.1);
+    let master = answer(&live, "master.m3u8", clip(Some(4_000), Some(20_000))).unwrap();
+    let (of_clip, _) = rates(&master, "#EXT-X-STREAM-INF:");
+    assert!(
+        (variant * 9 / 10..=variant * 11 / 10).contains(&of_clip),
+        "{of_clip} {variant}"
+    );
+    let mpd = answer(&live, "manifest.mpd", clip(Some(4_000), Some(20_000))).unwrap();
+    let (of_clip, rate) = rates(&mpd, video);
+    assert!((before.0 * 9 / 10..=before.0 * 11 / 10).contains(&of_clip));
+    assert_eq!(rate, before.1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_period_has_its_own_frame_rate() {
+    let mut live = Live::new(|_| {});
+    for (epoch, fps_millis, gop) in [(0, 25_000, 50), (1, 50_000, 100)] {
+        let source = Source {
+            epoch,
+            start: i64::from(epoch) * 30_000,
+            fps_millis,
+            gop,
+            ..Source::default()
+        };
+        live.push(&source.frames(29_500)).await;
+    }
+    let mpd = live.text("manifest.mpd");
+    let periods: Vec<&str> = mpd.split("<Period ").skip(1).collect();
+    let of_period = |period: &str| rates(period, "<Representation id=\"video\"").1;
+    let told: Vec<_> = periods.iter().map(|period| of_period(period)).collect();
+    assert_eq!(
+        told,
+        [Some("25".to_owned()), Some("50".to_owned())],
+        "{mpd}"
+    );
+    let master = answer(&live, "master.m3u8", clip(Some(4_000), Some(20_000))).unwrap();
+    let (_, rate) = rates(&master, "#EXT-X-STREAM-INF:");
+    assert_eq!(rate.as_deref(), Some("25.000"), "{master}");
+}

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use lsv_core::media::{Codec, Kind, TrackName};
 use lsv_core::time::Timestamp;
 
-use super::super::measure::{bandwidth, frame_rate};
+use super::super::measure::with_newest;
 use super::super::past::{State, put_time};
 use super::super::{date, put};
 use crate::segmenter::{Init, Rendition, Run, Segment};
@@ -83,7 +83,9 @@ impl Period<'_> {
             false => ">\n",
         });
         self.put_descriptors(out, init);
-        let rate = bandwidth(self.window, &[name]).peak;
+        let older_measured = self.window.past.measured(name, &self.older, None);
+        let measured = with_newest(self.window, older_measured, Some(self.run), &[name]);
+        let rate = measured.bandwidth().peak;
         let codecs = init.track.codec.rfc6381();
         put!(
             out,
@@ -92,7 +94,7 @@ impl Period<'_> {
         if let Some(picture) = init.track.codec.picture() {
             let (width, height) = (picture.width, picture.height);
             put!(out, " width=\"{width}\" height=\"{height}\"");
-            if let Some(rate) = frame_rate(self.window) {
+            if let Some(rate) = measured.frame_rate(init) {
                 put!(out, " frameRate=\"{}\"", fraction(rate));
             }
         }

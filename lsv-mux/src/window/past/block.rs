@@ -9,6 +9,7 @@ use lsv_core::media::TrackName;
 
 use super::entry::TrackEntry;
 use super::{Entry, List};
+use crate::playlist::measure::Measured;
 use crate::playlist::past::{State, render};
 use crate::segmenter::Run;
 use crate::window::body::hash_of;
@@ -21,6 +22,8 @@ pub(crate) struct Block {
     pub(crate) entries: Vec<Arc<Entry>>,
     /// The numbers of the keys of those that the store has.
     keys: Vec<u64>,
+    /// What was measured over all of it, track by track.
+    measured: Vec<(TrackName, Measured)>,
     written: Mutex<Vec<(List, State, Written)>>,
 }
 
@@ -70,7 +73,10 @@ impl Block {
         let stored = entries.iter().filter(|entry| entry.is_stored);
         let mut keys: Vec<u64> = stored.filter_map(|entry| entry.key).collect();
         keys.dedup();
+        let tracks = run.inits.iter().map(|init| init.track.name());
+        let measured = tracks.map(|track| (track, measure(&entries, track)));
         Self {
+            measured: measured.collect(),
             run,
             entries,
             keys,
@@ -95,6 +101,17 @@ impl Block {
 
     pub(super) fn needs_key(&self, number: u64) -> bool {
         self.keys.contains(&number)
+    }
+
+    /// What was measured of `track` in those of the numbers `range`.
+    pub(super) fn measured(&self, track: TrackName, range: &Range<u64>) -> Measured {
+        let entries = self.within(range);
+        if entries.len() < self.entries.len() {
+            return measure(entries, track);
+        }
+        let mut measured = self.measured.iter();
+        let found = measured.find(|(name, _)| *name == track);
+        found.map(|(_, measured)| *measured).unwrap_or_default()
     }
 
     pub(super) fn entry_at(&self, track: TrackName, time: u64) -> Option<&Entry> {
@@ -140,6 +157,15 @@ impl Block {
         written.push((list, before, new.clone()));
         new
     }
+}
+
+fn measure(entries: &[Arc<Entry>], track: TrackName) -> Measured {
+    let mut measured = Measured::default();
+    for entry in entries.iter().filter(|entry| entry.is_stored) {
+        let piece = entry.track(track).map(TrackEntry::piece);
+        measured.add(entry.is_short, piece);
+    }
+    measured
 }
 
 impl Written {

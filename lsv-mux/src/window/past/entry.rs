@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use lsv_core::media::TrackName;
 use lsv_core::time::Timestamp;
 
+use crate::playlist::measure::Piece;
 use crate::playlist::mpd::presented;
 use crate::segmenter::{Init, Run, Segment};
 
@@ -23,6 +24,8 @@ pub(crate) struct Entry {
     pub(crate) ts: Option<bool>,
     /// The store has it; else it is a gap.
     pub(crate) is_stored: bool,
+    /// It is much shorter than segments were to be.
+    pub(super) is_short: bool,
     pub(crate) tracks: Box<[TrackEntry]>,
 }
 
@@ -39,11 +42,18 @@ pub(crate) struct TrackEntry {
     /// The same as DASH has it: the time to the next one.
     pub(crate) presented: u64,
     pub(crate) independent: bool,
+    bytes: usize,
+    samples: u32,
 }
 
 impl Entry {
-    /// Of a closed segment that is followed by `next`.
-    pub(crate) fn new(segment: &Segment, next: Option<&Segment>, is_stored: bool) -> Self {
+    /// Of a closed segment that is followed by `next`, where segments aim at `target`.
+    pub(crate) fn new(
+        segment: &Segment,
+        next: Option<&Segment>,
+        target: Duration,
+        is_stored: bool,
+    ) -> Self {
         let renditions = segment.renditions.iter();
         Self {
             sequence: segment.sequence,
@@ -55,6 +65,7 @@ impl Entry {
             cmaf: segment.cmaf,
             ts: segment.ts.as_ref().map(|ts| ts.independent),
             is_stored,
+            is_short: segment.duration < target / 2,
             tracks: renditions
                 .map(|rendition| TrackEntry {
                     init: Arc::clone(&rendition.init),
@@ -66,6 +77,8 @@ impl Entry {
                         of_run.and_then(|next| next.rendition(rendition.init.track.name()))
                     }),
                     independent: rendition.independent,
+                    bytes: rendition.size(),
+                    samples: rendition.samples,
                 })
                 .collect(),
         }
@@ -84,6 +97,15 @@ impl Entry {
 }
 
 impl TrackEntry {
+    /// For what is measured.
+    pub(super) fn piece(&self) -> Piece {
+        Piece {
+            bytes: self.bytes,
+            samples: self.samples,
+            seconds: self.duration as f64 / f64::from(self.init.timescale.max(1)),
+        }
+    }
+
     /// How long it plays for, rounded up.
     pub(super) fn length(&self) -> Duration {
         let nanos = u128::from(self.presented) * 1_000_000_000;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use lsv_core::media::TrackName;
 
 use super::body::Ready;
+use crate::playlist::measure::Measured;
 use crate::playlist::past::State;
 use crate::segmenter::Run;
 
@@ -271,6 +272,21 @@ impl Shared {
         };
         let mut entries = self.blocks.iter().filter(of_init);
         entries.find_map(|block| block.entry_at(track, time))
+    }
+
+    /// What was measured of `track` in those of the numbers `range`, of `run` or of all.
+    pub(crate) fn measured(
+        &self,
+        track: TrackName,
+        range: &Range<u64>,
+        run: Option<&Run>,
+    ) -> Measured {
+        let mut measured = Measured::default();
+        let is_of_run = |block: &&Arc<Block>| run.is_none_or(|run| run.number == block.run.number);
+        for block in self.within(range).filter(is_of_run) {
+            measured.join(block.measured(track, range));
+        }
+        measured
     }
 
     /// Whether one of them is encrypted with the key of that number.
