@@ -53,8 +53,9 @@ struct Read {
 }
 
 impl DateRanges {
-    /// Reads the events of `segment` that are new, closed or growing. Says whether there is anything new to tell.
-    pub(super) fn read(&mut self, segment: &Segment) -> bool {
+    /// Reads the events of `segment` that are new, closed or growing, where playlists go back over `window`. Says whether there
+    /// is anything new to tell.
+    pub(super) fn read(&mut self, segment: &Segment, window: Option<Duration>) -> bool {
         self.read.follow(segment);
         let Read { events, before, .. } = self.read;
         let mut news = false;
@@ -62,12 +63,24 @@ impl DateRanges {
             news |= self.read_event(segment, event, before + index);
         }
         self.read.events = segment.events.len();
-        while self.ranges.len() > MAX_RANGES {
-            // A break that goes on is the last to be dropped: its end is still to be told.
-            let ended = self.ranges.iter().position(|range| !range.is_open());
-            self.ranges.remove(ended.unwrap_or(0));
+        if news {
+            self.bound(most(window));
         }
         news
+    }
+
+    /// Drops the oldest beyond `most`, cue points first. A break that goes on is the last: its end is still to be told.
+    fn bound(&mut self, most: usize) {
+        let mut bytes: usize = self.ranges.iter().map(DateRange::size).sum();
+        while self.ranges.len() > most || bytes > MAX_BYTES {
+            let first = |is_it: fn(&DateRange) -> bool| self.ranges.iter().position(is_it);
+            let cue_point = first(|range| range.class.is_some());
+            let ended = cue_point.or_else(|| first(|range| !range.is_open()));
+            let Some(dropped) = self.ranges.remove(ended.unwrap_or(0)) else {
+                return;
+            };
+            bytes -= dropped.size();
+        }
     }
 
     /// Forgets what was over before `oldest`, where playlists begin.
@@ -179,6 +192,16 @@ impl DateRange {
         self.is_open() && (is_same || goes_on.is_none_or(|until| moment < until))
     }
 
+    /// About how many bytes it takes in a playlist.
+    fn size(&self) -> usize {
+        let sections = self.sections.iter().map(|(_, section)| 2 * section.len());
+        let attributes = self.attributes.iter().map(|(name, value)| match value {
+            Value::Text(text) => name.len() + text.len(),
+            _ => name.len(),
+        });
+        TAG_BYTES + sections.chain(attributes).sum::<usize>()
+    }
+
     fn is_open(&self) -> bool {
         self.is_break && self.end.is_none()
     }
@@ -186,6 +209,14 @@ impl DateRange {
     fn has(&self, role: Role) -> bool {
         self.sections.iter().any(|(known, _)| *known == role)
     }
+}
+
+/// How many date ranges playlists have that go back over `window`: more than any schedule of breaks has at once, and one a
+/// minute.
+fn most(window: Option<Duration>) -> usize {
+    let minutes = window.unwrap_or_default().as_secs() / 60;
+    let minutes = usize::try_from(minutes).unwrap_or(usize::MAX);
+    minutes.saturating_add(LEAST_RANGES).min(MAX_RANGES)
 }
 
 /// The first SCTE-35 section in a value.
@@ -257,8 +288,14 @@ const LONGEST_BREAK: Duration = Duration::from_secs(3600);
 /// Encoders tell of a break before it and some times more; what comes so long after is another one.
 const REPEATED: Duration = Duration::from_secs(60);
 
-/// More than any schedule of breaks has at once.
-const MAX_RANGES: usize = 32;
+const LEAST_RANGES: usize = 32;
+const MAX_RANGES: usize = 1024;
+
+/// Of all date ranges in a playlist: every reload has them.
+const MAX_BYTES: usize = 256 << 10;
+
+/// Of a date range without sections and attributes of its own.
+const TAG_BYTES: usize = 150;
 const MAX_ATTRIBUTES: usize = 16;
 const MAX_NAME_BYTES: usize = 64;
 
@@ -267,16 +304,25 @@ mod tests {
     use lsv_core::time::Timestamp;
 
     use super::*;
+    use crate::packager::{self, Packager};
     use crate::playlist::{hls, low_latency};
-    use crate::segmenter::synthetic::{Rig, Source};
+    use crate::segmenter::synthetic::{Rig, Source, base};
     use crate::testing::VIDEO;
-    use crate::window::Skip;
+    use crate::window::{Reload, Skip};
     use bytes::Bytes;
+    use futures::FutureExt;
+    use lsv_core::hub::Settings;
     use lsv_core::media::{Codec, Kind, MediaFrame, Track};
     use std::sync::Arc;
 
     /// A stream of `millis`, with messages at some of its milliseconds.
     fn told(millis: i64, messages: &[(i64, Bytes)]) -> Rig {
+        let mut rig = Rig::new();
+        rig.push(&frames(millis, messages));
+        rig
+    }
+
+    fn frames(millis: i64, messages: &[(i64, Bytes)]) -> Vec<MediaFrame> {
         let script = Arc::new(Track::new(Kind::Data, Codec::Data));
         let mut frames = Source::default().frames(millis);
         for (at, body) in messages {
@@ -287,9 +333,7 @@ mod tests {
             ));
         }
         frames.sort_by_key(|frame| frame.dts);
-        let mut rig = Rig::new();
-        rig.push(&frames);
-        rig
+        frames
     }
 
     /// A message in AMF0: its name, and an object of one text.
@@ -488,7 +532,33 @@ mod tests {
         let mut messages = vec![(1_000, out(None))];
         messages.extend((0..40).map(|n| (1_100 + n, cue.clone())));
         let tags = tags(&told(5_000, &messages));
-        assert_eq!(tags.len(), MAX_RANGES, "{tags:?}");
+        assert_eq!(tags.len(), LEAST_RANGES, "{tags:?}");
         assert!(tags[0].contains("SCTE35-OUT"), "{tags:?}");
+    }
+
+    /// A stream whose playlists go back over 100 minutes: a cue point every half second, and breaks that ended before them.
+    #[test]
+    fn a_longer_window_has_more_and_keeps_its_breaks() {
+        let mut settings = Settings::default();
+        settings.list_size = 100;
+        settings.dvr_window = Some(Duration::from_secs(6_000));
+        let config = packager::Config::default();
+        let mut packager = Packager::new(&config, &settings, 1000, base());
+        let mut messages: Vec<_> = (0..3).map(|n| (1_000 + n * 3_000, out(Some(1)))).collect();
+        let cue = message("onCuePoint", "type", "x");
+        messages.extend((0..200).map(|n| (10_000 + n * 250, cue.clone())));
+        for frame in frames(61_000, &messages) {
+            packager.push(&frame, base());
+        }
+        let file = packager.outputs().file("live.m3u8", Reload::default());
+        let body = file.now_or_never().unwrap().unwrap().body.to_bytes();
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        let tags: Vec<&str> = text
+            .lines()
+            .filter(|line| line.starts_with("#EXT-X-DATERANGE:"))
+            .collect();
+        assert_eq!(tags.len(), LEAST_RANGES + 100, "{tags:?}");
+        let breaks = tags.iter().filter(|tag| tag.contains("SCTE35-OUT"));
+        assert_eq!(breaks.count(), 3, "{tags:?}");
     }
 }

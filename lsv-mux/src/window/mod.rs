@@ -176,7 +176,7 @@ impl Window {
         self.rendered = self.rendered.after_part(!self.segments.is_empty());
         let mut news = false;
         for segment in closed.iter().chain(&open) {
-            news |= self.date_ranges.read(segment);
+            news |= self.date_ranges.read(segment, self.settings.dvr_window);
         }
         if !self.target_known
             && let Some(length) = segmenter.segment_length()
