@@ -152,12 +152,12 @@ impl Packagers {
             tasks.spawn(archive.clone().run().instrument(span));
             archive
         });
-        let task = Task::new(stream, &self.config, first_sequence, archive);
+        let task = Task::new(stream, &self.config, first_sequence, archive.as_ref());
         let (stream, outputs) = (
             Arc::downgrade(&task.stream),
             Arc::clone(task.packager.outputs()),
         );
-        let task = tasks.spawn(self.clone().package(task));
+        let task = tasks.spawn(self.clone().package(task, archive.map(CloseOnDrop)));
         packaged.insert(
             path,
             Packaged {
@@ -168,11 +168,10 @@ impl Packagers {
         );
     }
 
-    /// Runs `task`, and keeps its files for a while.
-    async fn package(self, task: Task) {
+    /// Runs `task`, and keeps its files for a while, `_archive` open as long.
+    async fn package(self, task: Task, _archive: Option<CloseOnDrop>) {
         let path = task.stream.path().clone();
         let outputs = Arc::clone(task.packager.outputs());
-        let _archive = task.archive.clone().map(CloseOnDrop);
         task.run()
             .instrument(tracing::info_span!("package", %path))
             .await;
@@ -221,10 +220,9 @@ fn first_sequence(former: Option<&Outputs>, now: SystemTime) -> u64 {
 struct Task {
     stream: Arc<Stream>,
     packager: Packager,
-    archive: Option<Archive>,
 }
 
-/// Keeps an archive open; a task that is aborted closes it too.
+/// Keeps an archive open; a task that is aborted closes it too, even before it runs.
 struct CloseOnDrop(Archive);
 
 impl Drop for CloseOnDrop {
@@ -238,7 +236,7 @@ impl Task {
         stream: Arc<Stream>,
         config: &Config,
         first_sequence: u64,
-        archive: Option<Archive>,
+        archive: Option<&Archive>,
     ) -> Self {
         let settings = stream.settings().borrow().clone();
         let now = SystemTime::now();
@@ -247,14 +245,10 @@ impl Task {
             let keys = ContentKeys::derive(secret, &stream.path().to_string());
             packager = packager.with_keys(keys, now);
         }
-        if let Some(archive) = &archive {
+        if let Some(archive) = archive {
             packager = packager.with_archive(archive.clone(), now);
         }
-        Self {
-            stream,
-            packager,
-            archive,
-        }
+        Self { stream, packager }
     }
 
     /// Runs until the stream has ended; its files stay.

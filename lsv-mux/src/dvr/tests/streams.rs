@@ -82,3 +82,22 @@ async fn a_stream_that_follows_another_begins_with_an_empty_window() {
     assert!((13..=15).contains(&segments(&resumed)), "{resumed}");
     assert_eq!(resumed.matches("#EXT-X-DISCONTINUITY\n").count(), 1);
 }
+
+/// The first stream's task is told to stop before it has run at all.
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_followed_at_once_leaves_no_archive_open() {
+    let hub = Hub::default();
+    let dvr = Dvr::new(Arc::new(Store::default()), Config::default());
+    let packagers = Packagers::new(packager::Config::default()).with_dvr(dvr.clone());
+    tokio::spawn(packagers.run(hub.clone()));
+    settle().await;
+    let publish = || {
+        let offer = Offer::new("test");
+        let publisher = hub.publish(&path(), offer, Instant::now());
+        publisher.expect("a publisher")
+    };
+    publish().finish();
+    let _second = publish();
+    settle().await;
+    assert_eq!(dvr.opened().len(), 1);
+}
