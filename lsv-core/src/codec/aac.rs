@@ -51,8 +51,14 @@ impl Config {
         let mut extension = Extension::none(sample_rate);
         let mut core_object_type = first_type;
         if matches!(first_type, SBR | PS) {
-            (_, extension.sample_rate) = frequency(&mut bits)?;
-            extension.object_type = Some(first_type);
+            let (_, output) = frequency(&mut bits)?;
+            if !is_extended(sample_rate, output) {
+                return Err(InvalidConfig::Field("extension sampling frequency"));
+            }
+            extension = Extension {
+                object_type: Some(first_type),
+                sample_rate: output,
+            };
             core_object_type = object_type(&mut bits)?;
         }
         let mut core = Core::of(core_object_type);
@@ -213,7 +219,11 @@ impl Extension {
             if bits.bits(11)? != SBR_SYNC || object_type(bits)? != SBR || !bits.bit()? {
                 return Ok(());
             }
-            (_, self.sample_rate) = frequency(bits)?;
+            let (_, output) = frequency(bits)?;
+            if !is_extended(self.sample_rate, output) {
+                return Ok(());
+            }
+            self.sample_rate = output;
             self.object_type = Some(SBR);
             if bits.bits(11)? == PS_SYNC && bits.bit()? {
                 self.object_type = Some(PS);
@@ -223,6 +233,12 @@ impl Extension {
         // What follows a core that is whole may be anything.
         read().ok();
     }
+}
+
+/// Whether SBR can make sound at the rate `output` of a core at `core`: it doubles the rate, or leaves it (§4.6.18.2).
+/// Encoders round.
+fn is_extended(core: u32, output: u32) -> bool {
+    (core..=core * 2).contains(&output)
 }
 
 /// ISO/IEC 14496-3 table 1.19.
