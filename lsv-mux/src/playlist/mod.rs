@@ -51,12 +51,11 @@ fn put_opening(out: &mut String, window: &Snapshot, skip: Skip) {
     );
 }
 
-/// A clip stays as it is once it is whole; until then players are to begin with it, and not where it grows.
+/// Players are to begin with a clip, and not where it grows. It has no EXT-X-PLAYLIST-TYPE: one that is whole may have been
+/// told before as it grew, and nothing but its end may be added then (RFC 8216bis §6.2.1).
 fn put_clip(out: &mut String, window: &Snapshot) {
-    match (&window.cut, window.ended) {
-        (None, _) => {}
-        (Some(_), true) => out.push_str("#EXT-X-PLAYLIST-TYPE:VOD\n"),
-        (Some(_), false) => out.push_str("#EXT-X-START:TIME-OFFSET=0,PRECISE=YES\n"),
+    if window.cut.is_some() {
+        out.push_str("#EXT-X-START:TIME-OFFSET=0,PRECISE=YES\n");
     }
 }
 
