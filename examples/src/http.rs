@@ -26,9 +26,11 @@ use tower::ServiceExt;
 
 mod counted;
 mod stalls;
+mod unread;
 
 use counted::Counted;
-use stalls::{Streams, hand_on, until_stalled};
+use stalls::{Streams, hand_on, until_stalled, watch};
+use unread::Watched;
 
 /// A listening socket for HTTP, plain or secured: with TLS a client chooses between HTTP/2 and HTTP/1.1 (ALPN), without it
 /// by what it says first.
@@ -206,7 +208,7 @@ fn service(
     asked: Arc<Notify>,
 ) -> impl hyper::service::Service<
     Request<hyper::body::Incoming>,
-    Response = axum::response::Response,
+    Response = axum::response::Response<Watched>,
     Error = Infallible,
     Future: Send,
 > {
@@ -221,7 +223,7 @@ fn service(
         async move {
             // Here it is known which task answers: over HTTP/2 each stream has its own.
             hand_on(&mut request);
-            router.oneshot(request).await
+            router.oneshot(request).await.map(watch)
         }
     })
 }
