@@ -14,6 +14,8 @@ use crate::channel::Authority;
 pub(super) struct Reached {
     /// Whether it came over TLS, which may end at a load balancer.
     secured: bool,
+    /// Whether a load balancer said so: its ports are not the listeners'.
+    forwarded: bool,
     /// `None` where it told none (HTTP/1.0).
     host: Option<Authority>,
 }
@@ -37,7 +39,7 @@ impl Reached {
     }
 
     /// Where HTTP is had: under the domain name that the operator set, else under the host that the client reached the
-    /// API under. The port is the listener's unless that brings one.
+    /// API under. The port is the listener's unless that brings one, or TLS ends at a load balancer: that has it on 443.
     ///
     /// It is HTTPS on port 443, and on the port of the listener for it; on other ports, and without one, where the client
     /// came in that way.
@@ -58,7 +60,7 @@ impl Reached {
             _ => self.secured,
         };
         let port = authority.port().unwrap_or_else(|| match own {
-            Some(https) if set.is_some() => https.port(),
+            Some(https) if set.is_some() && !self.forwarded => https.port(),
             _ if secured => 443,
             _ => listeners.http.port(),
         });
@@ -89,6 +91,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Reached {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Answer<Self> {
         Ok(Self {
             secured: is_secured(parts),
+            forwarded: parts.headers.contains_key(FORWARDED_PROTO),
             host: host(parts)?,
         })
     }
@@ -96,7 +99,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Reached {
 
 /// Only whoever sends a header that lies gets the wrong answer.
 fn is_secured(parts: &Parts) -> bool {
-    match parts.headers.get("x-forwarded-proto") {
+    match parts.headers.get(FORWARDED_PROTO) {
         // Of several load balancers the first adds the first.
         Some(schemes) => schemes.as_bytes().starts_with(b"https"),
         None => parts.extensions.get::<Secured>().is_some(),
@@ -129,3 +132,5 @@ fn reachable(listener: SocketAddr) -> IpAddr {
         ip => ip,
     }
 }
+
+const FORWARDED_PROTO: &str = "x-forwarded-proto";

@@ -323,15 +323,24 @@ async fn who_comes_over_tls_gets_secure_addresses() {
         let web_socket = origin.replacen("http", "ws", 1);
         assert_eq!(play["wsflv"], json!(format!("{web_socket}/cam/live.flv")));
     }
-    for (pull, secured, origin) in [
-        ("b.example", true, "https://b.example:8443"),
-        ("b.example", false, "http://b.example:8080"),
-        ("b.example:8443", false, "https://b.example:8443"),
-        ("b.example:80", true, "http://b.example"),
+    for (pull, forwarded, secured, origin) in [
+        ("b.example", None, true, "https://b.example:8443"),
+        ("b.example", None, false, "http://b.example:8080"),
+        ("b.example:8443", None, false, "https://b.example:8443"),
+        ("b.example:80", None, true, "http://b.example"),
+        // The load balancer's port, also where it comes in over TLS itself.
+        ("b.example", Some("https"), false, "https://b.example"),
+        ("b.example", Some("https"), true, "https://b.example"),
+        (
+            "b.example:8443",
+            Some("https"),
+            false,
+            "https://b.example:8443",
+        ),
     ] {
         let names = json!({ "pull": pull });
         platform.send_json(Method::PUT, "/streamdns", names).await;
-        let play = urls(Some("a.example"), None, secured).await;
+        let play = urls(Some("a.example"), forwarded, secured).await;
         assert_eq!(play["hls"], json!(format!("{origin}/cam/live.m3u8")));
     }
 }
