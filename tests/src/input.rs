@@ -72,6 +72,8 @@ pub enum Sound {
     Aac,
     /// AAC-LC in 5.1.
     AacSurround,
+    /// AAC-LC in 7.1.
+    AacEight,
     /// Opus.
     Opus,
     /// MP3.
@@ -146,7 +148,13 @@ impl Input {
 
     /// FLV as it was before Enhanced RTMP.
     fn is_legacy(&self) -> bool {
-        let sounds = [Sound::Aac, Sound::AacMono, Sound::AacSurround, Sound::Mp3];
+        let sounds = [
+            Sound::Aac,
+            Sound::AacMono,
+            Sound::AacSurround,
+            Sound::AacEight,
+            Sound::Mp3,
+        ];
         self.video
             .is_none_or(|pictures| pictures.codec == VideoCodec::H264)
             && self.audio.len() <= 1
@@ -252,7 +260,7 @@ impl Sound {
     #[must_use]
     pub fn samples(self) -> Option<u32> {
         match self {
-            Self::AacMono | Self::Aac | Self::AacSurround => Some(1024),
+            Self::AacMono | Self::Aac | Self::AacSurround | Self::AacEight => Some(1024),
             Self::Opus => Some(960),
             Self::Mp3 => Some(1152),
             Self::Ac3 | Self::Eac3 => Some(1536),
@@ -270,7 +278,7 @@ impl Sound {
     /// As [`VideoCodec::same_everywhere`].
     pub(crate) fn same_everywhere(self) -> &'static str {
         match self {
-            Self::AacMono | Self::Aac | Self::AacSurround => "aac_adtstoasc",
+            Self::AacMono | Self::Aac | Self::AacSurround | Self::AacEight => "aac_adtstoasc",
             _ => "null",
         }
     }
@@ -280,6 +288,7 @@ impl Sound {
             Self::AacMono => ("aac", "32k", 1),
             Self::Aac => ("aac", "48k", 2),
             Self::AacSurround => ("aac", "192k", 6),
+            Self::AacEight => ("aac", "256k", 8),
             Self::Opus => ("libopus", "48k", 2),
             Self::Mp3 => ("libmp3lame", "48k", 2),
             Self::Ac3 => ("ac3", "96k", 2),

@@ -26,7 +26,7 @@ use self::studio::Played;
 
 use Jump::{Backward, Forward, None as Steady, Reconnect, Resolution, Wrap};
 use Order::{BFrames, Pyramid, Shown};
-use Sound::{Aac, AacMono, AacSurround, Ac3, Eac3, Flac, Mp3, Opus};
+use Sound::{Aac, AacEight, AacMono, AacSurround, Ac3, Eac3, Flac, Mp3, Opus};
 use VideoCodec::{Av1, H264, Hevc, Vp9};
 
 /// Codec, frames a second, seconds from key frame to key frame, order of pictures; sounds; seconds; what happens;
@@ -37,6 +37,7 @@ const MATRIX: &[Row] = &[
     row("short groups",       Some((H264, "30",         0.5, BFrames)),  &[Aac],         6,  Steady,     100),
     row("ntsc film",          Some((H264, "24000/1001", 2.0, Pyramid)),  &[AacMono],     6,  Steady,     100),
     row("ntsc",               Some((H264, "30000/1001", 2.0, BFrames)),  &[AacSurround], 6,  Steady,     100),
+    row("7.1",                Some((H264, "25",         2.0, Shown)),    &[AacEight],    6,  Reconnect,  100),
     row("50 frames",          Some((H264, "50",         2.0, BFrames)),  &[AacMono],     6,  Wrap,       100),
     row("ntsc, 60 frames",    Some((H264, "60000/1001", 0.5, Pyramid)),  &[Aac],         6,  Forward,    100),
     row("variable rate",      Some((H264, "variable",   2.0, Shown)),    &[Aac],         8,  Steady,     100),
