@@ -1,12 +1,14 @@
-//! The ports of one machine: channels in one redb file, objects in a directory, sessions in memory.
+//! The ports of one machine: channels in one redb file, objects in a directory, sessions in memory, tasks in this process.
 
 mod channels;
 mod objects;
 mod sessions;
+mod tasks;
 
 pub use channels::Channels;
 pub use objects::Objects;
 pub use sessions::Sessions;
+pub use tasks::Tasks;
 
 /// Runs blocking work off the async threads.
 async fn blocking<T: Send + 'static>(

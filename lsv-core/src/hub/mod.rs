@@ -21,6 +21,7 @@ use crate::path::StreamPath;
 
 mod feed;
 mod package;
+mod processing;
 mod publisher;
 mod stats;
 mod stream;
@@ -29,6 +30,7 @@ mod warning;
 
 pub use feed::{Batch, Delivery, Item, Subscriber};
 pub use package::{Chunk, Package};
+pub use processing::{Motion, Processing, Watermark, WatermarkPicture, WatermarkText};
 pub use publisher::{Closed, Publisher};
 pub use stats::{Ingest, Protocol, Traffic, Viewer};
 pub use stream::{State, Stream};
@@ -223,6 +225,8 @@ pub struct Settings {
     pub key_rotation: Option<NonZeroU32>,
     /// What is recorded.
     pub recording: Recording,
+    /// What is made of the source beyond remuxing.
+    pub processing: Processing,
 }
 
 /// What is recorded of a channel.
@@ -256,6 +260,7 @@ impl Default for Settings {
             dvr_window: None,
             key_rotation: None,
             recording: Recording::default(),
+            processing: Processing::default(),
         }
     }
 }

@@ -53,7 +53,6 @@ pub struct SessionInfo {
     /// Bits that go out per second, by protocol.
     pub bitrate_out: BTreeMap<String, u64>,
     /// Tasks that run for it.
-    #[cfg_attr(feature = "api", schema(value_type = Vec<Object>))]
     pub tasks: Vec<Task>,
     /// What its operator should know, and can mend at the encoder; empty where all is well.
     #[serde(default)]

@@ -9,7 +9,7 @@
 //! | [`ChannelStore`] | channel records and the platform's domain names |
 //! | [`ObjectStore`] | recordings, pictures |
 //! | [`SessionRegistry`] | which node has which channel live |
-//! | [`TaskScheduler`] | the processes that work for a channel |
+//! | [`TaskScheduler`] | what works for a channel beside its live outputs |
 //! | [`Authorizer`] | who may publish and play |
 //! | [`LiveSessions`] | what is live on this node |
 
@@ -33,7 +33,10 @@ pub use channels::{ChannelStore, Precondition, StreamDns, VersionedChannel};
 pub use live::{AudioInfo, LiveSessions, SessionInfo, VideoInfo, WarningInfo};
 pub use objects::{InvalidName, Object, ObjectInfo, ObjectName, ObjectStore, ObjectWriter, Piece};
 pub use sessions::{Lease, Session, SessionRegistry};
-pub use tasks::{Task, TaskId, TaskKind, TaskScheduler, TaskSpec, TaskState};
+pub use tasks::{
+    Task, TaskControl, TaskId, TaskKind, TaskOutput, TaskReport, TaskRunner, TaskScheduler,
+    TaskSpec, TaskState, TaskSteering,
+};
 
 /// What a port answers.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
