@@ -9,6 +9,7 @@
 //! | `hub` (feature `platform`) | streams, feeds, packaging once for all viewers | |
 //! | `path`, `channel` (feature `platform`) | names; the channel record, its fields and push keys | |
 //! | `ports`, `access`, `events` (feature `platform`) | what a node needs from outside, as traits; who may publish; what happens | |
+//! | `reach` (feature `platform`) | which network addresses may be connected to where others choose | RFC 6890 |
 //! | `embedded` (feature) | the ports within one process: redb, a directory, memory | |
 //! | `lifecycle` (feature) | reconnect window, announcements, what is live | |
 //! | `api` (feature) | the REST API as an axum router | RFC 9457, OpenAPI 3.1 |
@@ -76,6 +77,8 @@ pub mod media;
 pub mod path;
 #[cfg(feature = "platform")]
 pub mod ports;
+#[cfg(feature = "platform")]
+pub mod reach;
 pub mod script;
 pub mod tag;
 pub mod time;

@@ -5,6 +5,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::reach::is_public;
+
 /// A host with an optional port, as in a `Host` header: `example.com`, `example.com:8080`, `[2001:db8::1]:80`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -44,17 +46,17 @@ impl Authority {
         self.port
     }
 
-    /// Whether the host is written as this machine or as an address that is loopback, private or link-local. A name
-    /// may still resolve to such an address.
+    /// Whether the host is written as this machine or as an address that is not [public](is_public). A name may still
+    /// resolve to such an address.
     pub fn is_private(&self) -> bool {
         let host = self.host.as_str();
         if let Some(address) = ipv6(host) {
-            return is_private_ipv6(address);
+            return !is_public(address.into());
         }
         let last = host.rsplit('.').next().unwrap_or(host);
         // What looks like an address and is none can be no public host either.
         if number(last).is_some() || last.bytes().all(|byte| byte.is_ascii_digit()) {
-            return ipv4(host).is_none_or(is_private_ipv4);
+            return ipv4(host).is_none_or(|address| !is_public(address.into()));
         }
         last == "localhost"
     }
@@ -143,27 +145,6 @@ fn number(label: &str) -> Option<u32> {
     plain
         .then(|| u32::from_str_radix(digits, radix).ok())
         .flatten()
-}
-
-fn is_private_ipv4(address: Ipv4Addr) -> bool {
-    let [first, second, ..] = address.octets();
-    let shared = first == 100 && (64..128).contains(&second);
-    first == 0 || address.is_loopback() || address.is_private() || address.is_link_local() || shared
-}
-
-fn is_private_ipv6(address: Ipv6Addr) -> bool {
-    // RFC 4291 §2.5.5, and RFC 6052 §2.1: an IPv4 address in the last 32 bits.
-    let translated = address.segments().starts_with(&[0x64, 0xff9b, 0, 0, 0, 0]);
-    let [.., a, b, c, d] = address.octets();
-    let embedded = match translated {
-        true => Some(Ipv4Addr::new(a, b, c, d)),
-        false => address.to_ipv4(),
-    };
-    embedded.is_some_and(is_private_ipv4)
-        || address.is_loopback()
-        || address.is_unspecified()
-        || address.is_unique_local()
-        || address.is_unicast_link_local()
 }
 
 fn is_name(host: &str) -> bool {
@@ -269,6 +250,8 @@ mod tests {
             "[::ffff:127.0.0.1]",
             "[::127.0.0.1]",
             "[64:ff9b::10.0.0.1]",
+            "224.0.0.1",
+            "[2002:7f00:1::]",
         ] {
             assert!(Authority::parse(text).unwrap().is_private(), "{text}");
         }

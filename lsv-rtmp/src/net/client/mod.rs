@@ -42,9 +42,11 @@ mod outgoing;
 mod playing;
 mod publishing;
 
+pub use lsv_core::reach::Reach;
+
 pub(super) use self::error::Place;
 pub use self::{
-    config::{Config, Reach},
+    config::Config,
     error::{Error, Fault},
     moving::Notice,
     playing::{Played, Playing, Received},
