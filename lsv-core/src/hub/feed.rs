@@ -114,6 +114,12 @@ impl<T: Item> Feed<T> {
             false => log.from(start).cloned().collect(),
         }
     }
+
+    /// All that is there.
+    #[cfg(test)]
+    pub(super) fn items(&self) -> Vec<T> {
+        self.shared.read().items.iter().cloned().collect()
+    }
 }
 
 impl<T: Item> Shared<T> {

@@ -181,6 +181,8 @@ pub struct Offer {
     pub on_busy: OnBusy,
     /// The channel's output settings at this moment.
     pub settings: Settings,
+    /// Whose clock its frames' times are on.
+    pub times: Times,
 }
 
 impl Offer {
@@ -190,8 +192,27 @@ impl Offer {
             peer: peer.into(),
             on_busy: OnBusy::default(),
             settings: Settings::default(),
+            times: Times::default(),
         }
     }
+}
+
+/// Whose clock the times of a publisher's frames are on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Times {
+    /// The publisher's own, which is not trusted: the hub places them on the stream's timeline.
+    #[default]
+    Own,
+    /// Another stream's timeline, as a rendition's are on its source's: times and epochs stay as they are, so that
+    /// streams that are given the same frames have the same times, epochs and breaks, whichever of their tracks came
+    /// first.
+    ///
+    /// For publishers inside the platform alone: what they say is believed. No track runs backwards: a frame up to 40 ms
+    /// before the last one of its track gets that one's time. Left out are frames further back, those of an epoch that is
+    /// over, what a new publisher sends of the time that an older one has sent, and pictures that need one of these. A
+    /// publisher that comes after one was lost opens a new epoch, one that takes over does not. A stream of this kind
+    /// is to be ended with the stream whose times it has.
+    Given,
 }
 
 /// What happens when a second publisher comes to a channel.

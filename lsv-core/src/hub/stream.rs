@@ -283,6 +283,7 @@ impl Stream {
             }
             State::Interrupted => {}
         }
+        let resumes = inner.session > 0 && inner.state == State::Interrupted;
         inner.closer = watch::Sender::new(None);
         inner.state = State::Live;
         inner.session += 1;
@@ -290,7 +291,7 @@ impl Stream {
         inner.since = Some(now);
         inner.primed.clear();
         (inner.warned, inner.warned_of_metadata) = (false, false);
-        inner.timeline.restart();
+        inner.timeline.restart(offer.times, resumes);
         inner.meter.restart();
         inner.incoming = Some(Tracks::default());
         let publisher = Publisher::new(this, inner.session, inner.closer.subscribe());
@@ -314,13 +315,16 @@ impl Stream {
             inner.meter.push_undecodable(&frame);
             return Ok(());
         }
+        if !inner.timeline.place_frame(&mut frame) {
+            // What follows a picture that is left out cannot be decoded either.
+            inner
+                .primed
+                .retain(|id| *id != frame.track.id || frame.kind() != Kind::Video);
+            return Ok(());
+        }
         self.show_incoming(inner);
         let tracks = self.tracks();
         frame.is_default = frame.kind() == Kind::Data || tracks.is_default(&frame.track);
-        (frame.dts, frame.epoch) = inner
-            .timeline
-            .place(frame.kind(), frame.track.id, frame.dts);
-        frame.composition = inner.timeline.composition(frame.composition);
         inner.mark_start(&mut frame, &tracks);
         inner.meter.push(&frame);
         let changed = std::mem::take(&mut inner.changed);
@@ -434,6 +438,12 @@ impl Stream {
             *shown = Arc::new(incoming);
             changed
         });
+    }
+
+    /// What readers have got.
+    #[cfg(test)]
+    pub(super) fn frames_so_far(&self) -> Vec<MediaFrame> {
+        self.frames.items()
     }
 
     fn end(&self, mut inner: MutexGuard<'_, Inner>) {

@@ -10,6 +10,8 @@ use crate::path::ChannelId;
 use crate::tag::{Packet, Parser};
 use crate::time::Timestamp;
 
+mod given;
+
 /// Writes a frame as its payload, and the prelude as `[` + configuration records + `]`.
 struct Plain;
 

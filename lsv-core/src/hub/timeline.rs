@@ -3,15 +3,21 @@
 //! A publisher's first frame continues where the stream stood; a jump of its clock is bridged the same way. Each
 //! such seam opens a new *epoch*, which outputs with a notion of discontinuity show. Pictures and sound make the
 //! timeline; script data, whose times are often odd, follows them.
+//!
+//! A publisher inside the platform may say that its times are given: see [`Times`].
 
 use std::time::Duration;
 
-use crate::media::Kind;
+use super::Times;
+use crate::media::{Kind, MediaFrame};
 use crate::time::Timestamp;
 
 #[derive(Debug)]
 pub(super) struct Timeline {
     max_gap: Duration,
+    times: Times,
+    /// Added to the epochs that are given.
+    given_base: u32,
     /// Added to a publisher's time in this epoch; `None` until its first picture or sound.
     offset: Option<Timestamp>,
     epoch: u32,
@@ -46,12 +52,16 @@ struct TrackClock {
     offset: Timestamp,
     /// The last decoding time given out.
     last: Timestamp,
+    /// The publisher that sent so far is gone, and the one that came has not sent anything of the track.
+    taken_up: bool,
 }
 
 impl Timeline {
     pub(super) fn new(max_gap: Duration) -> Self {
         Self {
             max_gap,
+            times: Times::Own,
+            given_base: 0,
             offset: None,
             epoch: 0,
             clocks: Vec::new(),
@@ -63,10 +73,38 @@ impl Timeline {
         }
     }
 
-    /// A new publisher, with a clock of its own, is about to send.
-    pub(super) fn restart(&mut self) {
+    /// A new publisher is about to send, whose times are as `times` says; `resumes` says whether the one before it was
+    /// lost rather than taken over.
+    pub(super) fn restart(&mut self, times: Times, resumes: bool) {
         self.offset = None;
         self.jumps = 0;
+        let switches = self.times != times && self.latest.is_some();
+        self.times = times;
+        if switches {
+            self.given_base = self.epoch.wrapping_add(1);
+            self.clocks.clear();
+            self.seam = self.latest;
+        } else if resumes {
+            self.given_base = self.given_base.wrapping_add(1);
+        }
+        for clock in &mut self.clocks {
+            clock.taken_up = true;
+        }
+    }
+
+    /// Gives `frame` its time and epoch on the stream's timeline. False where it comes too late to have any.
+    pub(super) fn place_frame(&mut self, frame: &mut MediaFrame) -> bool {
+        let (kind, id) = (frame.kind(), frame.track.id);
+        let placed = match self.times {
+            Times::Own => Some(self.place(kind, id, frame.dts)),
+            Times::Given => self.keep(kind, id, frame.dts, frame.epoch),
+        };
+        let Some((dts, epoch)) = placed else {
+            return false;
+        };
+        (frame.dts, frame.epoch) = (dts, epoch);
+        frame.composition = self.composition(frame.composition);
+        true
     }
 
     /// The jumps of this publisher's clock so far.
@@ -80,7 +118,7 @@ impl Timeline {
     }
 
     /// The stream's time and epoch for a frame of track `id` of a kind at the publisher's time `at`.
-    pub(super) fn place(&mut self, kind: Kind, id: u8, at: Timestamp) -> (Timestamp, u32) {
+    fn place(&mut self, kind: Kind, id: u8, at: Timestamp) -> (Timestamp, u32) {
         if kind == Kind::Data {
             return (self.place_data(at), self.epoch);
         }
@@ -106,18 +144,48 @@ impl Timeline {
         // What lies slightly behind, as when frames are not quite in order, is held: a decoding time that runs
         // backwards breaks every muxer.
         let dts = (at + offset).max(held.unwrap_or(Timestamp::ZERO));
+        self.remember(kind, id, offset, dts);
+        (dts, self.epoch)
+    }
+
+    /// The same where times and epochs are given. What a frame gets depends on its own track alone, so that several
+    /// streams that are given the same frames agree, whatever the order between their tracks. `None` for a frame
+    /// that is left out, as [`Times::Given`] says.
+    fn keep(&mut self, kind: Kind, id: u8, at: Timestamp, epoch: u32) -> Option<(Timestamp, u32)> {
+        let epoch = epoch.wrapping_add(self.given_base);
+        if epoch < self.epoch {
+            return None;
+        }
+        let seam = self.seam;
+        let (last, taken_up) = match self.clock(kind, id) {
+            Some(clock) => (Some(clock.last), clock.taken_up),
+            None => (seam, true),
+        };
+        let dts = match last {
+            Some(last) if last.since(at) > SEAM || (taken_up && at <= last) => return None,
+            Some(last) => at.max(last),
+            None => at,
+        };
+        self.epoch = epoch;
+        self.remember(kind, id, Timestamp::ZERO, dts);
+        Some((dts, epoch))
+    }
+
+    fn remember(&mut self, kind: Kind, id: u8, offset: Timestamp, last: Timestamp) {
         let clock = TrackClock {
             kind,
             id,
             offset,
-            last: dts,
+            last,
+            taken_up: false,
         };
         match self.clock(kind, id) {
             Some(known) => *known = clock,
             None => self.clocks.push(clock),
         }
-        self.latest = self.latest.max(Some(dts));
-        (dts, self.epoch)
+        if kind != Kind::Data {
+            self.latest = self.latest.max(Some(last));
+        }
     }
 
     /// `composition` where it can be true, else none: a picture is not shown that long before or after it is decoded.
@@ -217,7 +285,7 @@ mod tests {
         let mut timeline = timeline();
         timeline.place(Kind::Video, 0, ms(0));
         timeline.place(Kind::Video, 0, ms(1_000));
-        timeline.restart();
+        timeline.restart(Times::Own, true);
         assert_eq!(timeline.place(Kind::Audio, 0, ms(77)), (ms(1_040), 1));
         assert_eq!(timeline.place(Kind::Video, 0, ms(80)), (ms(1_043), 1));
     }
@@ -328,7 +396,7 @@ mod tests {
             timeline.place(Kind::Data, 0, odd);
             assert_eq!(timeline.place(Kind::Video, 0, ms(5_040)), (ms(40), 0));
             assert_eq!(timeline.place(Kind::Audio, 0, ms(5_040)), (ms(40), 0));
-            timeline.restart();
+            timeline.restart(Times::Own, true);
             let (data, epoch) = timeline.place(Kind::Data, 0, odd);
             assert!((ms(40)..=ms(3_000)).contains(&data), "{data:?}");
             assert_eq!(epoch, 0);
