@@ -13,6 +13,7 @@
 //! | `embedded` (feature) | the ports within one process: redb, a directory, memory | |
 //! | `lifecycle` (feature) | reconnect window, announcements, what is live | |
 //! | `api` (feature) | the REST API as an axum router | RFC 9457, OpenAPI 3.1 |
+//! | [`backoff`] | how long to wait before another try | |
 //! | [`wire`] | the byte toolbox | |
 //!
 //! Nothing but the last three features touches a socket, a clock or a file. A stream from one end to the other:
@@ -59,6 +60,7 @@
 pub mod access;
 #[cfg(feature = "api")]
 pub mod api;
+pub mod backoff;
 #[cfg(feature = "platform")]
 pub mod channel;
 pub mod codec;

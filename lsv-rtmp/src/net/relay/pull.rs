@@ -119,7 +119,7 @@ enum End {
 
 impl Puller {
     async fn run(mut self) {
-        let mut backoff = Backoff::new(self.config.clone());
+        let mut backoff = Backoff::new(&self.config);
         let stop = loop {
             let end = self.connect_and_play().await;
             let (refused, reason) = match end {

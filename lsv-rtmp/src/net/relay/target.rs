@@ -35,7 +35,7 @@ impl Sender {
     }
 
     async fn stop_of_all(&mut self) -> Stop {
-        let mut backoff = Backoff::new(self.config.clone());
+        let mut backoff = Backoff::new(&self.config);
         let stop = self.stop.clone();
         loop {
             if self.stream.state() != hub::State::Live {
