@@ -1,0 +1,12 @@
+//! Processing: ffmpeg as a child process, fed with a stream's frames and read back through pipes.
+//!
+//! What a process is told is an argument vector and never a shell's line, and nothing that an operator typed is in it.
+
+pub mod arguments;
+mod child;
+mod error;
+mod ffmpeg;
+
+pub use child::{Child, Input, Options, Output, Said, threads};
+pub use error::Error;
+pub use ffmpeg::{Ffmpeg, Version};
