@@ -37,7 +37,7 @@ enum Step {
     Frame(MediaFrame),
     Announce,
     Interrupt,
-    Configure(Settings),
+    Configure(Box<Settings>),
 }
 
 /// Reads noise as what a publisher and an operator do.
@@ -116,7 +116,7 @@ impl Script {
                 (settings.hls, settings.cmaf) = (what & 4 != 0, what & 8 != 0);
                 settings.segment = Duration::from_secs(u64::from(what >> 4) + 1);
                 settings.list_size = 3;
-                Step::Configure(settings)
+                Step::Configure(Box::new(settings))
             }
         })
     }
