@@ -73,6 +73,9 @@ pub struct Options {
     /// How long viewers wait for a lost publisher [default: 15s]
     #[arg(long, env = "LSV_RECONNECT_WINDOW", value_name = "DURATION")]
     pub reconnect_window: Option<String>,
+    /// Bits a second of a publisher above which its operator is warned, such as 8M or 2500k [default: 10M]
+    #[arg(long, env = "LSV_PLAN_BITRATE", value_name = "RATE")]
+    pub plan_bitrate: Option<String>,
     /// Let relays, webhooks and pictures reach private addresses
     #[arg(long, env = "LSV_ALLOW_PRIVATE_TARGETS")]
     pub allow_private_targets: bool,
@@ -119,6 +122,8 @@ pub struct Config {
     pub legacy_hevc: bool,
     /// How long viewers wait for a lost publisher.
     pub reconnect_window: Duration,
+    /// Bits a second above which operators are warned.
+    pub plan_bitrate: u64,
     /// Whether targets in private networks are allowed.
     pub allow_private_targets: bool,
     /// How long a stop may take.
@@ -177,6 +182,7 @@ impl Options {
             on_busy: self.on_busy.or(file.on_busy),
             legacy_hevc: self.legacy_hevc || file.legacy_hevc,
             reconnect_window: self.reconnect_window.or(file.reconnect_window),
+            plan_bitrate: self.plan_bitrate.or(file.plan_bitrate),
             allow_private_targets: self.allow_private_targets || file.allow_private_targets,
             grace: self.grace.or(file.grace),
             log: self.log.or(file.log),
@@ -215,6 +221,7 @@ impl Options {
             },
             legacy_hevc: self.legacy_hevc,
             reconnect_window: duration("reconnect-window", &text(&self.reconnect_window, "15s"))?,
+            plan_bitrate: bit_rate("plan-bitrate", &text(&self.plan_bitrate, "10M"))?,
             allow_private_targets: self.allow_private_targets,
             grace: duration("grace", &text(&self.grace, "30s"))?,
             log: log_form(&text(&self.log, "text"))?,
@@ -237,6 +244,7 @@ impl Config {
             ("legacy-hevc", self.legacy_hevc != new.legacy_hevc),
             ("api-token", self.api_token != new.api_token),
             ("secret", self.secret != new.secret),
+            ("plan-bitrate", self.plan_bitrate != new.plan_bitrate),
             (
                 "allow-private-targets",
                 self.allow_private_targets != new.allow_private_targets,
@@ -400,6 +408,22 @@ pub(crate) fn duration(name: &str, text: &str) -> anyhow::Result<Duration> {
         .with_context(|| format!("{name} is at most a day, not {text:?}"))
 }
 
+/// Reads `10M`, `2500k`, `2500000`.
+pub(crate) fn bit_rate(name: &str, text: &str) -> anyhow::Result<u64> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (count, unit) = text.split_at(digits);
+    let factor = match unit {
+        "" => 1,
+        "k" => 1_000,
+        "M" => 1_000_000,
+        _ => bail!("{name} is a number of bits a second with k or M, such as 10M, not {text:?}"),
+    };
+    let rate = count.parse::<u64>().ok();
+    rate.and_then(|rate| rate.checked_mul(factor))
+        .filter(|rate| *rate > 0)
+        .with_context(|| format!("{name} is a number of bits a second, not {text:?}"))
+}
+
 const MAX_DURATION_MILLIS: u64 = 86_400_000;
 
 #[cfg(test)]
@@ -423,6 +447,7 @@ mod tests {
         assert_eq!((config.rtmps, config.https), (None, None));
         assert_eq!(config.grace, Duration::from_secs(30));
         assert_eq!(config.push_sign, [Algorithm::HmacSha256]);
+        assert_eq!(config.plan_bitrate, 10_000_000);
     }
 
     #[test]
@@ -451,6 +476,10 @@ mod tests {
             ("tls-cert", "a"),
             ("https", "127.0.0.1:7"),
             ("rtmps", "127.0.0.1:7"),
+            ("plan-bitrate", "8G"),
+            ("plan-bitrate", "M"),
+            ("plan-bitrate", "0"),
+            ("plan-bitrate", "99999999999999M"),
             ("proxy-protocol", "10.0.0.0/33"),
             ("proxy-protocol", "127.0.0.1,the-balancer"),
         ] {

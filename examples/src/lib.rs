@@ -5,6 +5,7 @@
 pub mod config;
 pub mod demo;
 pub mod descriptors;
+pub mod doctor;
 pub mod http;
 pub mod keys;
 pub mod logging;

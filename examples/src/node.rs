@@ -12,7 +12,7 @@ use lsv_core::api::{self, Api, Listeners};
 use lsv_core::channel::{Channel, Moment, Signer};
 use lsv_core::embedded::{Channels, Objects, Sessions};
 use lsv_core::events::Events;
-use lsv_core::hub::{Closed, Hub, OnBusy, State, Stream};
+use lsv_core::hub::{Closed, Hub, Limits, OnBusy, State, Stream};
 use lsv_core::lifecycle::{self, Lifecycle};
 use lsv_core::path::ChannelId;
 use lsv_core::ports::{ChannelStore, ObjectStore, PageRequest, Precondition, VersionedChannel};
@@ -121,7 +121,9 @@ impl Platform {
         let channels = Arc::new(Channels::open(data.join("channels.redb"))?);
         let objects = Arc::new(Objects::open(data.join("objects"))?);
         let secret = keys::keep(data, "secret", config.secret.as_ref())?.secret;
-        let (hub, events) = (Hub::default(), Events::new());
+        let mut limits = Limits::default();
+        limits.advised_bit_rate = config.plan_bitrate;
+        let (hub, events) = (Hub::new(limits), Events::new());
         let about = lifecycle::Config {
             node: hostname(),
             address: format!("rtmp://{}", listeners.rtmp),

@@ -171,6 +171,7 @@ impl Lifecycle {
     }
 
     fn sample(&self) {
+        let now = tokio::time::Instant::now().into_std();
         let mut rates = self
             .shared
             .rates
@@ -180,6 +181,7 @@ impl Lifecycle {
         let live = |id: &ChannelId| streams.iter().any(|stream| stream.path().channel == *id);
         rates.retain(|channel, _| live(channel));
         for stream in &streams {
+            stream.observe(now);
             let rates = rates.entry(stream.path().channel.clone()).or_default();
             for (protocol, traffic) in stream.traffic() {
                 let before = rates

@@ -40,7 +40,7 @@ pub use process::{Process, Signal};
 pub use proxy::{Proxy, lsv_proxy};
 pub use recording::{Packet, Recording, Stream};
 pub use rtmp::{Client, Message, Refusal, handshake, kind};
-pub use server::{SECRET, Server, TOKEN, lsv};
+pub use server::{SECRET, Server, TOKEN, lsv, lsv_doctor};
 pub use trace::{Sent, Trace};
 pub use viewer::{Got, Viewer};
 pub use wait::{PATIENCE, eventually, seconds};

@@ -199,6 +199,17 @@ pub async fn lsv(data: &Path, arguments: &[&str]) -> (ExitStatus, String) {
     (status, process.stderr())
 }
 
+/// Runs `lsv doctor` on a file, and answers with what it wrote.
+///
+/// # Panics
+/// If it does not end.
+pub async fn lsv_doctor(file: &Path, options: &[&str]) -> (ExitStatus, String) {
+    let file = file.to_str().expect("a path in UTF-8");
+    let mut process = Process::start(binary("lsv"), [&["doctor", file], options].concat());
+    let status = process.ended().await;
+    (status, process.stdout() + &process.stderr())
+}
+
 fn command_line(data: &Path, arguments: &[&str]) -> Vec<String> {
     let data = data.to_str().expect("a path in UTF-8");
     let mut line: Vec<String> = ["--data", data].map(str::to_owned).to_vec();

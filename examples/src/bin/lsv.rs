@@ -2,22 +2,47 @@
 
 use std::process::ExitCode;
 
+use clap::{Parser, Subcommand};
 use lsv_examples::config::{self, Options};
-use lsv_examples::{logging, node};
+use lsv_examples::{doctor, logging, node};
+
+#[derive(Parser)]
+#[command(
+    name = "lsv",
+    version,
+    about = "Live video on one machine: push RTMP; watch HTTP-FLV, HLS, CMAF and DASH"
+)]
+struct Line {
+    #[command(flatten)]
+    options: Options,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Say what viewers would suffer from in a recorded FLV file; exit code 0 for nothing, 2 for something, 1 where it
+    /// cannot be read
+    Doctor(doctor::Arguments),
+}
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let run = async {
-        let options: Options = config::of_process("lsv")?;
-        let config = options.resolve()?;
-        let log_level = logging::start(config.log, config.log_level);
-        node::run(config, &options, log_level).await
-    };
-    match run.await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("lsv: {error:#}");
-            ExitCode::FAILURE
+    run().await.unwrap_or_else(|error| {
+        eprintln!("lsv: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+async fn run() -> anyhow::Result<ExitCode> {
+    let Line { options, command } = config::of_process("lsv")?;
+    match command {
+        Some(Command::Doctor(arguments)) => doctor::run(&arguments),
+        None => {
+            let config = options.resolve()?;
+            let log_level = logging::start(config.log, config.log_level);
+            node::run(config, &options, log_level).await?;
+            Ok(ExitCode::SUCCESS)
         }
     }
 }

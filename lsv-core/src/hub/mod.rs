@@ -19,6 +19,7 @@ use tokio::sync::broadcast;
 
 use crate::path::StreamPath;
 
+mod doctor;
 mod feed;
 mod package;
 mod processing;
@@ -308,6 +309,9 @@ pub struct Limits {
     pub take_over_window: Duration,
     /// A step between neighbouring timestamps longer than this breaks the timeline. 10 s.
     pub max_gap: Duration,
+    /// Bits a second that a publisher is advised to stay below; one that does not is carried all the same, and its
+    /// operator warned. 10 Mbit/s.
+    pub advised_bit_rate: u64,
 }
 
 impl Default for Limits {
@@ -321,6 +325,7 @@ impl Default for Limits {
             take_overs: 3,
             take_over_window: Duration::from_secs(10),
             max_gap: Duration::from_secs(10),
+            advised_bit_rate: 10_000_000,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a stream knows about itself: what comes in, who watches, and how much goes out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -57,6 +57,8 @@ pub(super) struct Meter {
     window_start: Option<Timestamp>,
     window_bytes: u64,
     window_frames: u32,
+    /// How long the last windows were, and their bytes.
+    windows: VecDeque<(Duration, u64)>,
     last_key: Option<Timestamp>,
     /// The newest frame of the default video track.
     latest: Timestamp,
@@ -80,6 +82,7 @@ pub(super) enum KeyFrames {
 impl Meter {
     /// Another publisher sends from now on.
     pub(super) fn restart(&mut self) {
+        self.windows.clear();
         self.last_key = None;
         self.intervals = Default::default();
         self.undecodable = None;
@@ -107,13 +110,31 @@ impl Meter {
         self.ingest
     }
 
+    /// Bits a second over some seconds, so that one large key frame is not all there is to it; 0 until they are over.
+    pub(super) fn sustained_bit_rate(&self) -> u64 {
+        if self.windows.len() < SUSTAINED_WINDOWS {
+            return 0;
+        }
+        let (elapsed, bytes) = self
+            .windows
+            .iter()
+            .fold((Duration::ZERO, 0), |(elapsed, bytes), (window, more)| {
+                (elapsed + *window, bytes + more)
+            });
+        per_second(bytes * 8, elapsed)
+    }
+
     pub(super) fn push(&mut self, frame: &MediaFrame) {
         let start = *self.window_start.get_or_insert(frame.dts);
         let elapsed = frame.dts.since(start);
         if elapsed >= WINDOW {
-            let per_second = |n: u64| (u128::from(n) * 1_000_000_000 / elapsed.as_nanos()) as u64;
-            self.ingest.bit_rate = per_second(self.window_bytes * 8);
-            self.ingest.frame_rate_millis = per_second(u64::from(self.window_frames) * 1000) as u32;
+            self.ingest.bit_rate = per_second(self.window_bytes * 8, elapsed);
+            let millis = u64::from(self.window_frames) * 1000;
+            self.ingest.frame_rate_millis = per_second(millis, elapsed) as u32;
+            self.windows.push_back((elapsed, self.window_bytes));
+            if self.windows.len() > SUSTAINED_WINDOWS {
+                self.windows.pop_front();
+            }
             (self.window_bytes, self.window_frames) = (0, 0);
             self.window_start = Some(frame.dts);
         }
@@ -132,6 +153,14 @@ impl Meter {
         }
     }
 }
+
+fn per_second(count: u64, elapsed: Duration) -> u64 {
+    let nanos = u128::from(count) * 1_000_000_000;
+    nanos.checked_div(elapsed.as_nanos()).unwrap_or_default() as u64
+}
+
+/// Windows that make a sustained bit rate.
+const SUSTAINED_WINDOWS: usize = 10;
 
 /// Long enough to hold some frames, short enough to follow an encoder.
 const WINDOW: Duration = Duration::from_secs(1);

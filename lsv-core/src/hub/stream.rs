@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::sync::watch;
 
+use super::doctor::Doctor;
 use super::feed::{Feed, Item, Subscriber};
 use super::package::{Changed, Chunk, Derived, Package, Packaged};
 use super::publisher::{Closed, Publisher};
@@ -42,6 +43,7 @@ struct Inner {
     take_overs: VecDeque<Instant>,
     timeline: Timeline,
     meter: Meter,
+    doctor: Doctor,
     /// The last point where a reader may start, for streams without video.
     last_key: Option<Timestamp>,
     /// The video tracks of this publisher whose first key frame has been seen.
@@ -117,6 +119,7 @@ impl Stream {
                 take_overs: VecDeque::new(),
                 timeline: Timeline::new(limits.max_gap),
                 meter: Meter::default(),
+                doctor: Doctor::default(),
                 last_key: None,
                 primed: Vec::new(),
                 incoming: None,
@@ -229,9 +232,21 @@ impl Stream {
         let segment = self.settings.borrow().segment;
         let inner = lock(&self.inner);
         let keys = warning::of_key_frames(inner.meter.key_frames(), segment);
+        let media = warning::of_media(&inner.doctor);
+        let bit_rate = inner.meter.sustained_bit_rate();
+        let bit_rate = warning::of_bit_rate(bit_rate, self.hub.limits().advised_bit_rate);
         let jumps = warning::of_jumps(&inner.timeline.jumps());
         let raised = inner.raised.iter().cloned();
-        keys.into_iter().chain(jumps).chain(raised).collect()
+        let measured = keys.into_iter().chain(media).chain(bit_rate).chain(jumps);
+        measured.chain(raised).collect()
+    }
+
+    /// Tells the stream the time, every some seconds: only so it can warn of a publisher that is slower than the clock.
+    pub fn observe(&self, now: Instant) {
+        let mut inner = lock(&self.inner);
+        if inner.state == State::Live {
+            inner.doctor.observe(now);
+        }
     }
 
     /// An output says something about `topic` to the operator, in place of what was said before, or takes it back.
@@ -293,6 +308,7 @@ impl Stream {
         (inner.warned, inner.warned_of_metadata) = (false, false);
         inner.timeline.restart(offer.times, resumes);
         inner.meter.restart();
+        inner.doctor.restart();
         inner.incoming = Some(Tracks::default());
         let publisher = Publisher::new(this, inner.session, inner.closer.subscribe());
         drop(inner);
@@ -327,6 +343,7 @@ impl Stream {
         frame.is_default = frame.kind() == Kind::Data || tracks.is_default(&frame.track);
         inner.mark_start(&mut frame, &tracks);
         inner.meter.push(&frame);
+        inner.doctor.push(&frame);
         let changed = std::mem::take(&mut inner.changed);
         if frame.is_key() {
             inner.derived.retain(|_, derived| derived.in_use());

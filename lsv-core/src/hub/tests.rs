@@ -506,3 +506,40 @@ async fn small_frames_do_not_keep_large_messages() {
         assert!(matches!(delivery, Some(Delivery::Item(frame)) if frame.payload[..] == [0xAA]));
     }
 }
+
+#[test]
+fn more_bits_than_are_planned_for_are_told_until_they_are_fewer() {
+    let hub = Hub::new(Limits {
+        advised_bit_rate: 100_000,
+        ..Limits::default()
+    });
+    let offer = Offer::new("an encoder");
+    let publisher = hub.publish(&path(), offer, Instant::now()).unwrap();
+    let (video, audio) = (video("v"), audio());
+    let topics = || {
+        let warnings = publisher.stream().warnings();
+        warnings
+            .into_iter()
+            .map(|warning| warning.topic)
+            .collect::<Vec<_>>()
+    };
+    let send = |seconds: std::ops::Range<i64>, bytes: usize| {
+        for n in seconds.start * 10..seconds.end * 10 {
+            let at = Timestamp::from_millis(n * 100);
+            let mut frame = MediaFrame::new(&video, at, vec![0; bytes].into());
+            frame.key = n % 20 == 0;
+            publisher.push(frame).unwrap();
+            let sound = MediaFrame::new(&audio, at, Bytes::from_static(&[0]));
+            publisher.push(sound).unwrap();
+        }
+    };
+    // 110 kbit/s are within what encoders are off by; 120 are not. A single second is nothing to speak of.
+    send(0..15, 1_370);
+    send(15..16, 3_000);
+    send(16..30, 1_370);
+    assert_eq!(topics(), [""; 0]);
+    send(30..45, 1_500);
+    assert_eq!(topics(), [Warning::BIT_RATE]);
+    send(45..60, 1_300);
+    assert_eq!(topics(), [""; 0]);
+}

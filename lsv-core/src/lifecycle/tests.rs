@@ -129,18 +129,21 @@ async fn a_session_shows_what_comes_in_and_goes_out() {
     assert_eq!(session.bitrate_out["flv"], 4_000);
 }
 
-/// Sends pictures from `from` to `to` seconds by the publisher's clock, with key frames `interval` seconds apart.
+/// Sends pictures and sound from `from` to `to` seconds by the publisher's clock, with key frames `interval` seconds apart.
 fn send(publisher: &Publisher, from: i64, to: i64, interval: i64) {
     let codec = Codec::Other {
         fourcc: FourCc::HVC1,
         config: Bytes::new(),
     };
-    let track = Arc::new(Track::new(Kind::Video, codec));
+    let track = Arc::new(Track::new(Kind::Video, codec.clone()));
+    let sound = Arc::new(Track::new(Kind::Audio, codec));
     for tenth in from * 10..to * 10 {
         let at = Timestamp::from_millis(tenth * 100);
         let mut frame = MediaFrame::new(&track, at, Bytes::from_static(&[0]));
         frame.key = interval > 0 && (tenth - from * 10) % (interval * 10) == 0;
         publisher.push(frame).unwrap_or_default();
+        let sound = MediaFrame::new(&sound, at, Bytes::from_static(&[0]));
+        publisher.push(sound).unwrap_or_default();
     }
 }
 
@@ -177,7 +180,10 @@ async fn an_operator_is_warned_of_an_encoder_until_it_behaves() {
     send(&publisher, 85, 91, 2);
     assert_eq!(warnings(), []);
     send(&publisher, 3_691, 3_693, 2);
-    expect("timestamps", "jumped by +3600.1 s 2 s ago, once");
+    expect(
+        "timestamps",
+        "jumped by +3600.1 s within the last minute, once",
+    );
     send(&publisher, 91, 93, 2);
     expect("timestamps", "2 times");
     send(&publisher, 93, 160, 2);

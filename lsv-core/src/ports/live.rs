@@ -64,7 +64,8 @@ pub struct SessionInfo {
 #[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct WarningInfo {
-    /// What it is about: `keyFrames`, `timestamps`, `tracks`.
+    /// What it is about: `keyFrames`, `audio`, `bFrames`, `frameRate`, `bitRate`, `speed` and `timestamps` are the
+    /// encoder's to mend; `tracks` names what an output does not carry.
     pub topic: String,
     /// What is wrong, what that does, and what to do about it.
     pub text: String,
