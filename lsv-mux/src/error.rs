@@ -40,6 +40,11 @@ pub enum Error {
     /// A frame whose track, or its configuration, the file's header does not describe.
     #[error("the header of the file does not describe the frame's track; begin a new file")]
     UnknownTrack,
+    /// A frame that is presented before the zero of its timeline, where the format counts from zero.
+    #[error(
+        "a frame is presented before the zero of its timeline; move all times of the stream up"
+    )]
+    NegativeTime,
 }
 
 impl From<InvalidConfig> for Error {

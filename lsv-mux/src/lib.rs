@@ -28,15 +28,16 @@
 //!
 //! # What goes where
 //!
-//! | | FLV | CMAF, MP4 | MPEG-TS |
-//! | --- | --- | --- | --- |
-//! | H.264, HEVC | yes | yes | yes |
-//! | AV1, VP9 | yes | yes | no common mapping |
-//! | VP8, VVC | yes | no | no |
-//! | AAC, MP3, Opus, AC-3, E-AC-3 | yes | yes | yes |
-//! | FLAC | yes | yes | no |
-//! | several sounds | the default one | yes | yes |
-//! | script data | yes | `EXT-X-DATERANGE` in playlists | timed ID3 |
+//! | | FLV | CMAF, MP4 | MPEG-TS | Matroska |
+//! | --- | --- | --- | --- | --- |
+//! | H.264, HEVC | yes | yes | yes | yes |
+//! | AV1, VP9 | yes | yes | no common mapping | yes |
+//! | VP8 | yes | no | no | yes |
+//! | VVC | yes | no | no | no |
+//! | AAC, MP3, Opus, AC-3, E-AC-3 | yes | yes | yes | yes |
+//! | FLAC | yes | yes | no | yes |
+//! | several tracks of a kind | the default one | yes | sounds | yes |
+//! | script data | yes | `EXT-X-DATERANGE` in playlists | timed ID3 | no |
 //!
 //! What a format cannot carry is an [`Error::Unsupported`]; the caller goes on with the rest.
 //!
@@ -56,6 +57,7 @@
 //! | --- | --- | --- |
 //! | Annex B | ISO/IEC 14496-10 annex B | [`annexb`] |
 //! | FLV | Adobe FLV 10.1 annex E | [`flv`] |
+//! | Matroska, EBML | RFC 9559, RFC 8794 | [`mkv`] |
 //! | ISO BMFF, AVC file format, CMAF | ISO/IEC 14496-12, 14496-15, 23000-19 | [`mp4`] |
 //! | MPEG-TS | ISO/IEC 13818-1 | [`ts`] |
 //! | ID3 | ID3v2.4, "Timed Metadata for HTTP Live Streaming" | [`id3`] |
@@ -72,6 +74,7 @@ pub mod fuzzing;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod id3;
+pub mod mkv;
 pub mod mp4;
 #[cfg(feature = "live")]
 pub mod packager;

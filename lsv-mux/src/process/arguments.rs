@@ -42,7 +42,7 @@ impl Arguments {
         self
     }
 
-    /// The live feed on standard input: Matroska of `mkv`, with its times as they are. It can reach
+    /// The live feed on standard input: Matroska of [`mkv`](crate::mkv), with its times as they are. It can reach
     /// nothing but that pipe.
     pub fn feed(&mut self) -> &mut Self {
         self.flag("-copyts");
