@@ -12,6 +12,7 @@
 //! | [`TaskScheduler`] | what works for a channel beside its live outputs |
 //! | [`Authorizer`] | who may publish and play |
 //! | [`LiveSessions`] | what is live on this node |
+//! | [`PictureCheck`] | whether the picture of a watermark can be used |
 
 mod access;
 mod channels;
@@ -19,6 +20,7 @@ mod channels;
 pub mod conformance;
 mod live;
 mod objects;
+mod pictures;
 mod sessions;
 mod tasks;
 pub mod unfinished;
@@ -32,6 +34,7 @@ pub use access::{Access, AccessRequest, Authorizer, Denied, Grant, Reason};
 pub use channels::{ChannelStore, Precondition, StreamDns, VersionedChannel};
 pub use live::{AudioInfo, LiveSessions, SessionInfo, VideoInfo, WarningInfo};
 pub use objects::{InvalidName, Object, ObjectInfo, ObjectName, ObjectStore, ObjectWriter, Piece};
+pub use pictures::{PictureCheck, Unusable};
 pub use sessions::{Lease, Session, SessionRegistry};
 pub use tasks::{
     Task, TaskControl, TaskId, TaskKind, TaskOutput, TaskReport, TaskRunner, TaskScheduler,

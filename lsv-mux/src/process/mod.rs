@@ -6,6 +6,7 @@ pub mod arguments;
 mod child;
 mod error;
 mod ffmpeg;
+pub mod overlay;
 
 pub use child::{Child, Input, Options, Output, Said, threads};
 pub use error::Error;
