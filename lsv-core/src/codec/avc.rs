@@ -198,6 +198,7 @@ impl Sps {
             (width_mbs * 16).saturating_sub((left + right) * crop_x),
             (height_units * 16 * field_factor).saturating_sub((top + bottom) * crop_y),
         )?;
+        picture.may_be_interlaced = !frames_only;
         // Players do without the rest.
         let _cut_short = read_usability(&mut bits, &mut picture);
         Ok(Self {

@@ -16,6 +16,8 @@ pub struct Picture {
     pub pixel_aspect: Option<(u16, u16)>,
     /// How its values become colours, where the configuration says anything of that.
     pub colour: Option<Colour>,
+    /// Its pictures may be two fields of different moments each: H.264 that is not `frame_mbs_only`.
+    pub may_be_interlaced: bool,
 }
 
 impl Picture {
@@ -27,6 +29,7 @@ impl Picture {
             frame_rate_millis: None,
             pixel_aspect: None,
             colour: None,
+            may_be_interlaced: false,
         })
     }
 

@@ -33,6 +33,12 @@ impl Warning {
     pub const TIMESTAMPS: &'static str = "timestamps";
     /// Some output goes on without some track.
     pub const TRACKS: &'static str = "tracks";
+    /// A rendition that is wanted is not made.
+    pub const RENDITIONS: &'static str = "renditions";
+    /// What is drawn into the picture is not as it should be.
+    pub const WATERMARK: &'static str = "watermark";
+    /// Something needs an encoder that this machine has not.
+    pub const FFMPEG: &'static str = "ffmpeg";
 
     /// A warning about `topic`.
     pub fn new(topic: &'static str, text: impl Into<String>) -> Self {

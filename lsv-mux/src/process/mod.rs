@@ -4,10 +4,13 @@
 
 pub mod arguments;
 mod child;
+mod conductor;
 mod error;
 mod ffmpeg;
 pub mod overlay;
+pub mod plan;
 
 pub use child::{Child, Input, Options, Output, Said, threads};
+pub use conductor::Conductor;
 pub use error::Error;
 pub use ffmpeg::{Ffmpeg, Version};
