@@ -12,9 +12,12 @@ use clap::Parser;
 use lsv_auth::push::Algorithm;
 use lsv_auth::{EmptySecret, Secret};
 use lsv_core::hub::OnBusy;
+use lsv_mux::process::plan::Ladder;
 use lsv_rtmp::net::IpNet;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
+
+use crate::ladder;
 
 /// What can be given to a node, in any of the three places; absent fields take the defaults of [`Config`].
 #[derive(Debug, Clone, Default, Parser, Deserialize)]
@@ -79,6 +82,12 @@ pub struct Options {
     /// Let relays, webhooks and pictures reach private addresses
     #[arg(long, env = "LSV_ALLOW_PRIVATE_TARGETS")]
     pub allow_private_targets: bool,
+    /// The ffmpeg that encodes [default: the one in PATH]
+    #[arg(long, env = "LSV_FFMPEG", value_name = "FILE")]
+    pub ffmpeg: Option<PathBuf>,
+    /// Renditions that differ from the templates, with size, video and audio kbit/s, such as 720p=1280x720:2500:128
+    #[arg(long, env = "LSV_LADDER", value_name = "LIST")]
+    pub ladder: Option<String>,
     /// How long a stop may take [default: 30s]
     #[arg(long, env = "LSV_GRACE", value_name = "DURATION")]
     pub grace: Option<String>,
@@ -126,6 +135,10 @@ pub struct Config {
     pub plan_bitrate: u64,
     /// Whether targets in private networks are allowed.
     pub allow_private_targets: bool,
+    /// The ffmpeg that encodes, if it was given.
+    pub ffmpeg: Option<PathBuf>,
+    /// The renditions that channels can have.
+    pub ladder: Ladder,
     /// How long a stop may take.
     pub grace: Duration,
     /// The form of the log.
@@ -184,6 +197,8 @@ impl Options {
             reconnect_window: self.reconnect_window.or(file.reconnect_window),
             plan_bitrate: self.plan_bitrate.or(file.plan_bitrate),
             allow_private_targets: self.allow_private_targets || file.allow_private_targets,
+            ffmpeg: self.ffmpeg.or(file.ffmpeg),
+            ladder: self.ladder.or(file.ladder),
             grace: self.grace.or(file.grace),
             log: self.log.or(file.log),
             log_level: self.log_level.or(file.log_level),
@@ -223,6 +238,11 @@ impl Options {
             reconnect_window: duration("reconnect-window", &text(&self.reconnect_window, "15s"))?,
             plan_bitrate: bit_rate("plan-bitrate", &text(&self.plan_bitrate, "10M"))?,
             allow_private_targets: self.allow_private_targets,
+            ffmpeg: self.ffmpeg,
+            ladder: match &self.ladder {
+                Some(ladder) => ladder::parse(ladder)?,
+                None => Ladder::default(),
+            },
             grace: duration("grace", &text(&self.grace, "30s"))?,
             log: log_form(&text(&self.log, "text"))?,
             log_level: log_level(&text(&self.log_level, "info"))?,
@@ -249,6 +269,8 @@ impl Config {
                 "allow-private-targets",
                 self.allow_private_targets != new.allow_private_targets,
             ),
+            ("ffmpeg", self.ffmpeg != new.ffmpeg),
+            ("ladder", self.ladder != new.ladder),
             ("log", self.log != new.log),
             ("demo", self.demo != new.demo),
         ]

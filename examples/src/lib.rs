@@ -8,6 +8,7 @@ pub mod descriptors;
 pub mod doctor;
 pub mod http;
 pub mod keys;
+pub mod ladder;
 pub mod logging;
 pub mod node;
 pub mod proxy;
