@@ -6,9 +6,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lsv_auth::Secret;
 use lsv_core::hub::{Delivery, Event, Hub, Stream, Warning};
-use lsv_core::path::StreamPath;
+use lsv_core::media::{Kind, MediaFrame};
+use lsv_core::path::{Rendition, StreamPath};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 
 mod linger;
@@ -18,7 +20,7 @@ use self::linger::Lingering;
 pub use self::pure::Packager;
 use crate::dvr::{Archive, Dvr};
 use crate::encrypt::ContentKeys;
-use crate::segmenter::Options;
+use crate::segmenter::{Lineup, Options};
 use crate::window::{Limits, Outputs};
 
 /// How live streams are packaged, apart from what each channel sets for itself.
@@ -68,6 +70,8 @@ pub struct Packagers {
 struct Packaged {
     stream: Weak<Stream>,
     outputs: Arc<Outputs>,
+    /// The renditions of its channel.
+    lineup: Arc<Lineup>,
     task: AbortHandle,
 }
 
@@ -124,7 +128,10 @@ impl Packagers {
     }
 
     fn adopt_all(&self, hub: &Hub, tasks: &mut JoinSet<()>) {
-        for stream in hub.streams() {
+        let mut streams = hub.streams();
+        // Sources come before their renditions, which line up with them.
+        streams.sort_by(|one, other| one.path().cmp(other.path()));
+        for stream in streams {
             self.adopt(stream, tasks);
         }
     }
@@ -141,11 +148,9 @@ impl Packagers {
             former.task.abort();
             former.outputs.withdraw();
         }
-        let first_sequence = first_sequence(
-            former.map(|former| former.outputs.as_ref()),
-            SystemTime::now(),
-        );
         let path = stream.path().clone();
+        let first_sequence = first_sequence(&packaged, &path, SystemTime::now());
+        let lineup = lineup(&packaged, &path).unwrap_or_else(|| Arc::new(Lineup::default()));
         let archive = self.dvr.as_ref().map(|dvr| {
             let archive = dvr.open(&path, SystemTime::now());
             let span = tracing::info_span!("dvr", %path);
@@ -153,6 +158,7 @@ impl Packagers {
             archive
         });
         let task = Task::new(stream, &self.config, first_sequence, archive.as_ref());
+        let task = task.in_line(&lineup);
         let (stream, outputs) = (
             Arc::downgrade(&task.stream),
             Arc::clone(task.packager.outputs()),
@@ -163,6 +169,7 @@ impl Packagers {
             Packaged {
                 stream,
                 outputs,
+                lineup,
                 task,
             },
         );
@@ -204,22 +211,48 @@ impl std::fmt::Debug for Packagers {
     }
 }
 
+/// The lineup of the channel of `path`: that of its source, or of the other renditions. A source that is new has a timeline
+/// of its own.
+fn lineup(packaged: &HashMap<StreamPath, Packaged>, path: &StreamPath) -> Option<Arc<Lineup>> {
+    if path.rendition == Rendition::Source {
+        return None;
+    }
+    let source = packaged.get(&StreamPath::source(path.channel.clone()));
+    let mut siblings = packaged
+        .iter()
+        .filter(|(other, _)| other.channel == path.channel);
+    let found = source.or_else(|| siblings.next().map(|(_, sibling)| sibling))?;
+    Some(Arc::clone(&found.lineup))
+}
+
 /// Media sequence numbers start at the time in seconds, though nothing is remembered over restarts; seconds rather
 /// than a finer clock, because players exist that keep them in 32 bits. A stream that follows another one within the
-/// linger goes on from there if that is more.
+/// linger goes on from there if that is more, and a rendition from all renditions of the channel, which have the same numbers.
 ///
 /// So a name comes a second time only if a stream made more segments than seconds went by from its start to the start
 /// of the one that follows after the linger or a restart: its segments were shorter than a second on average, as when
 /// a publisher is lost and returns every moment, or sends faster than time goes.
-fn first_sequence(former: Option<&Outputs>, now: SystemTime) -> u64 {
+fn first_sequence(
+    packaged: &HashMap<StreamPath, Packaged>,
+    path: &StreamPath,
+    now: SystemTime,
+) -> u64 {
     let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    former.map_or(seconds, |former| former.next_sequence().max(seconds))
+    let is_alike = |other: &StreamPath| match path.rendition {
+        Rendition::Source => other == path,
+        _ => other.channel == path.channel && other.rendition != Rendition::Source,
+    };
+    let formers = packaged.iter().filter(|(other, _)| is_alike(other));
+    let formers = formers.map(|(_, former)| former.outputs.next_sequence());
+    formers.fold(seconds, u64::max)
 }
 
 /// Packages one stream.
 struct Task {
     stream: Arc<Stream>,
     packager: Packager,
+    /// How long it still waits for other renditions of its channel.
+    patience: Duration,
 }
 
 /// Keeps an archive open; a task that is aborted closes it too, even before it runs.
@@ -248,7 +281,18 @@ impl Task {
         if let Some(archive) = archive {
             packager = packager.with_archive(archive.clone(), now);
         }
-        Self { stream, packager }
+        Self {
+            stream,
+            packager,
+            patience: PATIENCE,
+        }
+    }
+
+    /// The same with a place among the renditions of its channel.
+    fn in_line(mut self, lineup: &Arc<Lineup>) -> Self {
+        let place = lineup.join(self.stream.path().rendition);
+        self.packager = self.packager.in_line(place, SystemTime::now());
+        self
     }
 
     /// Runs until the stream has ended; its files stay.
@@ -271,6 +315,7 @@ impl Task {
                 }
                 delivery = frames.next() => match delivery {
                     Some(Delivery::Item(frame)) => {
+                        self.fall_in(&frame).await;
                         if self.packager.push(&frame, SystemTime::now()) {
                             self.stream.warn(Warning::TRACKS, self.packager.refusals());
                         }
@@ -285,7 +330,22 @@ impl Task {
         }
         self.packager.end(SystemTime::now());
     }
+
+    /// A rendition that is new waits for one that is not to have come as far: what that one does there, it does too.
+    async fn fall_in(&mut self, frame: &MediaFrame) {
+        let is_start = frame.kind() == Kind::Video && frame.key;
+        let place = self.packager.place().filter(|place| place.is_new());
+        let Some(place) = place.filter(|_| is_start && !self.patience.is_zero()) else {
+            return;
+        };
+        let begun = Instant::now();
+        drop(timeout(self.patience, place.reached(frame.pts())).await);
+        self.patience = self.patience.saturating_sub(begun.elapsed());
+    }
 }
+
+/// Renditions come in lock-step, so that a moment is enough, and more is for one that has stopped.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests;

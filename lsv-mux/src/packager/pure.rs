@@ -10,7 +10,7 @@ use lsv_core::media::{MediaFrame, Tracks};
 use super::Config;
 use crate::dvr::Archive;
 use crate::encrypt::ContentKeys;
-use crate::segmenter::{Options, Segmenter};
+use crate::segmenter::{Options, Place, Segmenter};
 use crate::window::{Outputs, Window};
 
 /// Packages one stream: frames in, playlists and segments out, which [`Packager::outputs`] finds by name.
@@ -54,6 +54,20 @@ impl Packager {
         self.window.set_archive(archive);
         self.publish(now);
         self
+    }
+
+    /// Has its segments line up with those of the other renditions of its channel, or dates them, if it is the source's.
+    #[must_use]
+    pub fn in_line(mut self, place: Place, now: SystemTime) -> Self {
+        self.window.set_siblings(place.siblings());
+        self.segmenter.line_up(place);
+        self.publish(now);
+        self
+    }
+
+    /// Where it stands among the renditions of its channel.
+    pub(super) fn place(&self) -> Option<&Place> {
+        self.segmenter.place()
     }
 
     /// What viewers can fetch.
@@ -101,7 +115,10 @@ impl Packager {
     }
 
     fn publish(&mut self, now: SystemTime) {
-        self.outputs
-            .publish(self.window.update(&mut self.segmenter, now));
+        let snapshot = self.window.update(&mut self.segmenter, now);
+        if let Some(place) = self.segmenter.place() {
+            place.report(snapshot.newest_parts());
+        }
+        self.outputs.publish(snapshot);
     }
 }

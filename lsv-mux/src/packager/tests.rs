@@ -1,6 +1,6 @@
 use std::time::Instant;
 
-use lsv_core::hub::{Offer, Publisher};
+use lsv_core::hub::{Offer, Publisher, Times};
 use lsv_core::path::ChannelId;
 
 use super::*;
@@ -125,6 +125,60 @@ async fn an_operator_learns_of_tracks_that_outputs_do_not_carry() {
         "{warnings:?}"
     );
     assert!(packagers.find(&path()).is_some());
+}
+
+/// Packagers of renditions start when they are scheduled, which must not show.
+#[tokio::test(start_paused = true)]
+async fn renditions_line_up_although_they_are_packaged_apart() {
+    let (hub, packagers) = packaged_hub();
+    let renditions = [Rendition::P360, Rendition::P480, Rendition::P720];
+    let path = |rendition| StreamPath {
+        rendition,
+        ..path()
+    };
+    let publish = |rendition| {
+        let mut offer = offer();
+        offer.times = Times::Given;
+        hub.publish(&path(rendition), offer, Instant::now())
+            .unwrap()
+    };
+    let source = publish(Rendition::Source);
+    let [low, middle, high] = renditions.map(publish);
+    settle().await;
+    for frame in Source::default().frames(11_500) {
+        let publishers: &[&Publisher] = match frame.dts.as_millis() {
+            ..3_500 => &[&source, &low, &middle],
+            // One is switched on.
+            _ => &[&source, &high, &middle, &low],
+        };
+        for publisher in publishers {
+            publisher.push(frame.clone()).unwrap();
+            tokio::task::yield_now().await;
+        }
+    }
+    settle().await;
+    let playlist = async |rendition, name| {
+        let outputs = packagers.find(&path(rendition)).unwrap();
+        let file = outputs.file(name, Reload::default()).await.unwrap();
+        let text = String::from_utf8(file.body.to_vec()).unwrap();
+        let without_reports = text.lines().filter(|line| !line.contains("-REPORT:"));
+        without_reports.collect::<Vec<_>>().join("\n")
+    };
+    for name in ["live.m3u8", "cmaf/audio.m3u8"] {
+        let of_low = playlist(Rendition::P360, name).await;
+        assert_eq!(of_low.matches("#EXTINF").count(), 5, "{of_low}");
+        assert_eq!(of_low, playlist(Rendition::P480, name).await);
+    }
+    // It begins with a segment of the others, of the same number and date.
+    let of_low = playlist(Rendition::P360, "live.m3u8").await;
+    let of_high = playlist(Rendition::P720, "live.m3u8").await;
+    let segments = |text: &str| -> Vec<String> {
+        let segments = text.split("#EXT-X-PROGRAM-DATE-TIME").skip(1);
+        segments.map(str::to_owned).collect()
+    };
+    let (of_low, of_high) = (segments(&of_low), segments(&of_high));
+    assert_eq!(of_high.len(), 3, "{of_high:#?}");
+    assert!(of_low.ends_with(&of_high), "{of_low:#?} {of_high:#?}");
 }
 
 #[tokio::test(start_paused = true)]

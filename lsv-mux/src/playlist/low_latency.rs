@@ -9,7 +9,7 @@ use super::date_range::put_date_ranges;
 use super::key::KeyTag;
 use super::past::Line;
 use super::{put, put_clip, put_date, put_head, put_opening, put_server_control, put_skip};
-use crate::segmenter::{Rendition, Segment};
+use crate::segmenter::{Rendition, Report, Segment};
 use crate::window::Skip;
 use crate::window::body::Text;
 use crate::window::listing::First;
@@ -87,18 +87,31 @@ fn part_hold_back(window: &Snapshot) -> f64 {
     (window.part_target.as_secs_f64() * 3.0).max(LEAST_PART_HOLD_BACK)
 }
 
-/// Where the other renditions stand.
+/// Where the other tracks stand, and the other renditions of the channel with whose pictures or sound this may be played.
 fn put_reports(out: &mut String, window: &Snapshot, track: TrackName) {
-    for other in window.cmaf_tracks().filter(|other| *other != track) {
-        if let Some((segment, rendition)) = newest(window, other) {
-            put!(
-                out,
-                "#EXT-X-RENDITION-REPORT:URI=\"{other}.m3u8\",LAST-MSN={},LAST-PART={}\n",
-                segment.sequence,
-                rendition.parts.len().saturating_sub(1)
-            );
+    let tracks = window.cmaf_tracks().filter(|other| *other != track);
+    for report in tracks.filter_map(|other| window.newest_part(other)) {
+        put_report(out, "", report);
+    }
+    let siblings = window.siblings.as_ref().zip(window.newest_run());
+    let reports = siblings.map(|(siblings, run)| siblings.reports(run.number));
+    for (rendition, report) in reports.into_iter().flatten() {
+        if let Some(segment) = rendition.segment() {
+            put_report(out, &format!("../../{segment}/cmaf/"), report);
         }
     }
+}
+
+fn put_report(out: &mut String, folder: &str, report: Report) {
+    let Report {
+        track,
+        sequence,
+        part,
+    } = report;
+    put!(
+        out,
+        "#EXT-X-RENDITION-REPORT:URI=\"{folder}{track}.m3u8\",LAST-MSN={sequence},LAST-PART={part}\n"
+    );
 }
 
 /// The index of the part that comes next in the segment that grows, if one is sure to come: none while no publisher is
@@ -120,18 +133,6 @@ fn next_part(window: &Snapshot, track: TrackName) -> Option<usize> {
     before
         .is_none_or(|last| last.rendition(track).is_some())
         .then_some(0)
-}
-
-/// The newest segment that has something of `track`, growing or closed.
-fn newest(window: &Snapshot, track: TrackName) -> Option<(&Segment, &Rendition)> {
-    let closed = window
-        .listed_media(track)
-        .newer
-        .iter()
-        .rev()
-        .map(AsRef::as_ref);
-    let closed = closed.filter_map(|segment| Some((segment, segment.rendition(track)?)));
-    window.open_media(track).into_iter().chain(closed).next()
 }
 
 /// The index of the first segment whose parts are still listed: parts are to be removed once they are more than

@@ -21,6 +21,7 @@ use lsv_core::time::Timestamp;
 
 pub(crate) mod clock;
 pub(crate) mod length;
+mod lineup;
 mod open;
 pub(crate) mod pace;
 mod parts;
@@ -35,9 +36,11 @@ pub(crate) mod synthetic;
 #[cfg(all(test, feature = "live"))]
 mod tests;
 
+pub use lineup::{Lineup, Place, Report, Siblings};
 pub use segment::{Event, Init, Part, Rendition, Run, Segment, TsSegment};
 
 use self::length::Lengths;
+use self::lineup::Alone;
 use self::open::Muxer;
 use self::pace::Pace;
 use self::parts::Parts;
@@ -80,6 +83,11 @@ pub struct Segmenter {
     parts: Parts,
     next_sequence: u64,
     next_run: u64,
+    /// There have been runs.
+    has_begun: bool,
+    /// Where it stands among the renditions of its channel, and since when it waits for them to begin a segment.
+    place: Option<Place>,
+    held_since: Option<Timestamp>,
     epoch: Option<u32>,
     /// What the publisher has said that it sends.
     announced: Tracks,
@@ -112,6 +120,9 @@ impl Segmenter {
             parts: Parts::new(options.part_target),
             next_sequence: options.first_sequence,
             next_run: 0,
+            has_begun: false,
+            place: None,
+            held_since: None,
             epoch: None,
             announced: Tracks::default(),
             pace: None,
@@ -126,6 +137,16 @@ impl Segmenter {
             settings: settings.clone(),
             options,
         }
+    }
+
+    /// Has its segments line up with those of the other renditions of its channel, or dates them, if it is the source's.
+    pub fn line_up(&mut self, place: Place) {
+        self.place = Some(place);
+    }
+
+    /// Where it stands among the renditions of its channel.
+    pub fn place(&self) -> Option<&Place> {
+        self.place.as_ref()
     }
 
     /// Follows changed settings: the target at once, the formats from the next segment on.
@@ -169,7 +190,7 @@ impl Segmenter {
             self.waiting.expect_audio(name);
         }
         match name.kind {
-            Kind::Video => {
+            Kind::Video if !self.place.as_ref().is_some_and(Place::is_rendition) => {
                 let frame = self.paced(frame);
                 self.route(&frame, now);
             }
@@ -185,6 +206,9 @@ impl Segmenter {
         let Some(mut running) = self.running.take() else {
             return;
         };
+        if let Some(place) = &self.place {
+            place.halt();
+        }
         if running.is_stub() {
             self.run_end = Some((running.start_wall(), running.composition()));
             self.next_sequence = running.sequence();
@@ -249,13 +273,22 @@ impl Segmenter {
         let Some(running) = &mut self.running else {
             return self.wait(frame, now);
         };
-        let verdict = running.judge(frame, &self.lengths, self.replay.may_precede(frame));
+        let place = self.place.as_ref().filter(|_| running.leads(frame));
+        let decided = place.and_then(|place| place.decided(frame.pts()));
+        let repeatable = self.replay.may_precede(frame);
+        let verdict = running.judge(frame, &self.lengths, repeatable, decided);
         if matches!(verdict, Verdict::Take | Verdict::Cut) {
             self.replay.push(frame, self.options.segment_bytes / 4);
         }
         match verdict {
             Verdict::Drop => {}
-            Verdict::Take => running.take(frame, now, &mut self.muxer, &mut self.parts),
+            Verdict::Take => {
+                let is_start = frame.kind() == Kind::Video && frame.key;
+                if let Some(place) = place.filter(|_| is_start) {
+                    place.pass(frame.pts(), None);
+                }
+                running.take(frame, now, &mut self.muxer, &mut self.parts);
+            }
             Verdict::Cut => {
                 self.closed.push(running.close(
                     Some(frame),
@@ -264,6 +297,9 @@ impl Segmenter {
                     &mut self.parts,
                 ));
                 running.begin(&self.settings, &mut self.muxer);
+                if let Some(place) = place {
+                    place.pass(frame.pts(), Some((running.sequence(), running.run())));
+                }
                 running.take(frame, now, &mut self.muxer, &mut self.parts);
             }
             Verdict::Restart => {
@@ -294,14 +330,16 @@ impl Segmenter {
         else {
             return;
         };
+        let Some((start, origin)) = self.begin(first, *arrival) else {
+            return;
+        };
         let tracks = self.tracks(&held);
         self.refusals.clear();
         self.muxer.refusal = None;
-        let start = self.run_start(first, *arrival);
         let run = Arc::new(Run {
             number: self.next_run,
             start,
-            origin: first.pts(),
+            origin,
             composition: first.composition,
             inits: tracks.iter().filter_map(|track| self.init(track)).collect(),
             ts: tracks.iter().any(|track| ts::Muxer::carries(track)),
@@ -313,7 +351,8 @@ impl Segmenter {
         } else {
             Kind::Audio
         });
-        let mut running = Running::new(run, tracks, self.next_sequence, first);
+        let discontinuity = std::mem::replace(&mut self.has_begun, true);
+        let mut running = Running::new(run, tracks, self.next_sequence, discontinuity, first);
         running.begin(&self.settings, &mut self.muxer);
         self.running = Some(running);
         for (frame, arrival) in &held {
@@ -321,14 +360,41 @@ impl Segmenter {
         }
     }
 
-    /// The wall clock at the start of a run whose frame `first` came at `arrival`. Sound is dated by its decoding, so where
-    /// pictures are shown later after it than in the last run, dates would go back.
-    fn run_start(&self, first: &MediaFrame, arrival: SystemTime) -> SystemTime {
-        let Some((end, composition)) = self.run_end else {
-            return arrival;
+    /// Decides how a run is numbered whose frame `first` came at `arrival`, and gives [`Run::start`] and [`Run::origin`]. `None`
+    /// if it cannot begin here: the other renditions are in the midst of a segment.
+    fn begin(
+        &mut self,
+        first: &MediaFrame,
+        arrival: SystemTime,
+    ) -> Option<(SystemTime, Timestamp)> {
+        let earliest = self.earliest_start(first);
+        let start = earliest.map_or(arrival, |earliest| earliest.max(arrival));
+        let Some(place) = &self.place else {
+            return Some((start, first.pts()));
         };
+        let held_since = *self.held_since.get_or_insert(first.dts);
+        let beginning = place.begin(
+            first.pts(),
+            &Alone {
+                has_begun: self.has_begun,
+                is_late: first.dts.since(held_since) > HOLD,
+                sequence: self.next_sequence,
+                run: self.next_run,
+                start,
+                earliest,
+            },
+        )?;
+        self.held_since = None;
+        (self.next_sequence, self.next_run) = (beginning.sequence, beginning.run);
+        Some((beginning.start, beginning.origin))
+    }
+
+    /// When a run that starts with the frame `first` may begin, after the one before. Sound is dated by its decoding, so where
+    /// pictures are shown later after it than in the last run, dates would go back.
+    fn earliest_start(&self, first: &MediaFrame) -> Option<SystemTime> {
+        let (end, composition) = self.run_end?;
         let later = first.composition.since(composition);
-        end.checked_add(later).unwrap_or(end).max(arrival)
+        Some(end.checked_add(later).unwrap_or(end))
     }
 
     /// The tracks of a run that starts with `held`: those that are there, and other sounds that may come.
@@ -389,3 +455,6 @@ fn is_carried(frame: &MediaFrame) -> bool {
 fn same(one: &Arc<Track>, other: &Arc<Track>) -> bool {
     Arc::ptr_eq(one, other) || one.decodes_like(other)
 }
+
+/// How long a rendition waits for the others to begin a segment: longer than any that they are set to make with key frames.
+const HOLD: Duration = Duration::from_secs(15);

@@ -70,7 +70,13 @@ struct Lane {
 
 impl Running {
     /// The run's first segment, number `sequence`, opened by the frame `first`.
-    pub(super) fn new(run: Arc<Run>, tracks: Tracks, sequence: u64, first: &MediaFrame) -> Self {
+    pub(super) fn new(
+        run: Arc<Run>,
+        tracks: Tracks,
+        sequence: u64,
+        discontinuity: bool,
+        first: &MediaFrame,
+    ) -> Self {
         let leader = if tracks.video.is_some() {
             Kind::Video
         } else {
@@ -86,7 +92,7 @@ impl Running {
             ahead: Duration::ZERO,
             last_key: first.dts,
             group: None,
-            open: Open::new(sequence, run.number > 0, first),
+            open: Open::new(sequence, discontinuity, first),
             lanes: tracks
                 .iter()
                 .map(|track| Lane::new(track, &tracks, &run))
@@ -96,12 +102,14 @@ impl Running {
         }
     }
 
-    /// Where `frame` belongs. A group of pictures may be repeated for it if it is `repeatable`.
+    /// Where `frame` belongs. A group of pictures may be repeated for it if it is `repeatable`. Other renditions of the channel
+    /// may have `decided` whether a segment begins with it.
     pub(super) fn judge(
         &mut self,
         frame: &MediaFrame,
         lengths: &Lengths,
         repeatable: bool,
+        decided: Option<bool>,
     ) -> Verdict {
         if frame.kind() == Kind::Data {
             return Verdict::Take;
@@ -128,6 +136,8 @@ impl Running {
         let enough = elapsed >= lengths.earliest(self.leader) || self.size() >= lengths.bytes / 2;
         // Behind a cut that no key frame allowed, the next key frame is where players can start again.
         let due = leads && starts && (enough || !self.open.independent);
+        // The frame that opened this segment began one.
+        let due = decided.map_or(due, |begins| begins && !elapsed.is_zero());
         let lasts = if leads { elapsed + self.step } else { elapsed };
         let overdue = lasts > latest || self.is_full(lengths);
         let is_early = !enough && !overdue && elapsed < STUB;
@@ -258,6 +268,11 @@ impl Running {
         }
     }
 
+    /// The run.
+    pub(super) fn run(&self) -> &Run {
+        &self.run
+    }
+
     /// The media sequence number of the open segment.
     pub(super) fn sequence(&self) -> u64 {
         self.open.sequence
@@ -319,7 +334,8 @@ impl Running {
         self.latest.max(self.last + self.step)
     }
 
-    fn leads(&self, frame: &MediaFrame) -> bool {
+    /// It decides where segments start.
+    pub(super) fn leads(&self, frame: &MediaFrame) -> bool {
         frame.kind() == self.leader && frame.is_default
     }
 

@@ -6,9 +6,10 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use lsv_core::hub::Settings;
 use lsv_core::media::{MediaFrame, Track};
+use lsv_core::path::Rendition;
 use lsv_core::time::Timestamp;
 
-use super::{Options, Segment, Segmenter};
+use super::{Lineup, Options, Segment, Segmenter};
 use crate::testing::{access_unit, audio, frame, video};
 use crate::window::snapshot::Snapshot;
 use crate::window::{Limits, Window};
@@ -109,6 +110,8 @@ pub(crate) struct Rig {
     /// Everything ever closed.
     pub(crate) closed: Vec<Arc<Segment>>,
     pub(crate) snapshot: Snapshot,
+    /// How much later frames come than they are due.
+    pub(crate) delay: Duration,
 }
 
 impl Rig {
@@ -133,7 +136,18 @@ impl Rig {
             settings,
             closed: Vec::new(),
             snapshot,
+            delay: Duration::ZERO,
         }
+    }
+
+    /// A rendition of a channel, which comes so much later than its source.
+    pub(crate) fn in_line(lineup: &Arc<Lineup>, rendition: Rendition, delay: Duration) -> Self {
+        let mut rig = Self::new();
+        let place = lineup.join(rendition);
+        rig.window.set_siblings(place.siblings());
+        rig.segmenter.line_up(place);
+        rig.delay = delay;
+        rig
     }
 
     pub(crate) fn configure(&mut self, change: impl FnOnce(&mut Settings)) {
@@ -146,9 +160,12 @@ impl Rig {
     /// Pushes `frames` and calls `each` after every change.
     pub(crate) fn push_each(&mut self, frames: &[MediaFrame], mut each: impl FnMut(&Snapshot)) {
         for frame in frames {
-            let now = base() + frame.dts.since(Timestamp::ZERO);
+            let now = base() + self.delay + frame.dts.since(Timestamp::ZERO);
             if self.segmenter.push(frame, now) {
                 self.snapshot = self.window.update(&mut self.segmenter, now);
+                if let Some(place) = self.segmenter.place() {
+                    place.report(self.snapshot.newest_parts());
+                }
                 self.collect();
                 each(&self.snapshot);
             }

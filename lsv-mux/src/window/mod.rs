@@ -43,7 +43,7 @@ use self::snapshot::{Rendered, Snapshot, near, skip_boundary};
 use crate::dvr::{Archive, Outcome};
 use crate::encrypt::ContentKeys;
 use crate::segmenter::length::ROUNDED_OFF;
-use crate::segmenter::{Rendition, Segment, Segmenter};
+use crate::segmenter::{Place, Rendition, Segment, Segmenter, Siblings};
 
 /// What bounds the window of one stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +82,8 @@ pub(crate) struct Window {
     recent: usize,
     /// Where older ones are kept, if they are.
     archive: Option<Archive>,
+    /// The other renditions of the channel.
+    siblings: Option<Siblings>,
     past: Past,
     target_duration: u64,
     /// It is known how long segments get, so playlists may say so.
@@ -111,6 +113,7 @@ impl Window {
             past: Past::new(limits.older),
             recent: 0,
             archive: None,
+            siblings: None,
             limits,
             settings: settings.clone(),
             sealer: None,
@@ -139,6 +142,11 @@ impl Window {
     /// Gives the stream a place for segments that leave memory, for when its settings want it.
     pub(crate) fn set_archive(&mut self, archive: Archive) {
         self.archive = Some(archive);
+    }
+
+    /// Tells the stream of the other renditions of its channel.
+    pub(crate) fn set_siblings(&mut self, siblings: Siblings) {
+        self.siblings = Some(siblings);
     }
 
     /// Follows changed settings.
@@ -200,6 +208,7 @@ impl Window {
         if news || !self.shared_ranges.is_empty() {
             self.share_ranges();
         }
+        self.agree_on_target(segmenter);
         if self.target_known {
             segmenter.promise(Duration::from_secs(self.target_duration));
         }
@@ -212,8 +221,10 @@ impl Window {
             self.expected = self.expect(open, segmenter.segment_length());
         }
         if self.started.is_none() {
+            let together = segmenter.place().and_then(Place::started);
             let oldest = self.segments.front().map(|segment| segment.run.start);
-            self.started = oldest.or_else(|| open.as_ref().map(|open| open.run.start));
+            let own = oldest.or_else(|| open.as_ref().map(|open| open.run.start));
+            self.started = own.map(|own| together.unwrap_or(own));
         }
         self.snapshot(open, segmenter.sequence())
     }
@@ -254,6 +265,7 @@ impl Window {
             past,
             dvr_window: self.dvr().map(|(_, window)| window),
             archive,
+            siblings: self.siblings.clone(),
             recent: self.recent,
             open,
             next_sequence,
@@ -294,6 +306,20 @@ impl Window {
             self.target_duration = self.target_duration.max(roomy);
         }
         self.target_known = true;
+    }
+
+    /// The playlists of all renditions of a channel have the same target duration (RFC 8216bis §6.2.4).
+    fn agree_on_target(&mut self, segmenter: &Segmenter) {
+        let own = self.target_known.then_some(self.target_duration);
+        let agreed = segmenter
+            .place()
+            .and_then(|place| place.agree_on_target(own));
+        let Some(agreed) = agreed.filter(|agreed| Some(*agreed) > own) else {
+            return;
+        };
+        self.target_duration = self.target_duration.max(agreed);
+        self.target_known = true;
+        self.rendered = Rendered::default();
     }
 
     /// Drops what neither a playlist nor a slow viewer needs: a segment that left the playlist stays as long as

@@ -14,7 +14,7 @@ use super::past::{List, Shared};
 use crate::dvr::Archive;
 use crate::encrypt::ContentKeys;
 use crate::playlist;
-use crate::segmenter::{Rendition, Run, Segment};
+use crate::segmenter::{Rendition, Report, Run, Segment, Siblings};
 
 /// The window at one moment.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub(crate) struct Snapshot {
     /// What is older, in the object store.
     pub(crate) past: Arc<Shared>,
     pub(super) archive: Option<Archive>,
+    /// The other renditions of the channel.
+    pub(crate) siblings: Option<Siblings>,
     /// How far back playlists go, where that is more than `list_size`.
     pub(crate) dvr_window: Option<Duration>,
     /// Segments in memory that playlists have, if they are fit for it.
@@ -195,6 +197,30 @@ impl Snapshot {
     pub(crate) fn open_media(&self, track: TrackName) -> Option<(&Segment, &Rendition)> {
         let open = self.open.as_ref()?;
         Some((open, open.rendition(track)?))
+    }
+
+    /// The newest segment that has something of `track`, growing or closed.
+    pub(crate) fn newest_media(&self, track: TrackName) -> Option<(&Segment, &Rendition)> {
+        let closed = self.listed_media(track).newer.iter().rev();
+        let closed =
+            closed.filter_map(|segment| Some((segment.as_ref(), segment.rendition(track)?)));
+        self.open_media(track).into_iter().chain(closed).next()
+    }
+
+    /// The newest part of `track`.
+    pub(crate) fn newest_part(&self, track: TrackName) -> Option<Report> {
+        let (segment, rendition) = self.newest_media(track)?;
+        Some(Report {
+            track,
+            sequence: segment.sequence,
+            part: rendition.parts.len().saturating_sub(1),
+        })
+    }
+
+    /// The newest part of each track under CMAF, where it is on.
+    pub(crate) fn newest_parts(&self) -> Vec<Report> {
+        let tracks = self.cmaf_tracks().filter(|_| self.cmaf);
+        tracks.filter_map(|track| self.newest_part(track)).collect()
     }
 
     /// The track is so far behind in the segment that grows that nothing may come of it there any more.
