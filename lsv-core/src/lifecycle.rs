@@ -202,7 +202,7 @@ impl Lifecycle {
     }
 
     fn describe(&self, stream: &Stream) -> SessionInfo {
-        let tracks = stream.tracks();
+        let tracks = stream.source_tracks();
         let ingest = stream.ingest();
         let video = tracks
             .video

@@ -36,7 +36,7 @@ impl Item for MediaFrame {
     }
 }
 
-/// The writing end.
+/// The writing end. Clones write the same log.
 pub(crate) struct Feed<T> {
     shared: Arc<Shared<T>>,
 }
@@ -58,6 +58,14 @@ struct Log<T> {
     ended: bool,
     max_bytes: usize,
     span: Duration,
+}
+
+impl<T> Clone for Feed<T> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
+    }
 }
 
 impl<T: Item> Feed<T> {
@@ -116,8 +124,7 @@ impl<T: Item> Feed<T> {
     }
 
     /// All that is there.
-    #[cfg(test)]
-    pub(super) fn items(&self) -> Vec<T> {
+    pub(crate) fn items(&self) -> Vec<T> {
         self.shared.read().items.iter().cloned().collect()
     }
 }

@@ -4,6 +4,7 @@
 //! Hub ── StreamPath ─> Stream ─┬─ Feed<MediaFrame>      what the publisher sent, on one timeline
 //!                              └─ derived Feed<Chunk>   the same, packaged once for all viewers of a format
 //! Publisher   the exclusive writer of a stream: dropped it is lost, finished it has ended
+//! Insert      a processor between publisher and readers, who see what it pushes: dropped, they see the publisher's frames
 //! Subscriber  a cursor into a feed: starts at a key frame, never stalls the publisher
 //! ```
 //!
@@ -21,18 +22,25 @@ use crate::path::StreamPath;
 
 mod doctor;
 mod feed;
+mod flow;
+mod insert;
+mod intake;
+mod lineup;
 mod package;
 mod processing;
 mod publisher;
+mod route;
 mod stats;
 mod stream;
 mod timeline;
 mod warning;
 
 pub use feed::{Batch, Delivery, Item, Subscriber};
+pub use insert::Insert;
 pub use package::{Chunk, Package};
 pub use processing::{Motion, Processing, Watermark, WatermarkPicture, WatermarkText};
 pub use publisher::{Closed, Publisher};
+pub use route::Stage;
 pub use stats::{Ingest, Protocol, Traffic, Viewer};
 pub use stream::{State, Stream};
 pub use warning::Warning;

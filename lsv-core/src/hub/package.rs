@@ -67,12 +67,16 @@ pub(super) enum Changed {
 }
 
 impl Changed {
-    /// What it means that `track` joins `tracks`.
-    pub(super) fn of(tracks: &Tracks, track: &Track) -> Self {
-        let default = tracks.default_of(track.kind);
-        match default.is_none_or(|default| [0, default.id].contains(&track.id)) {
-            true => Self::Default,
-            false => Self::Others,
+    /// What readers of `old` have to learn of `new`; that something is gone says no frame.
+    pub(super) fn between(old: &Tracks, new: &Tracks) -> Self {
+        let is_new = |track: &Arc<Track>| old.find(track.kind, track.id) != Some(track);
+        let is_default_anew = |track: &Arc<Track>| old.default_of(track.kind) != Some(track);
+        if new.defaults().any(is_default_anew) {
+            Self::Default
+        } else if new.others.iter().any(is_new) {
+            Self::Others
+        } else {
+            Self::Nothing
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::tag::{Packet, Parser};
 use crate::time::Timestamp;
 
 mod given;
+mod insert;
 
 /// Writes a frame as its payload, and the prelude as `[` + configuration records + `]`.
 struct Plain;
