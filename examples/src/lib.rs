@@ -13,6 +13,7 @@ pub mod logging;
 pub mod node;
 pub mod proxy;
 pub mod tls;
+pub mod trust;
 
 mod banner;
 mod reload;

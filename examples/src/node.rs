@@ -16,8 +16,10 @@ use lsv_core::hub::{Closed, Hub, Limits, OnBusy, State, Stream};
 use lsv_core::lifecycle::{self, Lifecycle};
 use lsv_core::path::ChannelId;
 use lsv_core::ports::{ChannelStore, ObjectStore, PageRequest, Precondition, VersionedChannel};
+use lsv_core::reach::Reach;
 use lsv_mux::dvr::{self, Dvr};
 use lsv_mux::packager::{self, Packagers};
+use lsv_mux::process::overlay::{self, Overlays};
 use lsv_mux::record::{self, Recorders};
 use lsv_rtmp::net::Service;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -34,6 +36,7 @@ use crate::logging::LogLevel;
 use crate::reload::Reload;
 use crate::signals;
 use crate::sockets::Sockets;
+use crate::trust;
 
 /// Runs a node until it is told to stop. `options` are read again at each SIGHUP.
 ///
@@ -107,6 +110,7 @@ struct Platform {
     objects: Arc<Objects>,
     lifecycle: Lifecycle,
     recorders: Recorders,
+    overlays: Overlays,
     secret: Secret,
     signer: Signer,
     token: Kept,
@@ -134,6 +138,7 @@ impl Platform {
         Ok(Self {
             recorders: Recorders::new(recorded, events.clone(), record::Config::default()),
             lifecycle: Lifecycle::new(hub.clone(), events.clone(), registry, about),
+            overlays: overlays(config)?,
             hub,
             events,
             channels,
@@ -211,6 +216,7 @@ impl Platform {
             signer: self.signer.clone(),
             token: self.token.secret.clone(),
             allow_private_targets: config.allow_private_targets,
+            pictures: Some(Arc::new(self.overlays.clone())),
             listeners,
             ready,
             metrics: Arc::new(move || metrics.render()),
@@ -220,6 +226,16 @@ impl Platform {
             .with_recordings(self.objects.clone());
         api::router(api).merge(lsv_mux::http::router(playback))
     }
+}
+
+/// What draws watermarks, and looks at their pictures before a channel gets them.
+fn overlays(config: &Config) -> anyhow::Result<Overlays> {
+    let mut drawing = overlay::Config::default();
+    if config.allow_private_targets {
+        drawing.reach = Reach::anywhere();
+    }
+    drawing.tls = Some(trust::of_the_system()?);
+    Ok(Overlays::new(drawing))
 }
 
 /// The order in which a node stops.

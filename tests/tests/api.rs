@@ -244,3 +244,68 @@ async fn a_long_list_comes_in_pages() {
     assert_eq!(seen.len(), before + 5);
     assert_eq!(&seen[..5], ["c4", "c3", "c2", "c1", "c0"]);
 }
+
+#[tokio::test]
+async fn what_could_reach_an_encoder_is_refused_by_name_or_kept_as_text() {
+    let server = Server::start(&[]).await;
+    let api = server.api();
+    let before = api.count().await;
+    let long = "x".repeat(10_000);
+    for (field, value) in [
+        ("WaterMarkText", json!(long)),
+        ("WaterMarkText", json!(["a", "b"])),
+        ("WaterMarkFontColor", json!("red:enable=0")),
+        ("WaterMarkFontColor", json!("#ff0000:fontfile=/etc/passwd")),
+        ("WaterMarkFontColor", json!("red@0.5")),
+        ("WaterMarkFontColor", json!("0xff0000")),
+        ("WaterMarkFontSize", json!("20:text=x")),
+        ("WaterMarkFontSize", json!(100_000)),
+        ("WaterMarkTop", json!("main_h-10")),
+        ("WaterMarkLeft", json!(-1)),
+        ("codec", json!("libx264 -f null")),
+        ("codec", json!("copy")),
+        ("logLevel", json!("debug -report")),
+        ("masterSize", json!("large;reboot")),
+        ("ImageURL", json!("file:///etc/passwd")),
+        ("ImageURL", json!("concat:/etc/passwd|/etc/group")),
+        ("ImageURL", json!("data:image/png;base64,iVBORw0KGgo=")),
+        ("ImageURL", json!("http://127.0.0.1/logo.png")),
+        (
+            "ImageURL",
+            json!("http://169.254.169.254/latest/meta-data/"),
+        ),
+        ("ImageURL", json!("http://[::ffff:10.0.0.1]/logo.png")),
+        ("ImageURL", json!("http://2130706433/logo.png")),
+        ("ImageWidth", json!("100,scale=1:1")),
+        ("relayURL", json!("file:///etc/passwd")),
+        ("relayURL", json!("rtmp://127.0.0.1/live/x")),
+        (
+            "relayURL",
+            json!("rtmp://203.0.113.5/live/x,rtmp://127.0.0.1/live/x"),
+        ),
+        ("relayURL", json!("rtmp://203.0.113.5/live/x -f null")),
+        ("relayURL", json!("rtmp://[::1]/live/x")),
+        ("relayURL", json!("http://203.0.113.5/live/x")),
+    ] {
+        let body = json!({ "isWaterMark": true, "isImageWaterMark": true, "isCodec": true, "isRelay": true, field: value });
+        let answer = api
+            .send(Method::POST, "/videostream", body.to_string())
+            .await;
+        let problem = answer.refused(422);
+        assert_eq!(problem["field"], field, "{value}: {problem}");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains(field) && detail.len() < 500, "{problem}");
+    }
+    assert_eq!(api.count().await, before);
+    for text in [
+        r"12:30 %{localtime}\:'[in]movie=x",
+        "two\nlines",
+        "\u{7}\u{1b}[31m",
+        "中文水印 😀 مرحبا",
+    ] {
+        let channel = api
+            .create(&json!({ "isWaterMark": true, "WaterMarkText": text }))
+            .await;
+        assert_eq!(channel["WaterMarkText"], text);
+    }
+}

@@ -34,6 +34,7 @@ pub(super) async fn create(
 ) -> Answer<Response> {
     let channel = Channel::create(fields, new_id, api.now())?;
     api.check_targets(&channel.settings, None)?;
+    api.check_picture(&channel.settings, None).await?;
     let work = Arc::clone(&api);
     let channel = to_the_end(async move {
         work.channels.put(&channel, Precondition::IfAbsent).await?;
@@ -219,6 +220,8 @@ async fn write_edited(
         let read = api.channels.get(id).await?;
         let mut channel = read.channel.as_ref().clone();
         change(api, &mut channel)?;
+        let before = &read.channel.settings;
+        api.check_picture(&channel.settings, Some(before)).await?;
         tries += 1;
         let condition = Precondition::IfVersion(read.version);
         match api.channels.put(&channel, condition).await {

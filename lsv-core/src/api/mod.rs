@@ -36,7 +36,9 @@ use tokio::sync::watch;
 
 use crate::channel::{Invalid, Moment, Settings, Signer};
 use crate::events::{Events, Happening};
-use crate::ports::{ChannelStore, LiveSessions, ObjectStore};
+use crate::ports::{ChannelStore, LiveSessions, ObjectStore, PictureCheck};
+
+use self::problem::Answer;
 
 pub use openapi::description;
 pub use problem::{Kind, Problem};
@@ -57,6 +59,8 @@ pub struct Api {
     pub token: Secret,
     /// Whether channels may fetch from and push to loopback, private and link-local addresses.
     pub allow_private_targets: bool,
+    /// Who looks at the picture of a watermark before it is stored; without it, nobody does.
+    pub pictures: Option<Arc<dyn PictureCheck>>,
     /// The real addresses of the platform's listeners.
     pub listeners: Listeners,
     /// Whether the node takes new work; turns false when it shuts down, which also ends event streams.
@@ -78,6 +82,24 @@ impl Api {
             true => Ok(()),
             false => settings.refuse_private_targets(before),
         }
+    }
+
+    /// Refuses a picture for a watermark that cannot be used; one that was drawn before is not looked at again.
+    async fn check_picture(&self, settings: &Settings, before: Option<&Settings>) -> Answer<()> {
+        let wanted = |settings: &Settings| {
+            let is_wanted = settings.is_image_water_mark && !settings.image_url.is_empty();
+            is_wanted.then(|| settings.image_url.clone())
+        };
+        let (Some(pictures), Some(url)) = (&self.pictures, wanted(settings)) else {
+            return Ok(());
+        };
+        if before.and_then(wanted).as_ref() == Some(&url) {
+            return Ok(());
+        }
+        pictures.check(&url).await.map_err(|unusable| {
+            let detail = format!("`{IMAGE_URL}` {unusable}");
+            Problem::new(Kind::InvalidValue, detail).of_field(IMAGE_URL)
+        })
     }
 
     fn tell(&self, happened: Happening) {
@@ -163,6 +185,8 @@ fn protected_routes(api: &Arc<Api>) -> Router<Arc<Api>> {
             token::require,
         ))
 }
+
+const IMAGE_URL: &str = "ImageURL";
 
 #[cfg(test)]
 #[cfg(all(feature = "embedded", feature = "conformance"))]

@@ -16,7 +16,7 @@ use super::*;
 use crate::channel::Channel;
 use crate::embedded::{Channels, Objects};
 use crate::path::ChannelId;
-use crate::ports::{ObjectName, PageRequest, SessionInfo, VideoInfo};
+use crate::ports::{ObjectName, PageRequest, SessionInfo, Unusable, VideoInfo};
 
 mod calls;
 mod recordings;
@@ -51,10 +51,26 @@ impl LiveSessions for Live {
     }
 }
 
+/// Calls each picture whose address ends in `.png` good, and writes down what it was asked.
+#[derive(Debug, Default)]
+struct Pictures(Mutex<Vec<String>>);
+
+#[async_trait::async_trait]
+impl PictureCheck for Pictures {
+    async fn check(&self, url: &str) -> Result<(), Unusable> {
+        self.0.lock().unwrap().push(url.to_owned());
+        match url.ends_with(".png") {
+            true => Ok(()),
+            false => Err(Unusable::new("leads to no picture")),
+        }
+    }
+}
+
 struct Platform {
     directory: tempfile::TempDir,
     router: Router,
     live: Arc<Live>,
+    pictures: Arc<Pictures>,
     objects: Arc<Objects>,
     events: Events,
     ready: watch::Sender<bool>,
@@ -115,6 +131,7 @@ impl Platform {
     ) -> Self {
         let objects = Arc::new(Objects::open(directory.path().join("objects")).unwrap());
         let live = Arc::new(Live::default());
+        let pictures = Arc::new(Pictures::default());
         let events = Events::new();
         let (ready, is_ready) = watch::channel(true);
         let router = router(Api {
@@ -125,6 +142,7 @@ impl Platform {
             signer: Signer::new(Secret::new(SECRET).unwrap(), [Algorithm::HmacSha256]),
             token: Secret::new(TOKEN).unwrap(),
             allow_private_targets,
+            pictures: Some(Arc::clone(&pictures) as Arc<dyn PictureCheck>),
             listeners: Listeners {
                 http: "0.0.0.0:8080".parse().unwrap(),
                 https: Some("0.0.0.0:8443".parse().unwrap()),
@@ -139,6 +157,7 @@ impl Platform {
             directory,
             router,
             live,
+            pictures,
             objects,
             events,
             ready,

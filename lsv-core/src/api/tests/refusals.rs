@@ -495,3 +495,51 @@ async fn private_targets_unless_the_operator_allows_them() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_picture_that_cannot_be_drawn_is_refused_and_nothing_is_stored() {
+    let platform = Platform::new();
+    let (good, bad) = ("https://a.example/logo.png", "https://a.example/logo.svg");
+    let asked = || std::mem::take(&mut *platform.pictures.0.lock().unwrap());
+    let refuse = |answered: Answered| {
+        let problem = answered.problem(Kind::InvalidValue);
+        assert_eq!(problem["field"], json!("ImageURL"));
+        assert_eq!(problem["detail"], json!("`ImageURL` leads to no picture"));
+    };
+    let marked = |url: &str| json!({"id": "cam", "isImageWaterMark": true, "ImageURL": url});
+    refuse(platform.post(marked(bad)).await);
+    assert_eq!(platform.get("/videostream").await.json(), json!([]));
+    assert_eq!(
+        platform.post(marked(good)).await.status,
+        StatusCode::CREATED
+    );
+    assert_eq!(asked(), [bad, good]);
+
+    let before = platform.get("/videostream/cam").await.json();
+    let patch = |body| platform.send_json(Method::PATCH, "/videostream/cam", body);
+    refuse(patch(json!({"ImageURL": bad, "videoname": "new"})).await);
+    assert_eq!(platform.get("/videostream/cam").await.json(), before);
+    assert_eq!(asked(), [bad]);
+    // What is drawn already is not looked at again, nor what is not drawn; that is when it is switched on.
+    for (body, looked_at) in [
+        (json!({"videoname": "new", "ImageURL": good}), None),
+        (json!({"isImageWaterMark": false, "ImageURL": bad}), None),
+        (json!({"ImageURL": "", "isImageWaterMark": true}), None),
+        (json!({"ImageURL": good}), Some(good)),
+        (json!({"isImageWaterMark": false}), None),
+        (json!({"isImageWaterMark": "true"}), Some(good)),
+    ] {
+        assert_eq!(patch(body.clone()).await.status, StatusCode::OK, "{body}");
+        assert_eq!(asked(), Vec::from_iter(looked_at), "{body}");
+    }
+    patch(json!({"isImageWaterMark": false, "ImageURL": bad})).await;
+    refuse(patch(json!({"isImageWaterMark": true})).await);
+    assert_eq!(
+        platform
+            .call(Method::POST, "/videostream/cam/key")
+            .await
+            .status,
+        StatusCode::OK
+    );
+    assert_eq!(asked(), [bad]);
+}
