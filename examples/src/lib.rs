@@ -19,4 +19,3 @@ mod banner;
 mod reload;
 mod signals;
 mod sockets;
-mod tasks;

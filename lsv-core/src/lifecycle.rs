@@ -2,14 +2,13 @@
 //!
 //! The hub knows no clock and no ports; this is where it meets both.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
-use tokio::time::MissedTickBehavior;
 
 use crate::channel::{Channel, Moment};
 use crate::events::{Events, Happening};
@@ -17,13 +16,8 @@ use crate::hub::{self, Event, Hub, State, Stream};
 use crate::media::Codec;
 use crate::path::{ChannelId, Rendition, StreamPath};
 use crate::ports::{
-    AudioInfo, Lease, LiveSessions, Session, SessionInfo, SessionRegistry, TaskScheduler,
-    VideoInfo, WarningInfo,
+    AudioInfo, Lease, LiveSessions, Session, SessionInfo, SessionRegistry, VideoInfo, WarningInfo,
 };
-
-mod tasks;
-
-use tasks::Board;
 
 /// Follows the hub, and shows what is live to the API. Clones share it.
 #[derive(Clone)]
@@ -39,7 +33,6 @@ struct Shared {
     reconnect_window: watch::Sender<Duration>,
     /// Bytes out at the last two samples, by channel.
     rates: Mutex<HashMap<ChannelId, Rates>>,
-    board: Board,
 }
 
 /// What a node says of itself, and how patient it is.
@@ -74,7 +67,6 @@ impl Lifecycle {
             reconnect_window: watch::Sender::new(config.reconnect_window),
             config,
             rates: Mutex::default(),
-            board: Board::default(),
         };
         Self {
             shared: Arc::new(shared),
@@ -102,19 +94,6 @@ impl Lifecycle {
                     Err(RecvError::Closed) => return,
                 },
                 _ = sample.tick() => self.sample(),
-            }
-        }
-    }
-
-    /// Shows the tasks of `scheduler` with the sessions that they work for, and in metrics. Never returns.
-    pub async fn show_tasks(self, scheduler: Arc<dyn TaskScheduler>) {
-        let mut sample = tokio::time::interval(SAMPLE_INTERVAL);
-        sample.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            sample.tick().await;
-            match scheduler.list().await {
-                Ok(tasks) => self.shared.board.post(tasks),
-                Err(error) => tracing::warn!(%error, "what runs for the channels is not known"),
             }
         }
     }
@@ -199,12 +178,13 @@ impl Lifecycle {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let streams = self.shared.hub.streams();
-        let live = |id: &ChannelId| streams.iter().any(|stream| stream.path().channel == *id);
-        rates.retain(|channel, _| live(channel));
-        for stream in &streams {
-            stream.observe(now);
-            let rates = rates.entry(stream.path().channel.clone()).or_default();
-            for (protocol, traffic) in stream.traffic() {
+        streams.iter().for_each(|stream| stream.observe(now));
+        let channels = streams.iter().map(|stream| &stream.path().channel);
+        let channels: BTreeSet<&ChannelId> = channels.collect();
+        rates.retain(|channel, _| channels.contains(channel));
+        for channel in channels {
+            let rates = rates.entry(channel.clone()).or_default();
+            for (protocol, traffic) in self.traffic(channel) {
                 let before = rates
                     .bytes
                     .insert(protocol.as_str(), traffic.bytes)
@@ -222,6 +202,24 @@ impl Lifecycle {
         self.shared.hub.find(&StreamPath::source(channel.clone()))
     }
 
+    /// Viewers and bytes out of all renditions of `channel`, by protocol.
+    fn traffic(&self, channel: &ChannelId) -> BTreeMap<hub::Protocol, hub::Traffic> {
+        let mut all: BTreeMap<hub::Protocol, hub::Traffic> = BTreeMap::new();
+        let renditions = [Rendition::Source].into_iter().chain(Rendition::TRANSCODED);
+        for rendition in renditions {
+            let channel = channel.clone();
+            let Some(stream) = self.shared.hub.find(&StreamPath { channel, rendition }) else {
+                continue;
+            };
+            for (protocol, traffic) in stream.traffic() {
+                let sum = all.entry(protocol).or_default();
+                sum.viewers += traffic.viewers;
+                sum.bytes = sum.bytes.saturating_add(traffic.bytes);
+            }
+        }
+        all
+    }
+
     fn describe(&self, stream: &Stream) -> SessionInfo {
         let tracks = stream.source_tracks();
         let ingest = stream.ingest();
@@ -230,7 +228,7 @@ impl Lifecycle {
             .as_ref()
             .map(|track| video_info(&track.codec, ingest.frame_rate_millis));
         let audio = tracks.audio.as_ref().map(|track| audio_info(&track.codec));
-        let viewers = stream.traffic().into_iter();
+        let viewers = self.traffic(&stream.path().channel).into_iter();
         let rates = self
             .shared
             .rates
@@ -254,7 +252,7 @@ impl Lifecycle {
                 .map(|(protocol, traffic)| (protocol.as_str().to_owned(), traffic.viewers))
                 .collect(),
             bitrate_out: bitrate_out.unwrap_or_default(),
-            tasks: self.shared.board.of(&stream.path().channel),
+            tasks: Vec::new(),
             warnings: stream.warnings().into_iter().map(warning_info).collect(),
         }
     }

@@ -124,6 +124,9 @@ pub enum Rendition {
 }
 
 impl Rendition {
+    /// Those that are transcoded, the smallest first.
+    pub const TRANSCODED: [Self; 4] = [Self::P360, Self::P480, Self::P720, Self::P1080];
+
     /// The path segment of a transcoded rendition, `None` for the source.
     pub fn segment(self) -> Option<&'static str> {
         match self {
@@ -137,7 +140,7 @@ impl Rendition {
 
     /// The transcoded rendition that a path segment names.
     pub fn from_segment(segment: &str) -> Option<Self> {
-        [Self::P360, Self::P480, Self::P720, Self::P1080]
+        Self::TRANSCODED
             .into_iter()
             .find(|rendition| rendition.segment() == Some(segment))
     }

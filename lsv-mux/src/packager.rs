@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lsv_auth::Secret;
-use lsv_core::hub::{Delivery, Event, Hub, Stream, Warning};
+use lsv_core::hub::{Delivery, Event, Hub, State, Stream, Warning};
 use lsv_core::media::{Kind, MediaFrame};
-use lsv_core::path::{Rendition, StreamPath};
+use lsv_core::path::{ChannelId, Rendition, StreamPath};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, timeout};
@@ -21,7 +21,7 @@ pub use self::pure::Packager;
 use crate::dvr::{Archive, Dvr};
 use crate::encrypt::ContentKeys;
 use crate::segmenter::{Lineup, Options};
-use crate::window::{Limits, Outputs};
+use crate::window::{File, Ladder, Limits, Master, Outputs};
 
 /// How live streams are packaged, apart from what each channel sets for itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,9 +70,15 @@ pub struct Packagers {
 struct Packaged {
     stream: Weak<Stream>,
     outputs: Arc<Outputs>,
-    /// The renditions of its channel.
-    lineup: Arc<Lineup>,
+    channel: Arc<OfChannel>,
     task: AbortHandle,
+}
+
+/// What the streams of one channel share.
+#[derive(Default)]
+struct OfChannel {
+    lineup: Arc<Lineup>,
+    ladder: Ladder,
 }
 
 impl Packagers {
@@ -127,6 +133,28 @@ impl Packagers {
         Some(Arc::clone(&found.outputs))
     }
 
+    /// The master called `name` over the transcoded renditions of `channel`, one of `index.m3u8`, `master.m3u8` and
+    /// `manifest.mpd`; `None` while there are none that can be played, or no such master.
+    pub fn master(&self, channel: &ChannelId, name: &str) -> Option<File> {
+        let which = Master::named(name)?;
+        let packaged = self.packaged();
+        let live = Rendition::TRANSCODED.map(|rendition| {
+            let channel = channel.clone();
+            let found = packaged.get(&StreamPath { channel, rendition })?;
+            let is_live = found.stream.upgrade()?.state() != State::Ended;
+            is_live.then_some((rendition, found))
+        });
+        let live: Vec<_> = live.into_iter().flatten().collect();
+        let (_, first) = live.first()?;
+        let channel = Arc::clone(&first.channel);
+        let live: Vec<_> = live
+            .iter()
+            .map(|(rendition, found)| (*rendition, Arc::clone(&found.outputs)))
+            .collect();
+        drop(packaged);
+        channel.ladder.render(which, &live, &channel.lineup)
+    }
+
     fn adopt_all(&self, hub: &Hub, tasks: &mut JoinSet<()>) {
         let mut streams = hub.streams();
         // Sources come before their renditions, which line up with them.
@@ -150,7 +178,7 @@ impl Packagers {
         }
         let path = stream.path().clone();
         let first_sequence = first_sequence(&packaged, &path, SystemTime::now());
-        let lineup = lineup(&packaged, &path).unwrap_or_else(|| Arc::new(Lineup::default()));
+        let channel = of_channel(&packaged, &path).unwrap_or_default();
         let archive = self.dvr.as_ref().map(|dvr| {
             let archive = dvr.open(&path, SystemTime::now());
             let span = tracing::info_span!("dvr", %path);
@@ -158,7 +186,7 @@ impl Packagers {
             archive
         });
         let task = Task::new(stream, &self.config, first_sequence, archive.as_ref());
-        let task = task.in_line(&lineup);
+        let task = task.in_line(&channel.lineup);
         let (stream, outputs) = (
             Arc::downgrade(&task.stream),
             Arc::clone(task.packager.outputs()),
@@ -169,7 +197,7 @@ impl Packagers {
             Packaged {
                 stream,
                 outputs,
-                lineup,
+                channel,
                 task,
             },
         );
@@ -211,9 +239,12 @@ impl std::fmt::Debug for Packagers {
     }
 }
 
-/// The lineup of the channel of `path`: that of its source, or of the other renditions. A source that is new has a timeline
-/// of its own.
-fn lineup(packaged: &HashMap<StreamPath, Packaged>, path: &StreamPath) -> Option<Arc<Lineup>> {
+/// What the channel of `path` has in common: with its source, or with other renditions. A source that is new has a timeline of its
+/// own.
+fn of_channel(
+    packaged: &HashMap<StreamPath, Packaged>,
+    path: &StreamPath,
+) -> Option<Arc<OfChannel>> {
     if path.rendition == Rendition::Source {
         return None;
     }
@@ -222,7 +253,7 @@ fn lineup(packaged: &HashMap<StreamPath, Packaged>, path: &StreamPath) -> Option
         .iter()
         .filter(|(other, _)| other.channel == path.channel);
     let found = source.or_else(|| siblings.next().map(|(_, sibling)| sibling))?;
-    Some(Arc::clone(&found.lineup))
+    Some(Arc::clone(&found.channel))
 }
 
 /// Media sequence numbers start at the time in seconds, though nothing is remembered over restarts; seconds rather

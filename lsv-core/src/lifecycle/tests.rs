@@ -5,12 +5,10 @@ use tokio::sync::broadcast;
 use tokio::time::timeout;
 
 use super::*;
-use crate::channel::TaskSize;
 use crate::codec::FourCc;
-use crate::embedded::{Sessions, Tasks};
+use crate::embedded::Sessions;
 use crate::hub::{Offer, Protocol, Publisher};
 use crate::media::{Kind, MediaFrame, Track};
-use crate::ports::{TaskControl, TaskKind, TaskRunner, TaskSpec, TaskState};
 use crate::time::Timestamp;
 
 struct Node {
@@ -113,9 +111,17 @@ async fn a_session_shows_what_comes_in_and_goes_out() {
         frame.key = n % 25 == 0;
         publisher.push(frame).unwrap();
     }
+    let path = StreamPath {
+        rendition: Rendition::P360,
+        ..node.path.clone()
+    };
+    let offer = Offer::new("transcoder");
+    let rendition = node.hub.publish(&path, offer, Instant::now()).unwrap();
     let viewer = publisher.stream().viewer(Protocol::Flv);
+    let viewer_of_rendition = rendition.stream().viewer(Protocol::Flv);
     tokio::time::sleep(SAMPLE_INTERVAL).await;
-    viewer.sent(1_000);
+    viewer.sent(600);
+    viewer_of_rendition.sent(400);
     tokio::time::sleep(SAMPLE_INTERVAL).await;
 
     let session = node.lifecycle.find(&node.path.channel).unwrap();
@@ -127,7 +133,7 @@ async fn a_session_shows_what_comes_in_and_goes_out() {
         (video.codec.as_str(), video.frame_rate),
         ("hvc1", Some(25.0))
     );
-    assert_eq!(session.viewers["flv"], 1);
+    assert_eq!(session.viewers["flv"], 2);
     assert_eq!(session.bitrate_out["flv"], 4_000);
 }
 
@@ -214,47 +220,4 @@ async fn an_operator_ends_a_session_and_changes_its_outputs() {
 
     assert!(node.lifecycle.disconnect(&node.path.channel));
     assert!(!node.lifecycle.disconnect(&node.path.channel));
-}
-
-/// Works until it is told to stop, and has restarted what it runs twice.
-#[derive(Debug)]
-struct Worker;
-
-#[async_trait::async_trait]
-impl TaskRunner for Worker {
-    async fn run(&self, _: &TaskSpec, control: TaskControl) -> Result<(), String> {
-        control.set_state(TaskState::Running);
-        control.report(|report| report.restarts = 2);
-        control.stopped().await;
-        Ok(())
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_session_shows_the_tasks_that_work_for_it() {
-    let node = node();
-    let _publisher = node.publish().await;
-    let tasks = Tasks::new(Arc::new(Worker), Events::new());
-    tokio::spawn(node.lifecycle.clone().show_tasks(Arc::new(tasks.clone())));
-    let mut started = Vec::new();
-    for (kind, channel) in [(TaskKind::Relay, "cam"), (TaskKind::Snapshot, "other")] {
-        let spec = TaskSpec {
-            kind,
-            channel: ChannelId::parse(channel).unwrap(),
-            size: TaskSize::Small,
-        };
-        started.push(tasks.start(spec).await.unwrap());
-    }
-    let shown = || node.lifecycle.find(&node.path.channel).unwrap().tasks;
-    tokio::time::sleep(SAMPLE_INTERVAL * 3 / 2).await;
-    let [task] = &shown()[..] else {
-        panic!("{:?}", shown());
-    };
-    assert_eq!(
-        (&task.id, task.spec.kind, task.state, task.report.restarts),
-        (&started[0], TaskKind::Relay, TaskState::Running, 2)
-    );
-    tasks.stop(&started[0]).await.unwrap();
-    tokio::time::sleep(SAMPLE_INTERVAL * 3 / 2).await;
-    assert_eq!(shown(), []);
 }

@@ -55,8 +55,6 @@ impl<'a> Address<'a> {
         let target = match rest {
             "live.flv" => Target::Flv,
             "time" => Target::Time,
-            // The master over all renditions: with none but the source, the source's own.
-            "index.m3u8" if stream.rendition == Rendition::Source => Target::File("master.m3u8"),
             name => match Page::named(name) {
                 Some(page) => Target::Page(page),
                 None => Target::File(file_name(name)?),
@@ -107,7 +105,7 @@ mod tests {
         assert_eq!(parse("/cam/live.flv"), cam(Target::Flv));
         assert_eq!(parse("/cam/time"), cam(Target::Time));
         assert_eq!(parse("/cam/live.m3u8"), cam(Target::File("live.m3u8")));
-        assert_eq!(parse("/cam/index.m3u8"), cam(Target::File("master.m3u8")));
+        assert_eq!(parse("/cam/index.m3u8"), cam(Target::File("index.m3u8")));
         let part = "cmaf/video-1700000000.3.m4s";
         assert_eq!(parse(&format!("/cam/{part}")), cam(Target::File(part)));
         let low = |target| Some(("cam/360p".to_owned(), target));

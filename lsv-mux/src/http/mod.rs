@@ -6,12 +6,17 @@
 //! /<id>/live.m3u8           HLS, MPEG-TS                        ts/...
 //! /<id>/master.m3u8         low-latency HLS, CMAF               cmaf/...
 //! /<id>/manifest.mpd        DASH, CMAF
+//! /<id>/index.m3u8          HLS with what there is: MPEG-TS of all renditions, or else the source's
 //! /<id>/vod/...             what was recorded: a listing, HLS, MP4
 //! /<id>/key/<n>             what encrypted HLS is encrypted with
 //! /<id>/time                the server's clock, for DASH
 //! /<id>/360p/...            the same for a rendition
 //! /players/<version>/...    what the pages load
 //! ```
+//!
+//! While transcoded renditions of a channel can be played, its `index.m3u8`, `master.m3u8` and `manifest.mpd` list all of them and
+//! not the source, whose key frames and breaks may be others; a player chooses as its network allows. Without them they are
+//! the source's own. Renditions keep no time-shift window: of a clip, these three are the source's too.
 //!
 //! A stream that is not there is 404, for FLV at once. A file that is about to come is waited for, no longer than
 //! [`Limits::wait`] or [`Limits::first_wait`], then 503 with `Retry-After`. Within the reconnect window of a lost publisher all goes on.

@@ -12,7 +12,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use lsv_core::channel::Moment;
 use lsv_core::hub::{Protocol, Stream};
-use lsv_core::path::StreamPath;
+use lsv_core::path::{Rendition, StreamPath};
 use lsv_core::ports::{Access, AccessRequest, Denied, Reason};
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
@@ -154,7 +154,10 @@ impl Site {
             Ok(Err(error)) => return Err(missing(error)),
             Err(_) => return Err(Problem::unavailable("it is not there yet", RETRY_AFTER)),
         };
-        let note = self.note(stream, name, peer, parts);
+        // A viewer of a master fetches from several renditions and is one viewer of the channel.
+        let source = StreamPath::source(path.channel.clone());
+        let counted = self.state.hub.find(&source).or(stream);
+        let note = self.note(counted, name, peer, parts);
         Ok(match opened {
             Opened::Whole(file) => {
                 let response = self.content(&file, &parts.method, &parts.headers);
@@ -193,7 +196,9 @@ impl Site {
         peer: IpAddr,
         parts: &Parts,
     ) -> impl Fn(usize) + Send + Sync + 'static {
-        let stream = stream.filter(|_| parts.method == Method::GET && !is_key(name));
+        // An index may be of either protocol; what is fetched next tells.
+        let is_media = !is_key(name) && name != "index.m3u8";
+        let stream = stream.filter(|_| parts.method == Method::GET && is_media);
         let (audience, protocol) = (Arc::clone(&self.audience), protocol(name));
         let agent = parts.headers.get(header::USER_AGENT).cloned();
         move |bytes| {
@@ -223,6 +228,12 @@ impl Site {
         reload: Reload,
         may_grow: bool,
     ) -> Result<Result<Opened, FileError>, Elapsed> {
+        if path.rendition == Rendition::Source
+            && reload.clip.is_none()
+            && let Some(master) = self.state.packagers.master(&path.channel, name)
+        {
+            return Ok(Ok(Opened::Whole(master)));
+        }
         let limits = &self.state.limits;
         match timeout(limits.wait, self.outputs(path)).await? {
             Ok(outputs) => {

@@ -14,8 +14,8 @@ use bytes::{Bytes, BytesMut};
 use futures::{SinkExt, StreamExt};
 use http::Request;
 use lsv_core::channel::Channel;
-use lsv_core::hub::{Offer, Protocol, Publisher};
-use lsv_core::path::{ChannelId, StreamPath};
+use lsv_core::hub::{Offer, Protocol, Publisher, Times};
+use lsv_core::path::{ChannelId, Rendition, StreamPath};
 use lsv_core::ports::{Access, AccessRequest, Denied, Grant, Reason};
 use metrics::{KeyName, Metadata, SharedString, Unit};
 use time::OffsetDateTime;
@@ -508,6 +508,107 @@ async fn live_files_with_all_that_caches_and_players_ask_for() {
         (1, 1)
     );
     assert!(traffic[&Protocol::Hls].bytes > segment.len() as u64);
+}
+
+#[tokio::test]
+async fn masters_are_of_the_renditions_while_there_are_some() {
+    let hub = Hub::default();
+    let state = state(&hub);
+    let packagers = state.packagers.clone();
+    let router = router(state);
+    let publish = async |rendition, cmaf| {
+        let path = StreamPath { rendition, ..cam() };
+        let mut offer = Offer::new("test");
+        (offer.times, offer.settings.cmaf) = (Times::Given, cmaf);
+        let publisher = hub.publish(&path, offer, Instant::now()).unwrap();
+        while packagers.find(&path).is_none() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        publisher
+    };
+    let source = publish(Rendition::Source, false).await;
+    let text = async |name: &str| {
+        let answer = get(&router, &format!("/cam/{name}"), &[]).await;
+        let is_there = answer.status() == 200;
+        let text = String::from_utf8(body(answer).await.to_vec()).unwrap();
+        if is_there { text } else { String::new() }
+    };
+    push_slowly(&[&source], 0..6).await;
+    let variants = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        lines.map(str::to_owned).collect()
+    };
+    // The packagers take a moment.
+    let becomes = async |name: &str, expected: &[&str]| {
+        let begun = Instant::now();
+        while variants(&text(name).await) != expected {
+            assert!(begun.elapsed() < PATIENCE, "{}", text(name).await);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    // MPEG-TS alone.
+    becomes("index.m3u8", &["live.m3u8"]).await;
+    assert_eq!(text("master.m3u8").await, "");
+    source.stream().set_settings({
+        let mut settings = source.stream().settings().borrow().clone();
+        settings.cmaf = true;
+        settings
+    });
+    push_slowly(&[&source], 6..12).await;
+    becomes("index.m3u8", &["cmaf/video.m3u8"]).await;
+    let renditions = [
+        publish(Rendition::P360, true).await,
+        publish(Rendition::P720, true).await,
+    ];
+    push_slowly(&[&source, &renditions[0], &renditions[1]], 12..18).await;
+    for (name, expected) in [
+        ("index.m3u8", ["360p/live.m3u8", "720p/live.m3u8"]),
+        (
+            "master.m3u8",
+            ["360p/cmaf/video.m3u8", "720p/cmaf/video.m3u8"],
+        ),
+    ] {
+        becomes(name, &expected).await;
+        for address in expected {
+            assert!(text(address).await.contains("#EXTINF"), "{address}");
+        }
+    }
+    let mpd = text("manifest.mpd").await;
+    assert_eq!(mpd.matches("<Representation").count(), 3, "{mpd}");
+    // A clip is cut out of the source, which has a time-shift window.
+    let clip = text("master.m3u8?start=0").await;
+    assert_eq!(variants(&clip), ["cmaf/video.m3u8?start=0"]);
+    // Whichever rendition somebody fetches from, it is one viewer of the channel.
+    let viewers = |publisher: &Publisher, protocol| {
+        let traffic = publisher.stream().traffic();
+        traffic.get(&protocol).map_or(0, |traffic| traffic.viewers)
+    };
+    for protocol in [Protocol::Hls, Protocol::Cmaf] {
+        assert_eq!(viewers(&source, protocol), 1);
+        assert_eq!(viewers(&renditions[0], protocol), 0);
+    }
+    for rendition in renditions {
+        rendition.finish();
+    }
+    assert_eq!(variants(&text("index.m3u8").await), ["cmaf/video.m3u8"]);
+    assert_eq!(
+        text("manifest.mpd")
+            .await
+            .matches("<Representation")
+            .count(),
+        2
+    );
+}
+
+/// Pushes these seconds to all of `publishers`, so that those who read them on the same thread get them all.
+async fn push_slowly(publishers: &[&Publisher], seconds: std::ops::Range<i64>) {
+    let track = video();
+    for second in seconds {
+        for publisher in publishers {
+            push(publisher, &track, second * 25, (second + 1) * 25);
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
 }
 
 #[tokio::test]

@@ -1,42 +1,98 @@
-//! The multivariant playlist over the CMAF renditions (RFC 8216bis §4.4.6).
+//! Multivariant playlists (RFC 8216bis §4.4.6): over the CMAF tracks of a stream, and over the renditions of a channel.
 
 use std::fmt::Write;
 use std::sync::Arc;
 
 use lsv_core::codec::Colour;
 use lsv_core::media::{Codec, TrackName};
+use lsv_core::path::Rendition;
 
-use super::measure::{Bandwidth, bandwidth, frame_rate};
+use super::measure::{Bandwidth, bandwidth, frame_rate, of_ts};
 use super::put;
-use crate::segmenter::{Init, Run};
+use super::rung::Rung;
+use crate::segmenter::Init;
+use crate::ts;
 use crate::window::snapshot::Snapshot;
 
 /// `master.m3u8`, once there is something of each track, or a whole segment.
 pub(crate) fn render(window: &Snapshot) -> Option<String> {
-    let run = window.cmaf_run()?;
-    let is_there = |track: TrackName| window.is_heard(track);
+    let alone = Rung::alone(window);
+    is_ready(window).then(|| render_all(&[alone], &alone))
+}
+
+/// There is something of each track, or a whole segment.
+pub(crate) fn is_ready(window: &Snapshot) -> bool {
+    let Some(run) = window.cmaf_run() else {
+        return false;
+    };
     // A track beside the default ones may be silent; it appears when it has something.
     let mut awaited = run.video().into_iter().chain(run.audio().next());
-    if run.inits.is_empty() || !awaited.all(|init| is_there(init.track.name())) {
-        return None;
-    }
-    let audio = run.audio().filter(|init| is_there(init.track.name()));
+    !run.inits.is_empty() && awaited.all(|init| window.is_heard(init.track.name()))
+}
+
+/// The bit rates of the sounds of `rungs`, of those that have one.
+pub(crate) fn sounds(rungs: &[Rung<'_>]) -> Vec<(Rendition, u64)> {
+    let rate = |rung: &Rung<'_>| {
+        let sound = rung.window.cmaf_run()?.audio().next()?.track.name();
+        Some((rung.rendition, bandwidth(rung.window, &[sound]).average))
+    };
+    rungs.iter().filter_map(rate).collect()
+}
+
+/// The master over `rungs`, all of them ready, whose pictures go with the sounds of `sound`.
+pub(crate) fn render_all(rungs: &[Rung<'_>], sound: &Rung<'_>) -> String {
+    let run = sound.window.cmaf_run();
+    let audio = run.into_iter().flat_map(|run| run.audio());
+    let audio = audio.filter(|init| sound.window.is_heard(init.track.name()));
     let groups = groups(audio.cloned().collect());
     let mut out = String::from("#EXTM3U\n#EXT-X-VERSION:6\n");
-    let Some(video) = run.video() else {
-        put_sound(&mut out, window, &groups);
-        return Some(out);
-    };
-    for group in &groups {
-        put_group(&mut out, window, run, group);
-    }
-    if groups.is_empty() {
-        put_pictures(&mut out, window, video, None);
+    let video = |rung: &Rung<'_>| rung.window.cmaf_run()?.video().cloned();
+    if rungs.iter().all(|rung| video(rung).is_none()) {
+        put_sound(&mut out, sound, &groups);
+        return out;
     }
     for group in &groups {
-        put_pictures(&mut out, window, video, Some(group));
+        put_group(&mut out, sound, group);
     }
-    Some(out)
+    for rung in rungs {
+        let Some(video) = video(rung) else {
+            continue;
+        };
+        if groups.is_empty() {
+            put_pictures(&mut out, rung, &video, None);
+        }
+        for group in &groups {
+            put_pictures(&mut out, rung, &video, Some((sound, group)));
+        }
+    }
+    out
+}
+
+/// The multivariant playlist over MPEG-TS, whose segments have pictures and sounds in one, over `rungs` that have a segment each.
+pub(crate) fn render_ts(rungs: &[Rung<'_>]) -> String {
+    let mut out = String::from("#EXTM3U\n#EXT-X-VERSION:6\n");
+    for rung in rungs {
+        let window = rung.window;
+        let listed = window.listed_ts();
+        let Some(run) = listed.run().or_else(|| window.newest_run()) else {
+            continue;
+        };
+        let carried = run.inits.iter();
+        let carried = carried.filter(|init| ts::Muxer::carries(&init.track));
+        let mut codecs: Vec<String> = Vec::new();
+        for codec in carried.map(|init| codec_string(&init.track.codec)) {
+            if !codecs.contains(&codec) {
+                codecs.push(codec);
+            }
+        }
+        let measured = of_ts(window);
+        put_variant(&mut out, measured.bandwidth(), &codecs.join(","));
+        if let Some(video) = run.video() {
+            put_picture(&mut out, video, measured.frame_rate(video));
+        }
+        put!(out, "\n{}\n", rung.address(format_args!("live.m3u8")));
+    }
+    out
 }
 
 /// Sounds of one codec. A player that lacks the codec passes over the variants with it and keeps the others, where one
@@ -80,20 +136,20 @@ fn codec_string(codec: &Codec) -> String {
 }
 
 /// The sounds of a stream without pictures: a variant each, as there is nothing that they could go with.
-fn put_sound(out: &mut String, window: &Snapshot, groups: &[Group]) {
+fn put_sound(out: &mut String, rung: &Rung<'_>, groups: &[Group]) {
     for group in groups {
         for init in &group.members {
             let name = init.track.name();
-            put_variant(out, bandwidth(window, &[name]), &group.codec);
-            put!(out, "\n{}\n", address(window, name));
+            put_variant(out, bandwidth(rung.window, &[name]), &group.codec);
+            put!(out, "\n{}\n", rung.media(name));
         }
     }
 }
 
 /// The members of a group. What is said to be at the same place in each group is the same sound in another encoding, so
 /// it has the same name (RFC 8216bis §4.4.6.1.1).
-fn put_group(out: &mut String, window: &Snapshot, run: &Run, group: &Group) {
-    let Some(id) = group.id() else {
+fn put_group(out: &mut String, rung: &Rung<'_>, group: &Group) {
+    let (Some(id), Some(run)) = (group.id(), rung.window.cmaf_run()) else {
         return;
     };
     let names = run.audio().map(|init| init.track.name());
@@ -109,45 +165,50 @@ fn put_group(out: &mut String, window: &Snapshot, run: &Run, group: &Group) {
         if let Some(sound) = init.track.codec.sound() {
             put!(out, ",CHANNELS=\"{}\"", sound.channels);
         }
-        let address = address(window, init.track.name());
-        put!(out, ",URI=\"{address}\"\n");
+        put!(out, ",URI=\"{}\"\n", rung.media(init.track.name()));
     }
 }
 
-/// The pictures, with one of the sounds of `group`.
-fn put_pictures(out: &mut String, window: &Snapshot, video: &Init, group: Option<&Group>) {
+/// The pictures of a rung, with one of the sounds of a group of the same or another rung.
+fn put_pictures(
+    out: &mut String,
+    rung: &Rung<'_>,
+    video: &Init,
+    sounds: Option<(&Rung<'_>, &Group)>,
+) {
     let pictures = video.track.name();
     let mut codecs = video.track.codec.rfc6381();
     // The most that a player can choose to fetch at once.
-    let mut measured = bandwidth(window, &[pictures]);
-    if let Some(group) = group {
+    let alone = bandwidth(rung.window, &[pictures]);
+    let mut measured = alone;
+    if let Some((of, group)) = sounds {
         put!(codecs, ",{}", group.codec);
         for init in &group.members {
-            let together = bandwidth(window, &[pictures, init.track.name()]);
-            measured = measured.most(together);
+            let name = init.track.name();
+            measured = measured.most(match of.folder == rung.folder {
+                true => bandwidth(rung.window, &[pictures, name]),
+                false => alone.and(bandwidth(of.window, &[name])),
+            });
         }
     }
     put_variant(out, measured, &codecs);
+    put_picture(out, video, frame_rate(rung.window));
+    if let Some(id) = sounds.and_then(|(_, group)| group.id()) {
+        put!(out, ",AUDIO=\"{id}\"");
+    }
+    put!(out, "\n{}\n", rung.media(pictures));
+}
+
+/// The attributes that only pictures have.
+fn put_picture(out: &mut String, video: &Init, rate: Option<f64>) {
     if let Some(picture) = video.track.codec.picture() {
         put!(out, ",RESOLUTION={}x{}", picture.width, picture.height);
         if let Some(range) = picture.colour.and_then(video_range) {
             put!(out, ",VIDEO-RANGE={range}");
         }
     }
-    if let Some(rate) = frame_rate(window) {
+    if let Some(rate) = rate {
         put!(out, ",FRAME-RATE={rate:.3}");
-    }
-    if let Some(id) = group.and_then(Group::id) {
-        put!(out, ",AUDIO=\"{id}\"");
-    }
-    put!(out, "\n{}\n", address(window, pictures));
-}
-
-/// The playlist of a track, of the same clip.
-fn address(window: &Snapshot, track: TrackName) -> String {
-    match &window.cut {
-        Some(cut) => format!("cmaf/{track}.m3u8?{}", cut.clip),
-        None => format!("cmaf/{track}.m3u8"),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Bit rates and frame rates as measured, for what playlists promise.
 
+use std::sync::Arc;
+
 use lsv_core::media::TrackName;
 
 use crate::segmenter::{Init, Rendition, Run, Segment};
@@ -20,6 +22,14 @@ impl Bandwidth {
         Self {
             peak: self.peak.max(other.peak),
             average: self.average.max(other.average),
+        }
+    }
+
+    /// Of both together, measured apart: the peaks may come at once (RFC 8216bis §4.4.6.2).
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            peak: self.peak.saturating_add(other.peak),
+            average: self.average.saturating_add(other.average),
         }
     }
 }
@@ -143,6 +153,27 @@ impl From<&Rendition> for Piece {
             samples: rendition.samples,
             seconds: rendition.seconds(),
         }
+    }
+}
+
+/// What was measured of MPEG-TS: of a clip as far as it is in memory, or of all that is.
+pub(super) fn of_ts(window: &Snapshot) -> Measured {
+    let measure = |segments: &[Arc<Segment>]| {
+        let mut measured = Measured::default();
+        for segment in segments {
+            let piece = segment.ts.as_ref().map(|ts| Piece {
+                bytes: ts.bytes.len(),
+                samples: ts.pictures,
+                seconds: segment.duration.as_secs_f64(),
+            });
+            measured.add(segment.duration < window.target / 2, piece);
+        }
+        measured
+    };
+    let measured = measure(window.cut_segments(&window.segments));
+    match measured.any.segments {
+        0 => measure(&window.segments),
+        _ => measured,
     }
 }
 

@@ -24,6 +24,7 @@ pub(crate) mod master;
 pub(crate) mod measure;
 pub(crate) mod mpd;
 pub(crate) mod past;
+pub(crate) mod rung;
 
 #[cfg(test)]
 mod tests;

@@ -4,12 +4,15 @@
 //! has a part; players fetch it at once (`availabilityTimeOffset`) and get its chunks as they are made. Its length is an
 //! estimate until it is closed.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::ops::Range;
 use std::time::{Duration, SystemTime};
 
+use lsv_core::path::Rendition;
 use lsv_core::time::Timestamp;
 
+use super::rung::Rung;
 use super::{between, date, put};
 use crate::segmenter::Segment;
 use crate::window::body::Text;
@@ -22,41 +25,77 @@ use self::adaptation::{Period, id};
 
 /// `manifest.mpd`, once it is known how long segments get.
 pub(crate) fn render(window: &Snapshot) -> Option<Text> {
+    let alone = Rung::alone(window);
+    is_ready(window).then(|| render_all(&[alone], &|_, _| Some(alone.rendition)))
+}
+
+/// It is known how long segments get, and there is something to play.
+pub(crate) fn is_ready(window: &Snapshot) -> bool {
     let listed = window.listed_dash();
-    let older = window.older_dash();
-    if older.is_empty() && listed.iter().all(|segment| segment.renditions.is_empty()) {
-        return None;
+    let mut segments = listed.iter();
+    !window.older_dash().is_empty() || segments.any(|segment| !segment.renditions.is_empty())
+}
+
+/// Chooses, for a run, whose sound is played: the number of the run, and what bit rate each has.
+pub(crate) type Choose<'a> = &'a dyn Fn(u64, &[(Rendition, u64)]) -> Option<Rendition>;
+
+/// The manifest over `rungs`, all of them ready.
+pub(crate) fn render_all(rungs: &[Rung<'_>], choose: Choose<'_>) -> Text {
+    let shown: Vec<Shown<'_>> = rungs.iter().map(|rung| Shown::of(*rung)).collect();
+    let mut runs: BTreeMap<u64, Vec<Period<'_>>> = BTreeMap::new();
+    for period in shown.iter().flat_map(Shown::periods) {
+        runs.entry(period.run.number).or_default().push(period);
     }
-    let periods = periods(window, &older, &listed);
-    let mut text = Text::with_capacity(4096 + listed.len() * 128);
-    put_opening(text.written(), window, &listed, &periods);
-    for each in &periods {
+    let listed: usize = shown.iter().map(|shown| shown.listed.len()).sum();
+    let mut text = Text::with_capacity(4096 + listed * 128);
+    let beginning = put_opening(text.written(), &shown);
+    for (number, periods) in &runs {
+        // They agree on it.
+        let start = periods.first().map(Period::wall).unwrap_or(beginning);
         put!(
             text.written(),
-            "  <Period id=\"{}\" start=\"{}\">\n",
-            each.run.number,
-            period(between(beginning(window, &periods), each.wall()))
+            "  <Period id=\"{number}\" start=\"{}\">\n",
+            period(between(beginning, start))
         );
-        each.put(&mut text);
+        adaptation::put(&mut text, periods, choose);
         text.written().push_str("  </Period>\n");
     }
     let out = text.written();
-    if !window.ended {
+    if shown.iter().any(|shown| !shown.rung.window.ended) {
         // The player's clock may be wrong, and segments are found by the clock.
         out.push_str(
             "  <UTCTiming schemeIdUri=\"urn:mpeg:dash:utc:http-iso:2014\" value=\"time\"/>\n",
         );
     }
     out.push_str("</MPD>\n");
-    Some(text)
+    text
+}
+
+/// A rung with what is listed of it.
+struct Shown<'a> {
+    rung: Rung<'a>,
+    /// The numbers of those that have left memory, and those that follow them.
+    older: Range<u64>,
+    listed: Vec<&'a Segment>,
+}
+
+impl<'a> Shown<'a> {
+    fn of(rung: Rung<'a>) -> Self {
+        Self {
+            older: rung.window.older_dash(),
+            listed: rung.window.listed_dash(),
+            rung,
+        }
+    }
+
+    fn periods(&self) -> Vec<Period<'_>> {
+        periods(self.rung, &self.older, &self.listed)
+    }
 }
 
 /// The runs of the older segments of the numbers `older`, and of those `listed` that follow them.
-fn periods<'a>(
-    window: &'a Snapshot,
-    older: &Range<u64>,
-    listed: &'a [&'a Segment],
-) -> Vec<Period<'a>> {
+fn periods<'a>(rung: Rung<'a>, older: &Range<u64>, listed: &'a [&'a Segment]) -> Vec<Period<'a>> {
+    let window = rung.window;
     let stretches = window.past.stretches(older);
     let stretches = stretches.map(|(run, numbers)| (run, numbers, &[][..]));
     let runs = listed.chunk_by(|one, other| one.run.number == other.run.number);
@@ -75,7 +114,7 @@ fn periods<'a>(
                 let is_cut = window.ended && before.is_none();
                 let left = is_cut.then(|| first_start(window, &older, segments));
                 periods.push(Period {
-                    window,
+                    rung,
                     run,
                     origin: left.flatten().unwrap_or(run.origin),
                     older,
@@ -93,13 +132,6 @@ fn first_start(window: &Snapshot, older: &Range<u64>, listed: &[&Segment]) -> Op
     let oldest = window.past.entry(older.start).filter(|_| !older.is_empty());
     let first = listed.first().map(|first| first.start);
     oldest.map(|oldest| oldest.start).or(first)
-}
-
-/// The wall clock where the presentation begins: with its stream, or with a clip that is whole.
-fn beginning(window: &Snapshot, periods: &[Period<'_>]) -> SystemTime {
-    let is_clip = window.cut.is_some() && window.ended;
-    let first = periods.first().filter(|_| is_clip);
-    first.map_or(window.started, Period::wall)
 }
 
 /// How far back players can go.
@@ -124,53 +156,113 @@ fn depth(window: &Snapshot, listed: &[&Segment], longest: Duration) -> Duration 
     }
 }
 
-fn put_opening(out: &mut String, window: &Snapshot, listed: &[&Segment], periods: &[Period<'_>]) {
-    let lengths = listed.iter().map(|segment| segment.duration);
-    // With the segment that grows, listed or not yet.
-    let expected = (!window.ended).then_some(window.expected);
-    let longest = lengths.chain(expected).max().unwrap_or(window.target);
+/// Writes what holds for all periods, and gives the wall clock where the presentation begins.
+fn put_opening(out: &mut String, shown: &[Shown<'_>]) -> SystemTime {
+    let timings: Vec<Timing> = shown.iter().map(Timing::of).collect();
+    let all = timings.into_iter().reduce(Timing::together);
+    let all = all.unwrap_or_default();
     out.push_str("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     out.push_str("<MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\"");
     put!(out, " profiles=\"{PROFILES}\"");
-    match window.ended {
-        true => {
-            let older = window.past.entry(window.older_dash().end.wrapping_sub(1));
-            let older = older.map(|last| last.wall() + last.duration);
-            let newer = listed.last().map(|last| last.wall() + last.duration);
-            let end = newer.or(older).unwrap_or(window.started);
-            let length = between(beginning(window, periods), end);
-            put!(
-                out,
-                " type=\"static\" mediaPresentationDuration=\"{}\"",
-                period(length)
-            );
-        }
-        false => {
-            let segment = longest.max(window.target);
-            let depth = depth(window, listed, segment);
+    match all.end {
+        Some(end) => put!(
+            out,
+            " type=\"static\" mediaPresentationDuration=\"{}\"",
+            period(between(all.beginning, end))
+        ),
+        None => {
             put!(
                 out,
                 " type=\"dynamic\" availabilityStartTime=\"{}\"",
-                date(window.started)
+                date(all.beginning)
             );
-            put!(out, " publishTime=\"{}\"", date(window.updated));
-            let update = window.target.min(UPDATE_PERIOD);
+            put!(out, " publishTime=\"{}\"", date(all.updated));
+            let update = all.target.min(UPDATE_PERIOD);
             put!(out, " minimumUpdatePeriod=\"{}\"", period(update));
-            put!(out, " timeShiftBufferDepth=\"{}\"", period(depth));
-            let delay = segment.saturating_mul(DELAY_SEGMENTS).min(depth);
+            put!(out, " timeShiftBufferDepth=\"{}\"", period(all.depth));
+            let delay = all.segment.saturating_mul(DELAY_SEGMENTS).min(all.depth);
             put!(out, " suggestedPresentationDelay=\"{}\"", period(delay));
         }
     }
-    // Sound goes on a little beyond the pictures.
-    let longest = periods
-        .iter()
-        .map(Period::longest)
-        .fold(longest, Duration::max);
-    put!(out, " maxSegmentDuration=\"{}\"", period(longest));
-    put!(out, " minBufferTime=\"{}\">\n", period(longest));
-    let leader = listed.last().and_then(|last| last.run.inits.first());
-    if let Some(leader) = leader.filter(|_| !window.ended) {
+    put!(out, " maxSegmentDuration=\"{}\"", period(all.longest));
+    put!(out, " minBufferTime=\"{}\">\n", period(all.longest));
+    let leader = shown.iter().find_map(|shown| {
+        let last = shown.listed.last()?;
+        last.run.inits.first()
+    });
+    if let Some(leader) = leader.filter(|_| all.end.is_none()) {
         put_service(out, id(leader.track.name()));
+    }
+    all.beginning
+}
+
+/// When a rung is, or all of them together.
+#[derive(Debug, Clone, Copy)]
+struct Timing {
+    /// The wall clock where the presentation begins: with its stream, or with a clip that is whole.
+    beginning: SystemTime,
+    /// Where it ends, once it has.
+    end: Option<SystemTime>,
+    updated: SystemTime,
+    target: Duration,
+    /// How long segments get, with the one that grows, listed or not yet.
+    segment: Duration,
+    depth: Duration,
+    /// The longest that any is listed as: sound goes on a little beyond the pictures.
+    longest: Duration,
+}
+
+impl Timing {
+    fn of(shown: &Shown<'_>) -> Self {
+        let (window, listed) = (shown.rung.window, &shown.listed);
+        let periods = shown.periods();
+        let lengths = listed.iter().map(|segment| segment.duration);
+        let expected = (!window.ended).then_some(window.expected);
+        let longest = lengths.chain(expected).max().unwrap_or(window.target);
+        let segment = longest.max(window.target);
+        let is_clip = window.cut.is_some() && window.ended;
+        let first = periods.first().filter(|_| is_clip);
+        let older = window.past.entry(shown.older.end.wrapping_sub(1));
+        let older = older.map(|last| last.wall() + last.duration);
+        let newer = listed.last().map(|last| last.wall() + last.duration);
+        let end = newer.or(older).unwrap_or(window.started);
+        let listed_as = periods.iter().map(Period::longest);
+        Self {
+            beginning: first.map_or(window.started, Period::wall),
+            end: window.ended.then_some(end),
+            updated: window.updated,
+            target: window.target,
+            segment,
+            depth: depth(window, listed, segment),
+            longest: listed_as.fold(longest, Duration::max),
+        }
+    }
+
+    fn together(self, other: Self) -> Self {
+        Self {
+            beginning: self.beginning.min(other.beginning),
+            end: self.end.zip(other.end).map(|(one, other)| one.max(other)),
+            updated: self.updated.max(other.updated),
+            target: self.target.max(other.target),
+            segment: self.segment.max(other.segment),
+            depth: self.depth.max(other.depth),
+            longest: self.longest.max(other.longest),
+        }
+    }
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        let (now, none) = (SystemTime::UNIX_EPOCH, Duration::ZERO);
+        Self {
+            beginning: now,
+            end: None,
+            updated: now,
+            target: none,
+            segment: none,
+            depth: none,
+            longest: none,
+        }
     }
 }
 

@@ -42,6 +42,7 @@ pub(super) struct Open {
     /// every segment in the window would keep.
     ts: Option<BytesMut>,
     ts_frames: u32,
+    ts_pictures: u32,
     events: Vec<Event>,
     event_bytes: usize,
 }
@@ -59,6 +60,7 @@ impl Open {
             cmaf: false,
             ts: None,
             ts_frames: 0,
+            ts_pictures: 0,
             events: Vec::new(),
             event_bytes: 0,
         }
@@ -91,7 +93,10 @@ impl Open {
         let mut frame = frame.clone();
         frame.epoch = run.number as u32;
         match muxer.ts.push(&frame, out) {
-            Ok(()) => self.ts_frames += u32::from(frame.kind() != Kind::Data),
+            Ok(()) => {
+                self.ts_frames += u32::from(frame.kind() != Kind::Data);
+                self.ts_pictures += u32::from(frame.kind() == Kind::Video);
+            }
             Err(error) => muxer.refuse(&error),
         }
     }
@@ -124,8 +129,10 @@ impl Open {
         muxer.ts.finish_segment(packets);
         let bytes = Bytes::copy_from_slice(packets);
         packets.clear();
+        let pictures = std::mem::take(&mut self.ts_pictures);
         (std::mem::take(&mut self.ts_frames) > 0).then_some(TsSegment {
             bytes,
+            pictures,
             independent: self.independent,
         })
     }

@@ -147,6 +147,8 @@ pub struct Event {
 pub struct TsSegment {
     /// The packets.
     pub bytes: Bytes,
+    /// How many pictures it has.
+    pub pictures: u32,
     /// It opens with a key frame.
     pub independent: bool,
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::past::{Entry, List, Older, Shared};
-use crate::segmenter::Segment;
+use crate::segmenter::{Run, Segment};
 
 /// The closed segments of a list.
 #[derive(Debug)]
@@ -33,6 +33,11 @@ impl Listing<'_> {
         let oldest = oldest.filter(|_| !self.older.is_empty());
         let newer = self.newer.first().map(|segment| First::of(segment));
         oldest.map(First::of_older).or(newer)
+    }
+
+    /// The run of the newest in memory.
+    pub(crate) fn run(&self) -> Option<&Arc<Run>> {
+        self.newer.last().map(|newest| &newest.run)
     }
 
     /// How many are in the object store.

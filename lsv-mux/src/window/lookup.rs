@@ -72,6 +72,10 @@ impl Snapshot {
     }
 
     fn look(&self, name: Name, reload: Reload) -> Lookup {
+        let name = match name {
+            Name::Index if self.cmaf => Name::Master,
+            name => name,
+        };
         let enabled = self.cmaf && name.is_cmaf() || self.hls && name.is_ts();
         if !enabled {
             return Lookup::Refused(FileError::Disabled);
@@ -80,6 +84,7 @@ impl Snapshot {
             return Lookup::Refused(FileError::Encrypted);
         }
         let found = match name {
+            Name::Index => self.manifest(self.index(), |run| run.ts),
             Name::Hls => self.ts_playlist(reload),
             Name::Master => self.manifest(self.master(), has_cmaf),
             Name::Mpd => self.manifest(self.mpd(), has_cmaf),

@@ -16,6 +16,7 @@ mod cut;
 mod date_ranges;
 pub mod file;
 mod growing;
+mod ladder;
 pub(crate) mod listing;
 mod lookup;
 pub(crate) mod name;
@@ -33,6 +34,7 @@ pub use clip::{Clip, InvalidClip};
 pub(crate) use date_ranges::DateRange;
 pub use file::{Cache, File, FileError, Reload, Skip};
 pub use growing::{Growing, Opened};
+pub(crate) use ladder::{Ladder, Master};
 pub use outputs::Outputs;
 pub use stored::Stored;
 

@@ -5,6 +5,8 @@ use lsv_core::media::{Kind, TrackName};
 /// A live file by its name under the stream's address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Name {
+    /// `index.m3u8`: a master over what HLS there is, `master.m3u8` where CMAF is on.
+    Index,
     /// `live.m3u8`: HLS with MPEG-TS.
     Hls,
     /// `master.m3u8`: the CMAF renditions as HLS.
@@ -31,6 +33,7 @@ impl Name {
     /// Reads a name; only the one spelling that playlists use is known.
     pub(crate) fn parse(name: &str) -> Option<Self> {
         match name {
+            "index.m3u8" => return Some(Self::Index),
             "live.m3u8" => return Some(Self::Hls),
             "master.m3u8" => return Some(Self::Master),
             "manifest.mpd" => return Some(Self::Mpd),
@@ -67,17 +70,25 @@ impl Name {
 
     /// It belongs to HLS with MPEG-TS.
     pub(crate) fn is_ts(self) -> bool {
-        matches!(self, Self::Hls | Self::Ts(_) | Self::Key(_))
+        matches!(self, Self::Index | Self::Hls | Self::Ts(_) | Self::Key(_))
     }
 
     /// It belongs to CMAF.
     pub(crate) fn is_cmaf(self) -> bool {
-        !matches!(self, Self::Hls | Self::Ts(_))
+        !matches!(self, Self::Index | Self::Hls | Self::Ts(_))
     }
 
     /// It lists segments, or what lists them.
     pub(crate) fn is_list(self) -> bool {
-        matches!(self, Self::Hls | Self::Master | Self::Mpd | Self::Media(_))
+        !matches!(
+            self,
+            Self::Init(..)
+                | Self::Segment(..)
+                | Self::At(..)
+                | Self::Part(..)
+                | Self::Ts(_)
+                | Self::Key(_)
+        )
     }
 
     /// Only DASH uses it.
@@ -123,6 +134,7 @@ mod tests {
             Some(Name::Part(other, 7, 3))
         );
         assert_eq!(Name::parse("live.m3u8"), Some(Name::Hls));
+        assert_eq!(Name::parse("index.m3u8"), Some(Name::Index));
         assert_eq!(Name::parse("cmaf/audio.m3u8"), Some(Name::Media(AUDIO)));
         assert_eq!(
             Name::parse("cmaf/video-init-7.mp4"),

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use lsv_core::media::TrackName;
 
 use super::DateRange;
+use super::body::Text;
 use super::cut::Cut;
 use super::file::{Cache, File, Skip};
 use super::listing::Listing;
@@ -14,6 +15,7 @@ use super::past::{List, Shared};
 use crate::dvr::Archive;
 use crate::encrypt::ContentKeys;
 use crate::playlist;
+use crate::playlist::rung::Rung;
 use crate::segmenter::{Rendition, Report, Run, Segment, Siblings};
 
 /// The window at one moment.
@@ -70,14 +72,16 @@ pub(crate) struct Snapshot {
 /// The playlists, each rendered when it is first asked for after a change. Snapshots share what has not changed.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rendered {
+    /// Changes with the segments that are closed.
+    pub(super) index: Slot,
     hls: MediaSlots,
-    mpd: Slot,
-    master: Slot,
+    pub(super) mpd: Slot,
+    pub(super) master: Slot,
     /// Those of each track that has a playlist, made when it is first asked for.
     media: Arc<Mutex<Vec<(TrackName, MediaSlots)>>>,
 }
 
-type Slot = Arc<OnceLock<Option<File>>>;
+pub(super) type Slot = Arc<OnceLock<Option<File>>>;
 
 /// A media playlist, whole and as a delta update.
 #[derive(Debug, Clone, Default)]
@@ -99,6 +103,7 @@ impl Rendered {
     /// As it is after a new part; whether closed segments changed too is for the caller to know.
     pub(super) fn after_part(&self, has_segments: bool) -> Self {
         Self {
+            index: Arc::clone(&self.index),
             hls: self.hls.clone(),
             mpd: Arc::clone(&self.mpd),
             // Before the first segment, the master is measured from parts.
@@ -318,10 +323,28 @@ impl Snapshot {
         file.clone()
     }
 
+    /// The master over its own MPEG-TS.
+    pub(super) fn index(&self) -> Option<File> {
+        let file = self.rendered.index.get_or_init(|| {
+            self.listed_ts().first()?;
+            let body = playlist::master::render_ts(&[Rung::alone(self)]);
+            Some(self.master_file(body))
+        });
+        file.clone()
+    }
+
+    pub(super) fn master_file(&self, body: String) -> File {
+        File::manifest(body.into(), HLS_TYPE, self.pace())
+    }
+
+    pub(super) fn mpd_file(&self, body: Text) -> File {
+        File::manifest(body, MPD_TYPE, self.quick_pace())
+    }
+
     pub(super) fn master(&self) -> Option<File> {
         let file = self.rendered.master.get_or_init(|| {
             let body = playlist::master::render(self)?;
-            Some(File::manifest(body.into(), HLS_TYPE, self.pace()))
+            Some(self.master_file(body))
         });
         file.clone()
     }
@@ -329,7 +352,7 @@ impl Snapshot {
     pub(super) fn mpd(&self) -> Option<File> {
         let file = self.rendered.mpd.get_or_init(|| {
             let body = playlist::mpd::render(self)?;
-            Some(File::manifest(body, MPD_TYPE, self.quick_pace()))
+            Some(self.mpd_file(body))
         });
         file.clone()
     }

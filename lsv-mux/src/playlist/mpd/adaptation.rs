@@ -1,4 +1,4 @@
-//! The tracks of a period: an adaptation set of one representation each.
+//! The tracks of a period: an adaptation set each, of a representation for each rendition of the channel.
 
 use std::fmt::Write;
 use std::ops::Range;
@@ -8,17 +8,123 @@ use std::time::{Duration, SystemTime};
 use lsv_core::media::{Codec, Kind, TrackName};
 use lsv_core::time::Timestamp;
 
-use super::super::measure::with_newest;
+use super::super::measure::{Measured, with_newest};
 use super::super::past::{State, put_time};
+use super::super::rung::Rung;
 use super::super::{date, put};
+use super::Choose;
 use crate::segmenter::{Init, Rendition, Run, Segment};
 use crate::window::body::Text;
 use crate::window::past::{List, Older};
-use crate::window::snapshot::Snapshot;
+
+/// Writes the adaptation sets of the same stretch of all rungs: one of all pictures, and those of the sounds of the one that
+/// `choose` names.
+pub(super) fn put(text: &mut Text, periods: &[Period<'_>], choose: Choose<'_>) {
+    let pictures = periods.iter().filter_map(|period| {
+        let video = period.run.video()?;
+        period.member(video)
+    });
+    put_set(text, &pictures.collect::<Vec<_>>());
+    let offered = periods.iter().filter_map(|period| {
+        let sound = period.run.audio().find_map(|init| period.member(init))?;
+        let rate = sound.measured().bandwidth().average;
+        Some((period.rung.rendition, rate))
+    });
+    let offered: Vec<_> = offered.collect();
+    let Some(run) = periods.first().map(|period| period.run.number) else {
+        return;
+    };
+    let chosen = choose(run, &offered);
+    let mut periods = periods.iter();
+    let Some(chosen) = periods.find(|period| Some(period.rung.rendition) == chosen) else {
+        return;
+    };
+    for init in chosen.run.audio() {
+        put_set(text, &Vec::from_iter(chosen.member(init)));
+    }
+}
+
+/// A track of a rung.
+struct Member<'a> {
+    period: &'a Period<'a>,
+    init: &'a Init,
+    older: Arc<Older>,
+}
+
+/// Writes an adaptation set: what may be played instead of each other.
+fn put_set(text: &mut Text, members: &[Member<'_>]) {
+    let Some(first) = members.first() else {
+        return;
+    };
+    let out = text.written();
+    let name = first.init.track.name();
+    let (id, word) = (id(name), TrackName { id: 0, ..name });
+    put!(
+        out,
+        "    <AdaptationSet id=\"{id}\" contentType=\"{word}\" mimeType=\"{word}/mp4\" segmentAlignment=\"true\""
+    );
+    out.push_str(match members.iter().all(Member::is_independent) {
+        true => " startWithSAP=\"1\">\n",
+        false => ">\n",
+    });
+    first.period.put_descriptors(out, first.init);
+    for member in members {
+        member.put(text);
+    }
+    text.written().push_str("    </AdaptationSet>\n");
+}
+
+impl Member<'_> {
+    fn is_independent(&self) -> bool {
+        let name = self.init.track.name();
+        let mut renditions = self.period.renditions(name);
+        self.older.independent && renditions.all(|rendition| rendition.independent)
+    }
+
+    fn measured(&self) -> Measured {
+        let Period {
+            rung, run, older, ..
+        } = self.period;
+        let name = self.init.track.name();
+        let older = rung.window.past.measured(name, older, None);
+        with_newest(rung.window, older, Some(run), &[name])
+    }
+
+    /// Writes the representation.
+    fn put(&self, text: &mut Text) {
+        let (init, out) = (self.init, text.written());
+        let name = init.track.name();
+        let measured = self.measured();
+        let rate = measured.bandwidth().peak;
+        let codecs = init.track.codec.rfc6381();
+        let of = self.period.rung.rendition.segment();
+        let of = of.map(|segment| format!("{segment}-")).unwrap_or_default();
+        put!(
+            out,
+            "      <Representation id=\"{of}{name}\" codecs=\"{codecs}\" bandwidth=\"{rate}\""
+        );
+        if let Some(picture) = init.track.codec.picture() {
+            let (width, height) = (picture.width, picture.height);
+            put!(out, " width=\"{width}\" height=\"{height}\"");
+            if let Some(rate) = measured.frame_rate(init) {
+                put!(out, " frameRate=\"{}\"", fraction(rate));
+            }
+        }
+        match init.track.codec.sound() {
+            Some(sound) => {
+                put!(out, " audioSamplingRate=\"{}\">\n", sound.sample_rate);
+                put_channels(out, &init.track.codec, sound.channels);
+            }
+            None => out.push_str(">\n"),
+        }
+        self.period.put_template(text, init, &self.older);
+        text.written().push_str("      </Representation>\n");
+    }
+}
 
 /// A stretch without discontinuity.
 pub(super) struct Period<'a> {
-    pub(super) window: &'a Snapshot,
+    pub(super) rung: Rung<'a>,
     pub(super) run: &'a Run,
     /// The numbers of those that are listed of the run and have left memory.
     pub(super) older: Range<u64>,
@@ -37,19 +143,8 @@ impl Period<'_> {
         self.run.wall(self.origin)
     }
 
-    /// Writes the adaptation sets.
-    pub(super) fn put(&self, text: &mut Text) {
-        for init in &self.run.inits {
-            let name = init.track.name();
-            let older = self.older(name);
-            if self.renditions(name).next().is_some() || older.after != State::default() {
-                self.put_set(text, init, &older);
-            }
-        }
-    }
-
     fn older(&self, track: TrackName) -> Arc<Older> {
-        let past = &self.window.past;
+        let past = &self.rung.window.past;
         past.older(List::Dash(track), &self.older)
     }
 
@@ -69,45 +164,16 @@ impl Period<'_> {
         longest
     }
 
-    fn put_set(&self, text: &mut Text, init: &Init, older: &Older) {
-        let out = text.written();
+    /// What it has of a track, where that is anything.
+    fn member<'b>(&'b self, init: &'b Init) -> Option<Member<'b>> {
         let name = init.track.name();
-        let (id, word) = (id(name), TrackName { id: 0, ..name });
-        put!(
-            out,
-            "    <AdaptationSet id=\"{id}\" contentType=\"{word}\" mimeType=\"{word}/mp4\" segmentAlignment=\"true\""
-        );
-        let independent = self.renditions(name).all(|rendition| rendition.independent);
-        out.push_str(match independent && older.independent {
-            true => " startWithSAP=\"1\">\n",
-            false => ">\n",
-        });
-        self.put_descriptors(out, init);
-        let older_measured = self.window.past.measured(name, &self.older, None);
-        let measured = with_newest(self.window, older_measured, Some(self.run), &[name]);
-        let rate = measured.bandwidth().peak;
-        let codecs = init.track.codec.rfc6381();
-        put!(
-            out,
-            "      <Representation id=\"{name}\" codecs=\"{codecs}\" bandwidth=\"{rate}\""
-        );
-        if let Some(picture) = init.track.codec.picture() {
-            let (width, height) = (picture.width, picture.height);
-            put!(out, " width=\"{width}\" height=\"{height}\"");
-            if let Some(rate) = measured.frame_rate(init) {
-                put!(out, " frameRate=\"{}\"", fraction(rate));
-            }
-        }
-        match init.track.codec.sound() {
-            Some(sound) => {
-                put!(out, " audioSamplingRate=\"{}\">\n", sound.sample_rate);
-                put_channels(out, &init.track.codec, sound.channels);
-            }
-            None => out.push_str(">\n"),
-        }
-        self.put_template(text, init, older);
-        text.written()
-            .push_str("      </Representation>\n    </AdaptationSet>\n");
+        let older = self.older(name);
+        let is_there = self.renditions(name).next().is_some() || older.after != State::default();
+        is_there.then_some(Member {
+            period: self,
+            init,
+            older,
+        })
     }
 
     /// What is said of a set beside its representation.
@@ -124,7 +190,7 @@ impl Period<'_> {
                 before.number
             );
         }
-        if !self.window.ended {
+        if !self.rung.window.ended {
             put!(
                 out,
                 "      <ProducerReferenceTime id=\"{}\" inband=\"true\" type=\"encoder\" wallClockTime=\"{}\" presentationTime=\"{}\">\n",
@@ -152,9 +218,10 @@ impl Period<'_> {
             init.timescale,
             self.offset(init)
         );
-        if !self.window.ended {
+        let (window, folder) = (self.rung.window, self.rung.folder);
+        if !window.ended {
             // A segment may be asked for when its first chunk is there.
-            let early = self.window.expected.saturating_sub(self.window.part_target);
+            let early = window.expected.saturating_sub(window.part_target);
             put!(
                 out,
                 " availabilityTimeOffset=\"{:.3}\" availabilityTimeComplete=\"false\"",
@@ -163,12 +230,16 @@ impl Period<'_> {
         }
         put!(
             out,
-            " initialization=\"cmaf/{name}-init-{}.mp4\"",
+            " initialization=\"{folder}cmaf/{name}-init-{}.mp4\"",
             init.number
         );
         // By time, not by number: numbers count on over a segment in which the track is silent, and ffmpeg 5.1 counts the
         // entries of a timeline from 0 whatever `startNumber` says.
-        put!(out, " media=\"cmaf/{name}-{}-$Time$.m4s\">\n", init.number);
+        put!(
+            out,
+            " media=\"{folder}cmaf/{name}-{}-$Time$.m4s\">\n",
+            init.number
+        );
         out.push_str("          <SegmentTimeline>\n");
         text.push_ready(&older.text);
         let out = text.written();
@@ -220,7 +291,7 @@ impl Period<'_> {
         }
         let closed = self.renditions(name).filter(|other| !other.is_open());
         let shortest = closed.map(|closed| closed.duration).min();
-        shortest.unwrap_or_else(|| ticks(self.window.expected, rendition.init.timescale))
+        shortest.unwrap_or_else(|| ticks(self.rung.window.expected, rendition.init.timescale))
     }
 
     /// The time in the track at which the period begins, in ticks.
