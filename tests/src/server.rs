@@ -9,7 +9,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::{Api, Process, Signal, eventually};
+use crate::{Api, Certificate, Process, Signal, eventually};
 
 /// The API token that [`Server::start`] gives.
 pub const TOKEN: &str = "token-of-the-tests-0123456789abcdef";
@@ -39,6 +39,23 @@ impl Server {
         server
     }
 
+    /// Starts the binary in a new folder, on a machine whose only trusted authority is that of `certificate`.
+    ///
+    /// # Panics
+    /// If it does not get ready, with what it wrote.
+    pub async fn start_trusting(certificate: &Certificate, arguments: &[&str]) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let standard = ["--api-token", TOKEN, "--secret", SECRET];
+        let arguments = [&standard, arguments].concat();
+        let mut command = tokio::process::Command::new(binary("lsv"));
+        command
+            .args(command_line(folder.path(), &arguments))
+            .env("SSL_CERT_FILE", &certificate.chain);
+        let mut server = Self::running(Process::run(command), folder.path()).await;
+        server._folder = Some(folder);
+        server
+    }
+
     /// Starts the binary over the data in a folder that the caller keeps.
     ///
     /// # Panics
@@ -53,7 +70,11 @@ impl Server {
     /// # Panics
     /// If it does not get ready, with what it wrote.
     pub async fn start_bare(data: &Path, arguments: &[&str]) -> Self {
-        let mut process = Process::start(binary("lsv"), command_line(data, arguments));
+        let process = Process::start(binary("lsv"), command_line(data, arguments));
+        Self::running(process, data).await
+    }
+
+    async fn running(mut process: Process, data: &Path) -> Self {
         let printed = ready(&mut process).await;
         Self {
             process,

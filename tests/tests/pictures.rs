@@ -451,6 +451,12 @@ async fn pictures_over_https_from_hosts_that_are_trusted() {
         "{refused}"
     );
 
+    let server = Server::start_trusting(&certificate, &["--allow-private-targets"]).await;
+    server
+        .api()
+        .create(&json!({ "isImageWaterMark": true, "ImageURL": url }))
+        .await;
+
     let other = Certificate::make(folder.path(), &["other.example"]).await;
     config.tls = Some(Arc::new(other.trusted()));
     let refused = Overlays::new(config).check(&url).await.unwrap_err();
