@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
 use lsv_core::codec::{FourCc, aac};
-use lsv_core::hub::{Hub, Offer, Publisher};
+use lsv_core::hub::{Hub, Insert, Offer, Publisher};
 use lsv_core::media::{Codec, Kind, MediaFrame, Track};
 use lsv_core::path::{ChannelId, StreamPath};
 use lsv_core::time::Timestamp;
@@ -24,6 +24,12 @@ fn push(criterion: &mut Criterion) {
     group.bench_function("a reader waits", |bencher| {
         let mut source = Source::new();
         let _reader = source.publisher.stream().subscribe();
+        bencher.iter(|| source.second());
+    });
+    group.bench_function("an insert reads", |bencher| {
+        let mut source = Source::new();
+        let insert = source.publisher.stream().insert();
+        let _reader = insert.as_ref().map(Insert::subscribe);
         bencher.iter(|| source.second());
     });
     group.finish();

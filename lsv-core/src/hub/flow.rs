@@ -141,7 +141,13 @@ impl Flow {
                 held: false,
             }
         });
-        !std::mem::replace(&mut insert.held, true)
+        if insert.held {
+            return false;
+        }
+        insert.held = true;
+        // Its tracks are not those of one that was there before, which readers may see to this moment.
+        insert.lineup.replace();
+        true
     }
 
     /// Reads what the publisher sends; only for one who holds the insert.

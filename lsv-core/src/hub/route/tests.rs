@@ -6,10 +6,10 @@ use super::*;
 use crate::codec::FourCc;
 use crate::media::{Codec, Track};
 
-/// A frame: `V` a key frame, `v` another one, `a` sound, `A` sound at which readers may start, `d` script data.
+/// A frame: `V` a key frame, `v` another one, `O` and `o` of another track, `a` sound, `A` sound at which readers may start, `d` script data.
 fn frame(letter: char, millis: i64) -> MediaFrame {
     let kind = match letter {
-        'V' | 'v' => Kind::Video,
+        'V' | 'v' | 'O' | 'o' => Kind::Video,
         'A' | 'a' => Kind::Audio,
         _ => Kind::Data,
     };
@@ -17,9 +17,11 @@ fn frame(letter: char, millis: i64) -> MediaFrame {
         fourcc: FourCc::HVC1,
         config: Bytes::new(),
     };
-    let track = Arc::new(Track::new(kind, codec));
+    let is_other = letter.eq_ignore_ascii_case(&'o');
+    let track = Arc::new(Track::new(kind, codec).with_id(u8::from(is_other)));
     let mut frame = MediaFrame::new(&track, Timestamp::from_millis(millis), Bytes::new());
     frame.key = letter.is_uppercase();
+    frame.is_default = !is_other;
     frame
 }
 
@@ -68,9 +70,11 @@ fn play(script: &str) -> (String, Stage) {
             Verdict::Return => {
                 let taken = route.take_up(log.clone()).into_iter().flatten();
                 let words = taken.map(|frame| {
-                    let letter = match frame.kind() {
-                        Kind::Video if frame.key => 'V',
-                        Kind::Video => 'v',
+                    let letter = match (frame.kind(), frame.is_default, frame.key) {
+                        (Kind::Video, true, true) => 'V',
+                        (Kind::Video, true, false) => 'v',
+                        (Kind::Video, false, true) => 'O',
+                        (Kind::Video, false, false) => 'o',
                         _ => 'a',
                     };
                     format!("{letter}{}", frame.dts.as_millis())
@@ -127,6 +131,12 @@ fn switches_keep_their_border() {
             "V0 a0 a20 a40 a60 engage V40 (V40 (a40 (a60 (a80",
             "V0 a0 a20 a40 a60 (V40 (a80",
             from(40),
+        ),
+        (
+            "nor is another track, which begins at a key frame of its own",
+            "V0 O0 O40 engage V40 o80 (V40 (O40 (o80 O120 (O120 (o160 fail O160 o200 V240 o240 O280",
+            "V0 O0 O40 (V40 (O120 (o160 {} {V240} O280",
+            Stage::Source,
         ),
         (
             "what is pushed begins at a key frame",

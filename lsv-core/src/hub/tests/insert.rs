@@ -96,13 +96,18 @@ async fn one_that_is_dropped_gives_way_to_the_source() {
     let send = |millis, key| publisher.push(frame(&track, millis, key, "s")).unwrap();
     send(0, true);
     let first = stream.insert().unwrap();
+    first.announce(&[video("w"), audio()]);
     first.engage();
     send(40, true);
-    assert!(first.push(frame(&track, 40, true, "p")));
+    assert!(first.push(frame(&video("w"), 40, true, "p")));
     drop(first);
     // Nothing to begin with is there; another one may come meanwhile, and reads on.
     let second = stream.insert().unwrap();
     assert_eq!(second.stage(), Stage::Returning);
+    assert!(
+        stream.tracks().audio.is_some(),
+        "that is what they saw last"
+    );
     send(80, false);
     second.engage();
     send(120, true);
@@ -110,6 +115,7 @@ async fn one_that_is_dropped_gives_way_to_the_source() {
     assert_eq!(ready(&mut second.subscribe()).len(), 1);
     send(160, true);
     assert!(second.push(frame(&track, 160, true, "p")));
+    assert!(stream.tracks().audio.is_none(), "the first one's sound");
     let mut reader = second.subscribe();
     drop(second);
     send(200, true);
