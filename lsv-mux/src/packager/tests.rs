@@ -7,6 +7,8 @@ use super::*;
 use crate::segmenter::synthetic::Source;
 use crate::window::{File, FileError, Reload};
 
+mod processed;
+
 fn path() -> StreamPath {
     StreamPath::source(ChannelId::parse("cam").unwrap())
 }
