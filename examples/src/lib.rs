@@ -19,3 +19,4 @@ mod banner;
 mod reload;
 mod signals;
 mod sockets;
+mod tasks;

@@ -10,7 +10,7 @@ use lsv_auth::Secret;
 use lsv_core::access::ChannelAuthorizer;
 use lsv_core::api::{self, Api, Listeners};
 use lsv_core::channel::{Channel, Moment, Signer};
-use lsv_core::embedded::{Channels, Objects, Sessions};
+use lsv_core::embedded::{Channels, Objects, Sessions, Tasks};
 use lsv_core::events::Events;
 use lsv_core::hub::{Closed, Hub, Limits, OnBusy, State, Stream};
 use lsv_core::lifecycle::{self, Lifecycle};
@@ -19,10 +19,12 @@ use lsv_core::ports::{ChannelStore, ObjectStore, PageRequest, Precondition, Vers
 use lsv_core::reach::Reach;
 use lsv_mux::dvr::{self, Dvr};
 use lsv_mux::packager::{self, Packagers};
+use lsv_mux::process::Conductor;
 use lsv_mux::process::overlay::{self, Overlays};
 use lsv_mux::record::{self, Recorders};
 use lsv_rtmp::net::Service;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use rustls::ClientConfig;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -36,6 +38,7 @@ use crate::logging::LogLevel;
 use crate::reload::Reload;
 use crate::signals;
 use crate::sockets::Sockets;
+use crate::tasks;
 use crate::trust;
 
 /// Runs a node until it is told to stop. `options` are read again at each SIGHUP.
@@ -48,23 +51,23 @@ pub async fn run(config: Config, options: &Options, log_level: LogLevel) -> anyh
     let platform = Platform::open(&config, addresses)?;
     let first = platform.first_channel().await?;
 
-    let tasks = TaskTracker::new();
+    let servers = TaskTracker::new();
     let stop = Stop::default();
     let on_busy = watch::Sender::new(config.on_busy);
     let service = platform.rtmp_service(on_busy.subscribe());
     for server in std::iter::once(sockets.rtmp).chain(sockets.rtmps) {
-        tasks.spawn(service.clone().run(server, stop.publishing.clone()));
+        servers.spawn(service.clone().run(server, stop.publishing.clone()));
     }
     let router = platform.router(&config, addresses, stop.ready.subscribe());
     for listener in std::iter::once(sockets.http).chain(sockets.https) {
         let (connections, serving) = (sockets.http_connections, stop.serving.clone());
-        tasks.spawn(http::serve(listener, router.clone(), connections, serving));
+        servers.spawn(http::serve(listener, router.clone(), connections, serving));
     }
     if config.demo {
         let demo = platform.channel(DEMO).await?;
         let (hub, channels) = (platform.hub.clone(), platform.channels.clone());
         let stop = stop.publishing.clone();
-        tasks.spawn(Clip::bundled()?.play_forever(hub, channels, demo.id.clone(), stop));
+        servers.spawn(Clip::bundled()?.play_forever(hub, channels, demo.id.clone(), stop));
     }
     let banner = Banner {
         listeners: addresses,
@@ -94,8 +97,8 @@ pub async fn run(config: Config, options: &Options, log_level: LogLevel) -> anyh
     .await?;
     let grace = reload.running.grace;
     tracing::info!(?grace, "stopping");
-    tasks.close();
-    let drained = stop.drain(&platform.hub, &platform.recorders, &tasks, grace);
+    servers.close();
+    let drained = stop.drain(&platform, &servers, grace);
     if tokio::time::timeout(grace, drained).await.is_err() {
         tracing::warn!("the grace is over; what still runs is cut off");
     }
@@ -111,6 +114,7 @@ struct Platform {
     lifecycle: Lifecycle,
     recorders: Recorders,
     overlays: Overlays,
+    tasks: Tasks,
     secret: Secret,
     signer: Signer,
     token: Kept,
@@ -135,10 +139,12 @@ impl Platform {
         };
         let registry = Arc::new(Sessions::default());
         let recorded: Arc<dyn ObjectStore> = objects.clone();
+        let trusted = trust::of_the_system()?;
         Ok(Self {
             recorders: Recorders::new(recorded, events.clone(), record::Config::default()),
+            tasks: tasks::scheduler(config, Arc::clone(&trusted), &hub, &events),
             lifecycle: Lifecycle::new(hub.clone(), events.clone(), registry, about),
-            overlays: overlays(config)?,
+            overlays: overlays(config, trusted),
             hub,
             events,
             channels,
@@ -205,6 +211,9 @@ impl Platform {
         let packagers = Packagers::new(packaging).with_dvr(dvr);
         tokio::spawn(packagers.clone().run(self.hub.clone()));
         tokio::spawn(self.recorders.clone().run(self.hub.clone()));
+        let tasks = Arc::new(self.tasks.clone());
+        tokio::spawn(self.lifecycle.clone().show_tasks(tasks.clone()));
+        tokio::spawn(Conductor::new(tasks, config.ladder.clone()).run(self.hub.clone()));
         tokio::spawn(keep_metrics(self.metrics.clone()));
 
         let metrics = self.metrics.clone();
@@ -229,13 +238,13 @@ impl Platform {
 }
 
 /// What draws watermarks, and looks at their pictures before a channel gets them.
-fn overlays(config: &Config) -> anyhow::Result<Overlays> {
+fn overlays(config: &Config, trusted: Arc<ClientConfig>) -> Overlays {
     let mut drawing = overlay::Config::default();
     if config.allow_private_targets {
         drawing.reach = Reach::anywhere();
     }
-    drawing.tls = Some(trust::of_the_system()?);
-    Ok(Overlays::new(drawing))
+    drawing.tls = Some(trusted);
+    Overlays::new(drawing)
 }
 
 /// The order in which a node stops.
@@ -257,8 +266,9 @@ impl Default for Stop {
 
 impl Stop {
     /// Not ready any more, no new publishers; those that can go elsewhere have time to; streams end; their players learn
-    /// it, and their recordings become whole; then HTTP goes too.
-    async fn drain(&self, hub: &Hub, recorders: &Recorders, tasks: &TaskTracker, grace: Duration) {
+    /// it, and their recordings become whole, and their tasks are done; then HTTP goes too.
+    async fn drain(&self, platform: &Platform, servers: &TaskTracker, grace: Duration) {
+        let hub = &platform.hub;
         self.ready.send_replace(false);
         let has_streams = !hub.streams().is_empty();
         self.publishing.cancel();
@@ -277,9 +287,13 @@ impl Stop {
                 tokio::time::sleep(LAST_PLAYLIST.min(grace / 4)).await;
             }
         };
-        tokio::join!(playlists, recorders.settled());
+        tokio::join!(
+            playlists,
+            platform.recorders.settled(),
+            platform.tasks.drain()
+        );
         self.serving.cancel();
-        tasks.wait().await;
+        servers.wait().await;
     }
 }
 

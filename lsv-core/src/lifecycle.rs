@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
 
 use crate::channel::{Channel, Moment};
 use crate::events::{Events, Happening};
@@ -16,8 +17,13 @@ use crate::hub::{self, Event, Hub, State, Stream};
 use crate::media::Codec;
 use crate::path::{ChannelId, Rendition, StreamPath};
 use crate::ports::{
-    AudioInfo, Lease, LiveSessions, Session, SessionInfo, SessionRegistry, VideoInfo, WarningInfo,
+    AudioInfo, Lease, LiveSessions, Session, SessionInfo, SessionRegistry, TaskScheduler,
+    VideoInfo, WarningInfo,
 };
+
+mod tasks;
+
+use tasks::Board;
 
 /// Follows the hub, and shows what is live to the API. Clones share it.
 #[derive(Clone)]
@@ -33,6 +39,7 @@ struct Shared {
     reconnect_window: watch::Sender<Duration>,
     /// Bytes out at the last two samples, by channel.
     rates: Mutex<HashMap<ChannelId, Rates>>,
+    board: Board,
 }
 
 /// What a node says of itself, and how patient it is.
@@ -67,6 +74,7 @@ impl Lifecycle {
             reconnect_window: watch::Sender::new(config.reconnect_window),
             config,
             rates: Mutex::default(),
+            board: Board::default(),
         };
         Self {
             shared: Arc::new(shared),
@@ -94,6 +102,19 @@ impl Lifecycle {
                     Err(RecvError::Closed) => return,
                 },
                 _ = sample.tick() => self.sample(),
+            }
+        }
+    }
+
+    /// Shows the tasks of `scheduler` with the sessions that they work for, and in metrics. Never returns.
+    pub async fn show_tasks(self, scheduler: Arc<dyn TaskScheduler>) {
+        let mut sample = tokio::time::interval(SAMPLE_INTERVAL);
+        sample.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            sample.tick().await;
+            match scheduler.list().await {
+                Ok(tasks) => self.shared.board.post(tasks),
+                Err(error) => tracing::warn!(%error, "what runs for the channels is not known"),
             }
         }
     }
@@ -252,7 +273,7 @@ impl Lifecycle {
                 .map(|(protocol, traffic)| (protocol.as_str().to_owned(), traffic.viewers))
                 .collect(),
             bitrate_out: bitrate_out.unwrap_or_default(),
-            tasks: Vec::new(),
+            tasks: self.shared.board.of(&stream.path().channel),
             warnings: stream.warnings().into_iter().map(warning_info).collect(),
         }
     }

@@ -13,10 +13,13 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::*;
-use crate::channel::Channel;
+use crate::channel::{Channel, TaskSize};
 use crate::embedded::{Channels, Objects};
 use crate::path::ChannelId;
-use crate::ports::{ObjectName, PageRequest, SessionInfo, Unusable, VideoInfo};
+use crate::ports::{
+    ObjectName, PageRequest, SessionInfo, Task, TaskId, TaskKind, TaskOutput, TaskReport, TaskSpec,
+    TaskState, Unusable, VideoInfo, WarningInfo,
+};
 
 mod calls;
 mod recordings;
@@ -227,9 +230,51 @@ impl Platform {
             key_frame_interval: Some(2.0),
             viewers: BTreeMap::from([("flv".to_owned(), 3)]),
             bitrate_out: BTreeMap::new(),
-            tasks: Vec::new(),
-            warnings: Vec::new(),
+            tasks: vec![relay(&channel)],
+            warnings: vec![WarningInfo {
+                topic: "bFrames".to_owned(),
+                text: "the encoder sends B-frames".to_owned(),
+            }],
         };
         self.live.sessions.lock().unwrap().insert(channel, info);
+    }
+}
+
+/// A relay of `channel`, one of whose targets is away.
+fn relay(channel: &ChannelId) -> Task {
+    let output = |name: &str, state, bitrate, problem: Option<&str>| TaskOutput {
+        name: name.to_owned(),
+        state,
+        bitrate,
+        problem: problem.map(str::to_owned),
+    };
+    Task {
+        id: TaskId("relay-1".to_owned()),
+        spec: TaskSpec {
+            kind: TaskKind::Relay,
+            channel: channel.clone(),
+            size: TaskSize::Micro,
+        },
+        state: TaskState::Running,
+        since: NOW,
+        report: TaskReport {
+            restarts: 2,
+            speed: Some(1.0),
+            problem: None,
+            outputs: vec![
+                output(
+                    "rtmps://one.example/live/..",
+                    TaskState::Running,
+                    1_000_000,
+                    None,
+                ),
+                output(
+                    "rtmp://two.example/live/..",
+                    TaskState::Waiting,
+                    0,
+                    Some("cannot connect"),
+                ),
+            ],
+        },
     }
 }

@@ -12,6 +12,7 @@
 //! somebody with a clock calls [`Stream::expire`]; [`crate::lifecycle`] does.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -159,6 +160,12 @@ impl Hub {
 impl Default for Hub {
     fn default() -> Self {
         Self::new(Limits::default())
+    }
+}
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub").finish_non_exhaustive()
     }
 }
 

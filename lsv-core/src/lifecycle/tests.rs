@@ -5,10 +5,12 @@ use tokio::sync::broadcast;
 use tokio::time::timeout;
 
 use super::*;
+use crate::channel::TaskSize;
 use crate::codec::FourCc;
-use crate::embedded::Sessions;
+use crate::embedded::{Sessions, Tasks};
 use crate::hub::{Offer, Protocol, Publisher};
 use crate::media::{Kind, MediaFrame, Track};
+use crate::ports::{TaskControl, TaskKind, TaskRunner, TaskSpec, TaskState};
 use crate::time::Timestamp;
 
 struct Node {
@@ -220,4 +222,47 @@ async fn an_operator_ends_a_session_and_changes_its_outputs() {
 
     assert!(node.lifecycle.disconnect(&node.path.channel));
     assert!(!node.lifecycle.disconnect(&node.path.channel));
+}
+
+/// Works until it is told to stop, and has restarted what it runs twice.
+#[derive(Debug)]
+struct Worker;
+
+#[async_trait::async_trait]
+impl TaskRunner for Worker {
+    async fn run(&self, _: &TaskSpec, control: TaskControl) -> Result<(), String> {
+        control.set_state(TaskState::Running);
+        control.report(|report| report.restarts = 2);
+        control.stopped().await;
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_shows_the_tasks_that_work_for_it() {
+    let node = node();
+    let _publisher = node.publish().await;
+    let tasks = Tasks::new(Arc::new(Worker), Events::new());
+    tokio::spawn(node.lifecycle.clone().show_tasks(Arc::new(tasks.clone())));
+    let mut started = Vec::new();
+    for (kind, channel) in [(TaskKind::Relay, "cam"), (TaskKind::Snapshot, "other")] {
+        let spec = TaskSpec {
+            kind,
+            channel: ChannelId::parse(channel).unwrap(),
+            size: TaskSize::Small,
+        };
+        started.push(tasks.start(spec).await.unwrap());
+    }
+    let shown = || node.lifecycle.find(&node.path.channel).unwrap().tasks;
+    tokio::time::sleep(SAMPLE_INTERVAL * 3 / 2).await;
+    let [task] = &shown()[..] else {
+        panic!("{:?}", shown());
+    };
+    assert_eq!(
+        (&task.id, task.spec.kind, task.state, task.report.restarts),
+        (&started[0], TaskKind::Relay, TaskState::Running, 2)
+    );
+    tasks.stop(&started[0]).await.unwrap();
+    tokio::time::sleep(SAMPLE_INTERVAL * 3 / 2).await;
+    assert_eq!(shown(), []);
 }

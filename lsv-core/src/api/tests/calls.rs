@@ -403,6 +403,16 @@ async fn live_sessions_are_shown_and_ended() {
     assert_eq!(session["video"]["frameRate"], json!(30.0));
     assert_eq!(session["keyFrameInterval"], json!(2.0));
     assert_eq!(session["viewers"], json!({"flv": 3}));
+    assert_eq!(session["warnings"][0]["topic"], json!("bFrames"));
+    let task = json!({
+        "id": "relay-1", "kind": "relay", "channel": "cam", "size": "micro", "state": "running",
+        "since": "2023-11-14T22:13:20Z", "restarts": 2, "speed": 1.0,
+        "outputs": [
+            {"name": "rtmps://one.example/live/..", "state": "running", "bitrate": 1_000_000},
+            {"name": "rtmp://two.example/live/..", "state": "waiting", "bitrate": 0, "problem": "cannot connect"},
+        ],
+    });
+    assert_eq!(session["tasks"], json!([task]));
     assert_eq!(
         platform.get("/videostream/online").await.json(),
         json!([session])
@@ -541,4 +551,51 @@ async fn the_description_knows_every_call_and_field() {
         description["components"]["securitySchemes"]["token"]["scheme"],
         json!("bearer")
     );
+}
+
+#[tokio::test]
+async fn the_description_knows_every_field_of_a_session() {
+    let platform = Platform::new();
+    platform.channel("cam").await;
+    platform.go_live("cam");
+    let session = platform.get("/videostream/cam/session").await.json();
+    let request = Request::get("/openapi.json").body(Body::empty()).unwrap();
+    let description = platform.send(request).await.json();
+    let response = &description["paths"]["/videostream/{id}/session"]["get"]["responses"]["200"];
+    let schema = &response["content"]["application/json"]["schema"];
+    assert_described(&description, schema, &session);
+}
+
+/// Asserts that `schema` names every field of `value`, and of what is in them.
+#[track_caller]
+fn assert_described(description: &Value, schema: &Value, value: &Value) {
+    match value {
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                let schema = property(description, schema, name);
+                let schema = schema.unwrap_or_else(|| panic!("{name} is not described"));
+                assert_described(description, schema, field);
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                assert_described(description, &schema["items"], item);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The schema of a field, through references and alternatives.
+fn property<'a>(description: &'a Value, schema: &'a Value, name: &str) -> Option<&'a Value> {
+    if let Some(reference) = schema["$ref"].as_str() {
+        let referred = description.pointer(reference.strip_prefix('#')?)?;
+        return property(description, referred, name);
+    }
+    let own = schema["properties"].get(name);
+    let any = schema.get("additionalProperties");
+    let parts = ["allOf", "oneOf"].into_iter();
+    let mut parts = parts.filter_map(|key| schema[key].as_array()).flatten();
+    own.or(any)
+        .or_else(|| parts.find_map(|part| property(description, part, name)))
 }

@@ -1,6 +1,5 @@
 //! How a client treats its connections, and which it may open.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use lsv_core::reach::Reach;
@@ -34,7 +33,7 @@ pub struct Config {
     /// The other half of RTMPS: whom to trust, with the provider of the cryptography. Without it, `rtmps://` addresses
     /// are refused.
     #[cfg(feature = "tls")]
-    pub tls: Option<Arc<rustls::ClientConfig>>,
+    pub tls: Option<std::sync::Arc<rustls::ClientConfig>>,
     /// Stands for all networks there are.
     #[cfg(test)]
     pub(in crate::net) network: Option<crate::net::testing::Network>,

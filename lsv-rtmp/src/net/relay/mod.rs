@@ -31,11 +31,13 @@ use std::time::Duration;
 mod backoff;
 mod pull;
 mod push;
+mod relays;
 mod status;
 mod target;
 
 pub use pull::Pull;
 pub use push::{Push, Target};
+pub use relays::Relays;
 pub use status::{Reason, State, Status, Stop};
 
 /// How a relay goes about its failures.

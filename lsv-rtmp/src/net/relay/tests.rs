@@ -3,9 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use lsv_core::channel::{Channel, Moment, TaskSize};
 use lsv_core::hub::{self, Closed, Delivery, Hub, Limits, Offer, OnBusy, Publisher, Stream};
 use lsv_core::media::{MediaFrame, Track};
 use lsv_core::path::{ChannelId, StreamPath};
+use lsv_core::ports::{
+    TaskControl, TaskKind, TaskOutput, TaskReport, TaskRunner as _, TaskSpec, TaskState,
+    TaskSteering,
+};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
@@ -687,4 +692,123 @@ async fn a_source_waits_where_it_may_not_take_over() {
     let mut peer = host.admit().await;
     play(&mut peer, 0).await;
     assert!(is_live(&status.borrow()));
+}
+
+/// A channel's record with these targets.
+fn relaying(targets: &str) -> hub::Settings {
+    let fields = serde_json::json!({ "isRelay": true, "relayURL": targets });
+    let fields = serde_json::from_value(fields).unwrap();
+    let channel = Channel::create(fields, || path().channel, Moment::EPOCH).unwrap();
+    hub::Settings::from(&channel)
+}
+
+fn relay_task() -> TaskSpec {
+    TaskSpec {
+        kind: TaskKind::Relay,
+        channel: path().channel,
+        size: TaskSize::Small,
+    }
+}
+
+async fn hear(
+    steering: &mut TaskSteering,
+    wanted: impl Fn(&[TaskOutput]) -> bool,
+) -> (TaskState, TaskReport) {
+    loop {
+        let heard = steering.heard();
+        if wanted(&heard.1.outputs) {
+            return heard;
+        }
+        let changed = timeout(Duration::from_secs(3600), steering.changed()).await;
+        assert!(changed.expect("news in time"), "the task is gone");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_follows_the_targets_of_its_channel() {
+    let (network, mut source) = (Network::default(), Source::new());
+    let (mut first, mut second) = (network.listen("first"), network.listen("second"));
+    let stream = source.stream();
+    let both = format!(
+        "{}, rtmp://host/second/key?sign=x, rtmp://host/no-name",
+        "rtmp://host/first/key"
+    );
+    stream.set_settings(relaying(&both));
+    let relays = Relays::new(source.hub.clone(), network.client(), config());
+    let (control, mut steering) = TaskControl::new();
+    let spec = relay_task();
+    let task = tokio::spawn(async move { relays.run(&spec, control).await });
+    source.frame(100);
+    let at_first = take(first.admit().await);
+    let at_second = take(second.admit().await);
+    source.run(7).await;
+    let live = |outputs: &[TaskOutput]| {
+        let live = outputs
+            .iter()
+            .filter(|it| it.state == TaskState::Running && it.bitrate > 0);
+        live.count() == 2
+    };
+    let (state, report) = hear(&mut steering, live).await;
+    assert_eq!(state, TaskState::Running);
+    let names: Vec<&str> = report
+        .outputs
+        .iter()
+        .map(|output| output.name.as_str())
+        .collect();
+    assert_eq!(
+        names,
+        ["target 3", "rtmp://host/first/..", "rtmp://host/second/.."]
+    );
+    assert!(
+        report.outputs[0]
+            .problem
+            .as_ref()
+            .unwrap()
+            .contains("APP/NAME")
+    );
+    assert!(!format!("{report:?}").contains("key"));
+
+    stream.set_settings(relaying("rtmp://host/second/key?sign=x"));
+    source.run(2).await;
+    assert!(at_first.borrow().ended);
+    let (_, report) = hear(&mut steering, |outputs| outputs.len() == 1).await;
+    assert_eq!(report.restarts, 0);
+    steering.stop();
+    assert_eq!(task.await.unwrap(), Ok(()));
+    sleep(Duration::from_millis(1)).await;
+    assert!(at_second.borrow().ended);
+    assert_eq!(stream.state(), hub::State::Live);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_says_what_is_wrong_and_ends_with_its_stream() {
+    let (network, mut source) = (Network::default(), Source::new());
+    source
+        .stream()
+        .set_settings(relaying("rtmp://host/dead/key"));
+    let relays = Relays::new(source.hub.clone(), network.client(), config());
+    let (control, mut steering) = TaskControl::new();
+    let spec = relay_task();
+    let task = tokio::spawn(async move { relays.run(&spec, control).await });
+    source.run(10).await;
+    let failed = |outputs: &[TaskOutput]| outputs.iter().any(|output| output.problem.is_some());
+    let (state, report) = hear(&mut steering, failed).await;
+    assert_eq!(state, TaskState::Waiting);
+    assert!(report.restarts > 0);
+    let problem = report.outputs[0].problem.as_ref().unwrap();
+    assert!(
+        problem.contains("cannot connect") && !problem.contains("key"),
+        "{problem}"
+    );
+
+    let mut alive = network.listen("dead");
+    let (_, peer) = tokio::join!(source.run(20), alive.admit());
+    let got = take(peer);
+    source.run(2).await;
+    let mended = |outputs: &[TaskOutput]| outputs[0].state == TaskState::Running;
+    let (_, report) = hear(&mut steering, mended).await;
+    assert_eq!(report.outputs[0].problem, None);
+    source.publisher.take().unwrap().finish();
+    assert_eq!(task.await.unwrap(), Ok(()));
+    assert!(got.borrow().ended);
 }
