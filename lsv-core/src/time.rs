@@ -50,6 +50,19 @@ impl Timestamp {
         ticks.div_euclid(1_000_000_000) as i64
     }
 
+    /// From ticks of `timescale` a second, to the nearest nanosecond; `None` beyond 292 years.
+    pub const fn of_scale(ticks: i64, timescale: u32) -> Option<Self> {
+        let scale = timescale as i128;
+        if scale == 0 {
+            return None;
+        }
+        let nanos = (ticks as i128 * 1_000_000_000 + scale / 2).div_euclid(scale);
+        if nanos > i64::MAX as i128 || nanos < i64::MIN as i128 {
+            return None;
+        }
+        Some(Self(nanos as i64))
+    }
+
     /// The time from `earlier` to `self`, zero when it lies behind.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
@@ -114,6 +127,14 @@ mod tests {
         assert_eq!(Timestamp::from_millis(33).to_scale(90_000), 2_970);
         assert_eq!(Timestamp::from_nanos(11_111).to_scale(90_000), 1);
         assert_eq!(Timestamp::from_nanos(-11_111).to_scale(90_000), -1);
+        let thirtieth = Timestamp::of_scale(3_000, 90_000);
+        assert_eq!(thirtieth, Some(Timestamp::from_nanos(33_333_333)));
+        assert_eq!(
+            Timestamp::of_scale(-1, 3),
+            Some(Timestamp::from_nanos(-333_333_333))
+        );
+        assert_eq!(Timestamp::of_scale(1, 0), None);
+        assert_eq!(Timestamp::of_scale(i64::MAX, 1), None);
     }
 
     #[test]

@@ -233,6 +233,55 @@ pub fn mp4_fragment(data: &[u8]) {
     }
 }
 
+/// MP4 from a hostile writer, with its own header and with one that is right: no panic, the same frames however the bytes
+/// are cut, and no more of them than there are bytes.
+pub fn mp4_demux(data: &[u8]) {
+    let Some((step, stream)) = data.split_first() else {
+        return;
+    };
+    let tracks: Vec<_> = tracks().iter().chain(&sounds()).cloned().collect();
+    let fragmenter = Fragmenter::new(&tracks, Options::default());
+    let header = fragmenter.map(|fragmenter| fragmenter.header().init().clone());
+    for head in [Bytes::new(), header.unwrap_or_default()] {
+        let stream = [&head[..], stream].concat();
+        let whole = mp4_frames(&stream, usize::MAX);
+        let pieces = mp4_frames(&stream, usize::from(*step) + 1);
+        assert_eq!(whole, pieces, "frames depend on how the stream was cut");
+        let payloads: usize = whole.0.iter().map(|(_, frame)| frame.4.len()).sum();
+        assert!(payloads <= stream.len(), "more media than bytes");
+    }
+}
+
+type Seen = (Timestamp, Timestamp, bool, String, Bytes);
+
+/// All frames of `stream`, fed in pieces of `step` bytes, and the error at the end if there is one.
+fn mp4_frames(stream: &[u8], step: usize) -> (Vec<(usize, Seen)>, Option<mp4::demux::DemuxError>) {
+    let mut demuxer = mp4::demux::Demuxer::default();
+    let mut frames = Vec::new();
+    for piece in stream.chunks(step) {
+        demuxer.push(Bytes::copy_from_slice(piece));
+        loop {
+            match demuxer.next() {
+                Ok(Some(mp4::demux::Event::Frame { track, frame })) => {
+                    let codec = frame.track.codec.rfc6381();
+                    let seen = (
+                        frame.dts,
+                        frame.composition,
+                        frame.key,
+                        codec,
+                        frame.payload,
+                    );
+                    frames.push((track, seen));
+                }
+                Ok(Some(mp4::demux::Event::Tracks(tracks))) => assert!(!tracks.is_empty()),
+                Ok(None) => break,
+                Err(error) => return (frames, Some(error)),
+            }
+        }
+    }
+    (frames, None)
+}
+
 /// Hostile access units of H.264 and HEVC into Annex B: all NAL units or nothing.
 pub fn annexb(data: &[u8]) {
     let avc = avc::Config::parse(Bytes::from_static(AVC_RECORD));
@@ -318,6 +367,7 @@ mod tests {
             super::ts_mux(&data);
             super::mp4_fragment(&data);
             super::mp4_recording(&data);
+            super::mp4_demux(&data);
             super::annexb(&data);
             super::flv_recording(&data);
         }

@@ -29,6 +29,7 @@ targets! {
     mux_annexb => lsv_mux::fuzzing::annexb,
     mux_flv_demux => lsv_mux::fuzzing::flv_demux,
     mux_flv_recording => lsv_mux::fuzzing::flv_recording,
+    mux_mp4_demux => lsv_mux::fuzzing::mp4_demux,
     mux_mp4_fragment => lsv_mux::fuzzing::mp4_fragment,
     mux_mp4_recording => lsv_mux::fuzzing::mp4_recording,
     mux_script => lsv_mux::fuzzing::script,

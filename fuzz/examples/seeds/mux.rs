@@ -3,6 +3,7 @@
 use std::io;
 
 use lsv_mux::fuzzing::AVC_RECORD;
+use lsv_mux::mp4;
 
 use super::{ON_CUE_POINT, ON_TEXT_DATA, flv_tag, length32, seed};
 
@@ -10,6 +11,7 @@ pub(super) fn write() -> io::Result<()> {
     frames()?;
     segmenter()?;
     script()?;
+    fragments()?;
     vod_playlists()
 }
 
@@ -64,6 +66,30 @@ fn frames() -> io::Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// A track with fragments, as the demuxer's target reads it: a byte that says how it is cut, then the stream. The target
+/// puts a right header in front of the fragments once more.
+fn fragments() -> io::Result<()> {
+    let sample = |key, composition, payload: &[u8]| mp4::Sample {
+        duration: 3_000,
+        composition,
+        key,
+        payload: payload.to_vec().into(),
+    };
+    let samples = [
+        sample(true, 6_000, &[0, 0, 0, 2, 0x65, 0x88]),
+        sample(false, 0, &[0, 0, 0, 2, 0x41, 0x9A]),
+    ];
+    let header = lsv_mux::fuzzing::tracks().video;
+    let header = header.and_then(|track| mp4::init(&track).ok());
+    let header = header.unwrap_or_default();
+    let first = mp4::fragment(1, 90_000, &samples);
+    let second = mp4::fragment(2, 96_000, &samples[1..]);
+    seed("mux_mp4_demux", "track", &[&[9], &header, &first, &second])?;
+    seed("mux_mp4_demux", "fragments", &[&[80], &first, &second])?;
+    let cut = &first[..first.len() - 3];
+    seed("mux_mp4_demux", "cut", &[&[0], &header, cut, &second])
 }
 
 /// Frames as the segmenter's target reads them: flags with the track's number, a step of 2 ms each, a length.

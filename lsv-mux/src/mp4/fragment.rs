@@ -281,9 +281,9 @@ const TRAF_FIXED_SIZE: usize = 8 + 24 + 20 + 20;
 /// Default base is moof; default duration and flags present (ISO/IEC 14496-12 §8.8.7).
 const TFHD_FLAGS: u32 = 0x02_0000 | 0x08 | 0x20;
 
-const TRUN_DATA_OFFSET: u32 = 0x001;
-const TRUN_FIRST_FLAGS: u32 = 0x004;
-const TRUN_DURATION: u32 = 0x100;
-const TRUN_SIZE: u32 = 0x200;
-const TRUN_FLAGS: u32 = 0x400;
-const TRUN_COMPOSITION: u32 = 0x800;
+pub(super) const TRUN_DATA_OFFSET: u32 = 0x001;
+pub(super) const TRUN_FIRST_FLAGS: u32 = 0x004;
+pub(super) const TRUN_DURATION: u32 = 0x100;
+pub(super) const TRUN_SIZE: u32 = 0x200;
+pub(super) const TRUN_FLAGS: u32 = 0x400;
+pub(super) const TRUN_COMPOSITION: u32 = 0x800;

@@ -1,4 +1,5 @@
-//! CMAF tracks: the header that describes a track and the chunks that carry its samples.
+//! CMAF tracks: the header that describes a track and the chunks that carry its samples; and [`demux`], which reads such
+//! fragments back, of other writers too.
 //!
 //! The layout is fixed and every box has its final size when it is written, so a fragment costs one allocation and
 //! one copy of each payload. ISO/IEC 14496-12 (boxes), 14496-14 and 14496-15 (sample entries), 23000-19 (CMAF).
@@ -6,6 +7,7 @@
 use lsv_core::media::Track;
 
 mod boxes;
+pub mod demux;
 mod entry;
 mod fragment;
 mod init;

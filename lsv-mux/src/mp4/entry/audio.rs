@@ -133,14 +133,14 @@ fn elementary_stream(out: &mut BytesMut, object_type: u8, specific_info: &[u8]) 
     });
 }
 
-const ES_DESCRIPTOR: u8 = 3;
-const DECODER_CONFIG_DESCRIPTOR: u8 = 4;
-const DECODER_SPECIFIC_INFO: u8 = 5;
+pub(in crate::mp4) const ES_DESCRIPTOR: u8 = 3;
+pub(in crate::mp4) const DECODER_CONFIG_DESCRIPTOR: u8 = 4;
+pub(in crate::mp4) const DECODER_SPECIFIC_INFO: u8 = 5;
 const SL_CONFIG_DESCRIPTOR: u8 = 6;
 
 /// Audio ISO/IEC 14496-3.
-const OBJECT_TYPE_AAC: u8 = 0x40;
+pub(in crate::mp4) const OBJECT_TYPE_AAC: u8 = 0x40;
 /// Audio ISO/IEC 13818-3 and 11172-3.
-const OBJECT_TYPE_MPEG_2_AUDIO: u8 = 0x69;
-const OBJECT_TYPE_MPEG_1_AUDIO: u8 = 0x6B;
+pub(in crate::mp4) const OBJECT_TYPE_MPEG_2_AUDIO: u8 = 0x69;
+pub(in crate::mp4) const OBJECT_TYPE_MPEG_1_AUDIO: u8 = 0x6B;
 const STREAM_TYPE_AUDIO: u8 = 5;

@@ -6,7 +6,7 @@ use lsv_core::media::{Codec, Track};
 use super::boxes::plain;
 use crate::Error;
 
-mod audio;
+pub(super) mod audio;
 mod video;
 
 /// The sample entry of `track`.

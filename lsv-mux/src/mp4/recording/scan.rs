@@ -8,6 +8,10 @@ use lsv_core::wire::{Reader, Truncated};
 
 use super::index::{Chunk, Entry};
 use super::{Header, Index};
+use crate::mp4::boxes::{Head, Missing, child, children};
+use crate::mp4::fragment::{
+    TRUN_COMPOSITION, TRUN_DATA_OFFSET, TRUN_DURATION, TRUN_FIRST_FLAGS, TRUN_FLAGS, TRUN_SIZE,
+};
 use crate::mp4::movie::Description;
 
 /// Finds out how far a file of fragments is whole, without reading its media: says which bytes it wants to see.
@@ -165,44 +169,10 @@ impl From<Truncated> for Unlike {
     }
 }
 
-/// The head of a box (ISO/IEC 14496-12 §4.2).
-struct Head {
-    kind: [u8; 4],
-    size: u64,
-    /// Of the head itself.
-    length: usize,
-}
-
-impl Head {
-    fn of(bytes: &[u8]) -> Option<Self> {
-        let mut reader = Reader::new(bytes);
-        let short = reader.u32().ok()?;
-        let kind = reader.take(4).ok()?.try_into().ok()?;
-        let (size, length) = match short {
-            1 => (reader.u64().ok()?, 16),
-            short => (u64::from(short), 8),
-        };
-        (size >= length as u64).then_some(Self { kind, size, length })
+impl From<Missing> for Unlike {
+    fn from(_: Missing) -> Self {
+        Self
     }
-}
-
-/// The boxes in `content`.
-fn children(content: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
-    let mut rest = content;
-    std::iter::from_fn(move || {
-        let head = Head::of(rest)?;
-        let size = usize::try_from(head.size).ok()?;
-        let content = rest.get(head.length..size)?;
-        rest = rest.get(size..)?;
-        Some((head.kind, content))
-    })
-}
-
-fn child<'a>(content: &'a [u8], path: &[&[u8; 4]]) -> Result<&'a [u8], Unlike> {
-    path.iter().try_fold(content, |content, kind| {
-        let found = children(content).find(|(name, _)| name == *kind);
-        found.map(|(_, content)| content).ok_or(Unlike)
-    })
 }
 
 fn read_movie(content: &[u8]) -> Result<Vec<Description>, Unlike> {
@@ -271,17 +241,17 @@ fn read_run(traf: &[u8], tracks: usize) -> Result<Chunk, Unlike> {
         0 => Ok(default),
         _ => trun.u32().map_err(Unlike::from),
     };
-    let first_flags = field(&mut trun, FIRST_FLAGS, flags)?;
-    if track >= tracks || present & SIZES == 0 || present & PLACE == 0 {
+    let first_flags = field(&mut trun, TRUN_FIRST_FLAGS, flags)?;
+    if track >= tracks || present & TRUN_SIZE == 0 || present & TRUN_DATA_OFFSET == 0 {
         return Err(Unlike);
     }
     let mut entries = Vec::new();
     for number in 0..count {
-        let duration = field(&mut trun, DURATIONS, duration)?;
+        let duration = field(&mut trun, TRUN_DURATION, duration)?;
         let size = trun.u32()?;
         let default = if number == 0 { first_flags } else { flags };
-        let flags = field(&mut trun, FLAGS, default)?;
-        let composition = field(&mut trun, COMPOSITIONS, 0)?.cast_signed();
+        let flags = field(&mut trun, TRUN_FLAGS, default)?;
+        let composition = field(&mut trun, TRUN_COMPOSITION, 0)?.cast_signed();
         entries.push(Entry {
             duration,
             composition,
@@ -302,10 +272,4 @@ const WINDOW: u64 = 4 << 10;
 /// No `moov` or `moof` of ours is longer: bounds the memory.
 const MAX_BOX: u64 = 8 << 20;
 
-const PLACE: u32 = 0x001;
-const FIRST_FLAGS: u32 = 0x004;
-const DURATIONS: u32 = 0x100;
-const SIZES: u32 = 0x200;
-const FLAGS: u32 = 0x400;
-const COMPOSITIONS: u32 = 0x800;
 const NOT_SYNC: u32 = 0x0001_0000;
