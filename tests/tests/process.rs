@@ -55,7 +55,7 @@ async fn children_die_with_a_node_that_is_killed() {
 async fn node() {
     let ffmpeg = Ffmpeg::find(None).await.unwrap();
     let mut line = Arguments::new(LogLevel::Info);
-    line.feed().option("-c", "copy").fragments();
+    line.feed().option("-c", "copy").fragments_to("pipe:1");
     let options = Options::new("encoder", TaskSize::Small);
     let child = Child::spawn(&ffmpeg, line.into_vec(), options).unwrap();
     println!("child {}", child.id().unwrap());

@@ -63,15 +63,22 @@ impl Arguments {
         self.option("-threads", threads(size).to_string())
     }
 
-    /// Fragmented MP4 on standard output, a fragment for each frame as soon as it is there, with the times of the feed;
-    /// for `mp4::demux`.
-    pub fn fragments(&mut self) -> &mut Self {
+    /// What was mapped since the output before as fragmented MP4 to `address`, with the times of the feed, for
+    /// [`mp4::demux`](crate::mp4::demux). A frame goes out when the next one is there.
+    ///
+    /// One track in each output: with several the muxer flushes fragments of one when frames of another come, guesses how
+    /// long they last, and tells the guess as the next one's time. And nothing waits for anything else.
+    ///
+    /// The feed's timeline must leave room below its first frame: decoding times begin some frames ahead of it, and the
+    /// sound of an encoder with what its decoders drop.
+    pub fn fragments_to(&mut self, address: &str) -> &mut Self {
         self.option("-avoid_negative_ts", "disabled");
-        self.option("-max_interleave_delta", "500000");
-        self.option("-movflags", MOVFLAGS)
-            .option("-flush_packets", "1");
+        // Edit lists would move what they cannot tell in a file without tables.
+        self.option("-use_editlist", "0");
+        self.option("-movflags", MOVFLAGS);
+        self.option("-flush_packets", "1");
         self.option("-protocol_whitelist", "pipe");
-        self.option("-f", "mp4").flag("pipe:1")
+        self.option("-f", "mp4").flag(address)
     }
 
     /// JPEG pictures on standard output, one after the other.

@@ -13,7 +13,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::Error;
-use super::child::quiet_command;
+use super::child::{quiet_command, spawn};
 
 /// An ffmpeg that was found and asked what it can do. Clones share what it answered.
 #[derive(Debug, Clone)]
@@ -167,7 +167,7 @@ async fn ask(path: &Path, question: &str) -> Result<String, Error> {
 }
 
 async fn answer(mut command: Command) -> std::io::Result<String> {
-    let mut child = command.stdout(Stdio::piped()).spawn()?;
+    let mut child = spawn(command.stdout(Stdio::piped()))?;
     let mut answer = Vec::new();
     if let Some(stdout) = child.stdout.take() {
         stdout.take(MAX_ANSWER).read_to_end(&mut answer).await?;

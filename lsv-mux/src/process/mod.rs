@@ -10,7 +10,7 @@ mod ffmpeg;
 pub mod overlay;
 pub mod plan;
 
-pub use child::{Child, Input, Options, Output, Said, threads};
+pub use child::{Child, Input, Options, Output, Outputs, Said, threads};
 pub use conductor::Conductor;
 pub use error::Error;
 pub use ffmpeg::{Ffmpeg, Version};

@@ -10,10 +10,10 @@ use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Buf as _, Bytes};
 use lsv_core::channel::TaskSize;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::process::{ChildStdin, ChildStdout, Command};
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::{ChildStdin, Command};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -21,12 +21,16 @@ use super::{Error, Ffmpeg};
 
 mod cgroup;
 mod limits;
+mod output;
 mod said;
 
 pub use limits::threads;
+pub(super) use output::spawn;
+pub use output::{Output, Outputs};
 pub use said::Said;
 
 use limits::Limits;
+use output::Pipes;
 
 /// What a child is started as.
 #[derive(Debug, Clone, Copy)]
@@ -61,6 +65,7 @@ pub struct Child {
     process: tokio::process::Child,
     input: Option<Input>,
     output: Option<Output>,
+    outputs: Option<Outputs>,
     said: Said,
     listening: Option<JoinHandle<()>>,
     /// Held until it is gone.
@@ -80,13 +85,39 @@ impl Child {
         options: Options,
     ) -> Result<Self, Error> {
         let mut command = quiet_command(ffmpeg.path());
-        command.args(arguments);
-        command.stdin(Stdio::piped());
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut process = command.spawn().map_err(|source| Error::Start {
-            path: ffmpeg.path().to_owned(),
-            source,
-        })?;
+        command.args(arguments).stdout(Stdio::piped());
+        Self::start(command, Pipes::default(), ffmpeg, options)
+    }
+
+    /// Starts `ffmpeg` with several outputs, a pipe for each, and none on standard output. `arguments` makes the argument
+    /// vector of the addresses that ffmpeg knows them by, such as `pipe:9`.
+    ///
+    /// Within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`Error::Start`] where the system does not start it.
+    pub fn spawn_with(
+        ffmpeg: &Ffmpeg,
+        outputs: usize,
+        arguments: impl FnOnce(&[String]) -> Vec<OsString>,
+        options: Options,
+    ) -> Result<Self, Error> {
+        let pipes = Pipes::new(outputs).map_err(|error| not_started(ffmpeg, error))?;
+        let mut command = quiet_command(ffmpeg.path());
+        command.args(arguments(&pipes.addresses()));
+        command.stdout(Stdio::null());
+        Self::start(command, pipes, ffmpeg, options)
+    }
+
+    fn start(
+        mut command: Command,
+        pipes: Pipes,
+        ffmpeg: &Ffmpeg,
+        options: Options,
+    ) -> Result<Self, Error> {
+        command.stdin(Stdio::piped()).stderr(Stdio::piped());
+        let started = pipes.spawn(&mut command);
+        let (mut process, outputs) = started.map_err(|error| not_started(ffmpeg, error))?;
         let limits = Limits::hold(process.id(), options.size);
         let said = Said::default();
         let stderr = process.stderr.take();
@@ -96,6 +127,7 @@ impl Child {
             name: options.name,
             input: process.stdin.take().map(Input::new),
             output: process.stdout.take().map(Output::new),
+            outputs: Some(outputs),
             process,
             said,
             listening,
@@ -111,6 +143,11 @@ impl Child {
     /// Its standard output, once.
     pub fn take_output(&mut self) -> Option<Output> {
         self.output.take()
+    }
+
+    /// The outputs of [`Child::spawn_with`], once.
+    pub fn take_outputs(&mut self) -> Option<Outputs> {
+        self.outputs.take()
     }
 
     /// What it says on standard error, as it runs and after.
@@ -135,14 +172,14 @@ impl Child {
 
     /// Closes its input and waits for `patience` until it has ended; then it is killed.
     ///
-    /// It ends only if somebody reads its output: read to the end first or meanwhile, or drop the output. One that was
-    /// never taken is closed here.
+    /// It ends only if somebody reads its outputs: read to the end first or meanwhile, or drop them. What was never taken
+    /// is closed here.
     ///
     /// # Errors
     /// [`Error::Ended`] where it ended otherwise than well, [`Error::Stuck`] where it had to be killed.
     pub async fn finish(mut self, patience: Duration) -> Result<(), Error> {
         drop(self.input.take());
-        drop(self.output.take());
+        drop((self.output.take(), self.outputs.take()));
         if let Ok(ended) = timeout(patience, self.ended()).await {
             return ended;
         }
@@ -258,31 +295,10 @@ impl Input {
     }
 }
 
-/// The standard output of a child.
-#[derive(Debug)]
-pub struct Output {
-    pipe: ChildStdout,
-    buffer: BytesMut,
-}
-
-impl Output {
-    fn new(pipe: ChildStdout) -> Self {
-        Self {
-            pipe,
-            buffer: BytesMut::new(),
-        }
-    }
-
-    /// The bytes that come next, as many as are there; `None` at the end. May be given up and called again.
-    ///
-    /// # Errors
-    /// Those of the pipe.
-    pub async fn read(&mut self) -> io::Result<Option<Bytes>> {
-        if self.buffer.capacity() < LEAST_ROOM {
-            self.buffer.reserve(PIPE_BYTES);
-        }
-        let length = self.pipe.read_buf(&mut self.buffer).await?;
-        Ok((length > 0).then(|| self.buffer.split().freeze()))
+fn not_started(ffmpeg: &Ffmpeg, source: io::Error) -> Error {
+    Error::Start {
+        path: ffmpeg.path().to_owned(),
+        source,
     }
 }
 
@@ -303,11 +319,6 @@ const KEPT: [&str; 2] = ["LD_LIBRARY_PATH", "TMPDIR"];
 
 /// Pieces handed to the system at once.
 const MAX_SLICES: usize = 16;
-
-/// What a pipe holds on Linux.
-const PIPE_BYTES: usize = 64 * 1024;
-/// With less room left, a new buffer is taken.
-const LEAST_ROOM: usize = 4 * 1024;
 
 /// For what a process that has ended said last.
 const LAST_WORDS: Duration = Duration::from_secs(1);

@@ -125,3 +125,43 @@ async fn it_gets_nothing_of_this_process_and_no_more_than_its_size() {
     assert_eq!((lines[0], lines[2]), ("/", "0"));
     assert_eq!(lines[3..] == ["524288", "10"], held, "{lines:?}");
 }
+
+#[tokio::test]
+async fn several_outputs_are_told_apart_and_end() {
+    let ffmpeg = Ffmpeg::stand_in("/bin/sh");
+    let script = |addresses: &[String]| {
+        let numbers: Vec<_> = addresses
+            .iter()
+            .map(|address| address.strip_prefix("pipe:").unwrap())
+            .collect();
+        // Many children at once: none holds another's pipes.
+        let script = format!(
+            "cd /proc/self/fd; head -c 300000 /dev/zero >{}; echo two >{}; cat",
+            numbers[0], numbers[1]
+        );
+        vec!["-c".into(), script.into()]
+    };
+    let mut children = Vec::new();
+    for _ in 0..8 {
+        let options = Options::new("test", TaskSize::Micro);
+        children.push(Child::spawn_with(&ffmpeg, 3, script, options).unwrap());
+    }
+    for mut child in children {
+        let (input, mut outputs) = (child.take_input(), child.take_outputs().unwrap());
+        let mut read = vec![Vec::new(); 3];
+        while read[1].is_empty() {
+            let (index, bytes) = outputs.read().await.unwrap().unwrap();
+            read[index].extend_from_slice(&bytes);
+        }
+        // The others still run and wait for their input.
+        drop(input);
+        while let Some((index, bytes)) = outputs.read().await.unwrap() {
+            read[index].extend_from_slice(&bytes);
+        }
+        assert_eq!(
+            (read[0].len(), &read[1][..], read[2].len()),
+            (300_000, &b"two\n"[..], 0)
+        );
+        child.finish(Duration::from_secs(60)).await.unwrap();
+    }
+}
