@@ -67,7 +67,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Report {
-    file: PathBuf,
+    file: String,
     /// Seconds of media, the breaks of its clock bridged.
     seconds: f64,
     bytes: u64,
@@ -225,7 +225,7 @@ impl Patient {
         let seconds = seconds.unwrap_or_default().as_secs_f64();
         let bits = self.stream.ingest().bytes * 8;
         Report {
-            file: file.to_owned(),
+            file: file.display().to_string(),
             seconds,
             bytes: self.bytes,
             bit_rate: match seconds > 0.0 {
@@ -306,7 +306,7 @@ impl fmt::Display for Report {
         writeln!(
             f,
             "{}: {:.1} s, {:.1} MB, {:.2} Mbit/s",
-            self.file.display(),
+            self.file,
             self.seconds,
             self.bytes as f64 / 1e6,
             self.bit_rate as f64 / 1e6

@@ -3,7 +3,9 @@
 
 use std::{net::TcpListener, path::Path};
 
-use lsv_tests::{Api, Picture, Process, Server, Signal, Viewer, eventually, watch_file};
+use lsv_tests::{
+    Api, Certificate, Picture, Process, Server, Signal, Viewer, eventually, watch_file,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -165,6 +167,28 @@ async fn private_targets_are_refused_again_where_they_are_connected_to() {
             .refused(422);
         assert!(problem.to_string().contains("relayURL"), "{problem}");
     }
+}
+
+#[tokio::test]
+async fn targets_over_tls_need_an_authority_that_the_system_trusts() {
+    let folder = TempDir::new().unwrap();
+    let certificate = Certificate::make(folder.path(), &["localhost"]).await;
+    let secured = [&["--rtmps", "127.0.0.1:0"], &certificate.flags()[..]].concat();
+    let sink = Server::start(&secured).await;
+    let sink_key = sink.api().channel(CHANNEL).await;
+    let by_name = sink.rtmps(&sink_key).replace("127.0.0.1", "localhost");
+    let targets = format!("{by_name}, {}", sink.rtmps(&sink_key));
+    let server = Server::start_trusting(&certificate, &["--allow-private-targets"]).await;
+    let api = server.api();
+    let key = api.channel(CHANNEL).await;
+    change(&api, &json!({ "relayURL": targets, "isRelay": true })).await;
+    let _push = Picture::default().push(&server.rtmp(&key));
+    let told = outputs(&api, |outputs| states(outputs) == ["running", "waiting"]).await;
+    // The certificate is for the name, not for the address.
+    let problem = told[1]["problem"].as_str().unwrap();
+    assert!(problem.contains("TLS failed"), "{problem}");
+    let viewer = Viewer::open(&sink.http("/cam/live.flv")).await;
+    viewer.goes_on(16 * 1024).await;
 }
 
 /// A server that takes one connection and keeps what comes.

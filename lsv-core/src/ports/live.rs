@@ -65,7 +65,8 @@ pub struct SessionInfo {
 #[serde(rename_all = "camelCase")]
 pub struct WarningInfo {
     /// What it is about: `keyFrames`, `audio`, `bFrames`, `frameRate`, `bitRate`, `speed` and `timestamps` are the
-    /// encoder's to mend; `tracks` names what an output does not carry.
+    /// encoder's to mend; `tracks` and `renditions` name what is left out of an output; `watermark` and `ffmpeg` are about
+    /// the platform.
     pub topic: String,
     /// What is wrong, what that does, and what to do about it.
     pub text: String,
