@@ -297,8 +297,10 @@ pub fn of_process<Options: Parser>(name: &str) -> anyhow::Result<Options> {
 /// What clap complains of, without its advice and usage.
 fn first_line(name: &str, error: &clap::Error) -> String {
     let text = error.to_string();
-    let line = text.lines().next().unwrap_or_default();
-    let line = line.strip_prefix("error: ").unwrap_or(line);
+    let lines = text.lines().map(str::trim);
+    let lines: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
+    let line = lines.join(" ");
+    let line = line.strip_prefix("error: ").unwrap_or(&line);
     format!("{line}; `{name} --help` lists all flags")
 }
 
@@ -552,6 +554,13 @@ mod tests {
             let line = first_line("lsv", &Options::try_parse_from(arguments).unwrap_err());
             assert!(line.contains(part) && !line.contains('\n'), "{line}");
         }
+        #[derive(Debug, Parser)]
+        struct Needy {
+            #[arg(value_name = "FILE")]
+            _file: PathBuf,
+        }
+        let line = first_line("lsv", &Needy::try_parse_from(["lsv"]).unwrap_err());
+        assert!(line.contains("provided: <FILE>; `lsv --help`"), "{line}");
     }
 
     #[test]
