@@ -81,6 +81,8 @@ pub mod path;
 pub mod ports;
 #[cfg(feature = "platform")]
 pub mod reach;
+#[cfg(feature = "platform")]
+pub mod recording;
 pub mod script;
 pub mod tag;
 pub mod time;

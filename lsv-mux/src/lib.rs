@@ -80,6 +80,8 @@ pub mod mp4;
 pub mod packager;
 #[cfg(feature = "live")]
 mod playlist;
+#[cfg(feature = "live")]
+pub mod poster;
 #[cfg(feature = "process")]
 pub mod process;
 #[cfg(feature = "record")]

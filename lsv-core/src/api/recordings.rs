@@ -17,10 +17,11 @@ use super::{Api, Kind, Problem};
 use crate::channel::Moment;
 use crate::path::ChannelId;
 use crate::ports::{self, ObjectInfo, ObjectName, ObjectStore, PageRequest, unfinished};
+use crate::recording::{self, PLAYLIST, THUMBNAILS};
 
 mod length;
 
-/// Lists what was recorded of a channel, by name: MP4 files, playlists for video on demand, pictures. Where there is more, the header `Link` names the next page. A page looks through `limit` objects, segments of playlists among them: it may have fewer recordings, or none, and still a next one.
+/// Lists what was recorded of a channel, by name: MP4 files, playlists for video on demand, snapshots, clips and pictures of what moves. Where there is more, the header `Link` names the next page. A page looks through `limit` objects, segments of playlists among them: it may have fewer recordings, or none, and still a next one.
 #[utoipa::path(
     get, path = "/videostream/{id}/recordings", tag = "recordings", params(("id" = String, Path), Paging, Between),
     responses(
@@ -50,6 +51,7 @@ pub(super) async fn list(
         let in_time = (from..=to).contains(&object.modified);
         if let Some(mut recording) = recording.filter(|_| in_time) {
             recording.seconds = length::of(&*api.objects, object).await;
+            recording.find_thumbnails(&page.items, object);
             recordings.push(recording);
         }
     }
@@ -155,6 +157,8 @@ impl Between {
 pub(super) struct Recording {
     /// Its name below the channel.
     name: String,
+    /// What it is.
+    kind: recording::Kind,
     /// When it was complete.
     #[schema(value_type = String, format = DateTime)]
     time: Moment,
@@ -165,29 +169,42 @@ pub(super) struct Recording {
     size: u64,
     /// Where it is kept: `hot` is at hand at once.
     storage_class: &'static str,
-    /// Where to play it, where it can be played.
+    /// Where to play it, or to see it.
+    url: String,
+    /// WebVTT that says which part of which picture shows which time of a playlist, where there are such pictures.
     #[serde(skip_serializing_if = "Option::is_none")]
-    url: Option<String>,
+    thumbnails: Option<String>,
 }
 
 impl Recording {
-    /// `object` as it is listed; none for the segments of a playlist. `base` is the channel's address.
+    /// `object` as it is listed; none for what belongs to a playlist. `base` is the channel's address.
     fn of(object: &ObjectInfo, prefix: &str, base: &str) -> Option<Self> {
         let name = object.name.as_str().strip_prefix(prefix)?;
-        let played = match name.split_once('/') {
-            Some(("vod", _)) if !name.ends_with(PLAYLIST) => return None,
-            Some(("vod", below)) => Some(below),
-            Some(("mp4", _)) => Some(name),
-            _ => None,
-        };
+        let kind = recording::Kind::of(name)?;
         Some(Self {
             name: name.to_owned(),
+            kind,
             time: object.modified,
             seconds: None,
             size: object.size,
-            storage_class: "hot",
-            url: played.map(|played| format!("{base}/vod/{played}")),
+            storage_class: kind.storage_class(),
+            url: format!("{base}/vod/{}", kind.address(name)),
+            thumbnails: None,
         })
+    }
+}
+
+impl Recording {
+    /// Names the small pictures of a playlist, which stand behind it in a listing by name.
+    fn find_thumbnails(&mut self, page: &[ObjectInfo], object: &ObjectInfo) {
+        let Some(folder) = object.name.as_str().strip_suffix(PLAYLIST) else {
+            return;
+        };
+        let wanted = format!("{folder}{THUMBNAILS}");
+        if page.iter().any(|other| other.name.as_str() == wanted) {
+            let base = self.url.strip_suffix(PLAYLIST).unwrap_or_default();
+            self.thumbnails = Some(format!("{base}{THUMBNAILS}"));
+        }
     }
 }
 
@@ -195,6 +212,3 @@ impl Recording {
 fn prefix(id: &ChannelId) -> String {
     format!("record/{id}/")
 }
-
-/// What a playlist is called in the folder of its session.
-const PLAYLIST: &str = "/index.m3u8";

@@ -69,6 +69,12 @@ impl Config {
         )
     }
 
+    /// How many pictures a decoder may hold back at most before it shows one (`max_num_reorder_frames`), where the first
+    /// sequence parameter set says so.
+    pub fn reordered_frames(&self) -> Option<u32> {
+        Sps::parse(self.sps.first()?).ok()?.reordered_frames
+    }
+
     /// The configuration that the access unit `key_frame` brings with it, where its parameter sets are others.
     ///
     /// Under `avc1` a decoder looks for none in the access units (ISO/IEC 14496-15 §5.4.2.1). A picture parameter set
@@ -157,6 +163,7 @@ struct Sps {
     luma_depth_minus8: u8,
     chroma_depth_minus8: u8,
     picture: Picture,
+    reordered_frames: Option<u32>,
 }
 
 impl Sps {
@@ -200,13 +207,14 @@ impl Sps {
         )?;
         picture.may_be_interlaced = !frames_only;
         // Players do without the rest.
-        let _cut_short = read_usability(&mut bits, &mut picture);
+        let reordered_frames = read_usability(&mut bits, &mut picture).unwrap_or_default();
         Ok(Self {
             profile,
             chroma_format,
             luma_depth_minus8,
             chroma_depth_minus8,
             picture,
+            reordered_frames,
         })
     }
 }
@@ -256,10 +264,13 @@ fn skip_order_count(bits: &mut BitReader<'_>) -> Result<(), InvalidConfig> {
     Ok(())
 }
 
-/// The VUI (ISO/IEC 14496-10 §E.1.1), which most encoders fill in.
-fn read_usability(bits: &mut BitReader<'_>, picture: &mut Picture) -> Result<(), InvalidConfig> {
+/// The VUI (ISO/IEC 14496-10 §E.1.1), which most encoders fill in. Gives `max_num_reorder_frames`.
+fn read_usability(
+    bits: &mut BitReader<'_>,
+    picture: &mut Picture,
+) -> Result<Option<u32>, InvalidConfig> {
     if !bits.bit()? {
-        return Ok(());
+        return Ok(None);
     }
     read_vui(bits, picture)?;
     if bits.bit()? {
@@ -267,8 +278,36 @@ fn read_usability(bits: &mut BitReader<'_>, picture: &mut Picture) -> Result<(),
         let scale = bits.bits(32)?;
         // Two ticks a frame: the clock counts fields.
         picture.frame_rate_millis = picture::frame_rate_millis(scale, u64::from(units) * 2);
+        // fixed_frame_rate_flag
+        bits.skip(1)?;
     }
-    Ok(())
+    let has_decoder_parameters = [skip_decoder(bits)?, skip_decoder(bits)?].contains(&true);
+    // low_delay_hrd_flag, pic_struct_present_flag
+    bits.skip(1 + usize::from(has_decoder_parameters))?;
+    if !bits.bit()? {
+        return Ok(None);
+    }
+    bits.skip(1)?;
+    for _ in 0..4 {
+        bits.ue()?;
+    }
+    Ok(Some(bits.ue()?))
+}
+
+/// The parameters of the hypothetical reference decoder (ISO/IEC 14496-10 §E.1.2); false where there are none.
+fn skip_decoder(bits: &mut BitReader<'_>) -> Result<bool, InvalidConfig> {
+    if !bits.bit()? {
+        return Ok(false);
+    }
+    let count = at_most(bits.ue()?, 31, "number of buffers")? + 1;
+    bits.skip(8)?;
+    for _ in 0..count {
+        bits.ue()?;
+        bits.ue()?;
+        bits.skip(1)?;
+    }
+    bits.skip(20)?;
+    Ok(true)
 }
 
 /// Profiles whose SPS carries chroma format and scaling matrices.
@@ -295,6 +334,30 @@ mod tests {
         assert_eq!(config.rfc6381(), "avc1.64001E");
         assert_eq!((config.sps.len(), config.pps.len()), (1, 1));
         assert_eq!(config.length_size, 4);
+        assert_eq!(config.reordered_frames(), Some(2));
+    }
+
+    /// libx264 at 320x180 with `nal-hrd=cbr` and single B-frames.
+    const X264_CBR: &[u8] = &[
+        0x01, 0x64, 0x00, 0x0c, 0xff, 0xe1, 0x00, 0x23, 0x67, 0x64, 0x00, 0x0c, 0xac, 0xec, 0x14,
+        0x19, 0xf9, 0xf0, 0x11, 0x00, 0x00, 0x03, 0x00, 0x01, 0x00, 0x00, 0x03, 0x00, 0x32, 0x60,
+        0x20, 0x01, 0x24, 0xf0, 0x00, 0x49, 0x3f, 0x93, 0x0a, 0x01, 0xe2, 0x85, 0x27, 0x01, 0x00,
+        0x04, 0x68, 0xef, 0xbc, 0xb0, 0xfd, 0xf8, 0xf8, 0x00,
+    ];
+
+    #[test]
+    fn how_many_pictures_are_held_back() {
+        let reordered = |record| {
+            Config::parse(Bytes::copy_from_slice(record))
+                .unwrap()
+                .reordered_frames()
+        };
+        assert_eq!(reordered(X264_CBR), Some(1));
+        // Cut short in front of it.
+        let (mut short, cut) = (X264_CBR.to_vec(), 0x23 - 2);
+        short[7] = cut;
+        short.drain(8 + usize::from(cut)..8 + 0x23);
+        assert_eq!(reordered(&short), None);
     }
 
     #[test]

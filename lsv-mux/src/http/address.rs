@@ -22,6 +22,8 @@ pub(super) enum Target<'a> {
     Flv,
     /// `time`: the server's clock, for DASH.
     Time,
+    /// `poster.jpg`: the newest picture.
+    Poster,
     /// What was recorded of the channel, by what follows `vod/`; nothing for the listing.
     Recorded(&'a str),
     /// A file of the live window by its name under the stream's address.
@@ -55,6 +57,7 @@ impl<'a> Address<'a> {
         let target = match rest {
             "live.flv" => Target::Flv,
             "time" => Target::Time,
+            "poster.jpg" => Target::Poster,
             name => match Page::named(name) {
                 Some(page) => Target::Page(page),
                 None => Target::File(file_name(name)?),
@@ -104,6 +107,7 @@ mod tests {
         assert_eq!(parse("/cam/flv.html"), cam(Target::Page(Page::Flv)));
         assert_eq!(parse("/cam/live.flv"), cam(Target::Flv));
         assert_eq!(parse("/cam/time"), cam(Target::Time));
+        assert_eq!(parse("/cam/poster.jpg"), cam(Target::Poster));
         assert_eq!(parse("/cam/live.m3u8"), cam(Target::File("live.m3u8")));
         assert_eq!(parse("/cam/index.m3u8"), cam(Target::File("index.m3u8")));
         let part = "cmaf/video-1700000000.3.m4s";

@@ -7,6 +7,7 @@
 //! /<id>/master.m3u8         low-latency HLS, CMAF               cmaf/...
 //! /<id>/manifest.mpd        DASH, CMAF
 //! /<id>/index.m3u8          HLS with what there is: MPEG-TS of all renditions, or else the source's
+//! /<id>/poster.jpg          the newest picture
 //! /<id>/vod/...             what was recorded: a listing, HLS, MP4
 //! /<id>/key/<n>             what encrypted HLS is encrypted with
 //! /<id>/time                the server's clock, for DASH
@@ -42,6 +43,7 @@ use lsv_core::hub::Hub;
 use lsv_core::ports::{Authorizer, ObjectStore};
 
 use crate::packager::Packagers;
+use crate::poster::Posters;
 pub use patience::Stall;
 use site::Site;
 
@@ -55,6 +57,7 @@ mod growing;
 mod object;
 mod pages;
 mod patience;
+mod poster;
 mod problem;
 mod recorded;
 mod site;
@@ -69,6 +72,8 @@ pub struct State {
     pub packagers: Packagers,
     /// What was recorded, if that is served: see [`State::with_recordings`].
     pub recordings: Option<Arc<dyn ObjectStore>>,
+    /// Who makes pictures of live streams, if anybody: see [`State::with_posters`].
+    pub posters: Option<Arc<dyn Posters>>,
     /// Who may watch.
     pub authorizer: Arc<dyn Authorizer>,
     /// How it is served.
@@ -84,6 +89,7 @@ impl State {
             hub,
             packagers,
             recordings: None,
+            posters: None,
             authorizer,
             config: Config::default(),
             limits: Limits::default(),
@@ -95,6 +101,15 @@ impl State {
     pub fn with_recordings(self, store: Arc<dyn ObjectStore>) -> Self {
         Self {
             recordings: Some(store),
+            ..self
+        }
+    }
+
+    /// The same with pictures of live streams by `posters`.
+    #[must_use]
+    pub fn with_posters(self, posters: Arc<dyn Posters>) -> Self {
+        Self {
+            posters: Some(posters),
             ..self
         }
     }

@@ -9,6 +9,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, header};
 use lsv_core::path::ChannelId;
 use lsv_core::ports::{Cursor, Error, Object, ObjectInfo, ObjectName, ObjectStore, PageRequest};
+use lsv_core::recording::{self, PLAYLIST, THUMBNAILS};
 use serde_json::{Value, json};
 
 use super::object::{self, About, OPENING_BYTES};
@@ -25,9 +26,11 @@ pub(super) async fn answer(
     if rest.is_empty() {
         return listing(&**store, channel, parts).await;
     }
-    let name = match rest.strip_prefix("mp4/") {
-        Some(file) => format!("record/{channel}/mp4/{file}"),
-        None => format!("record/{channel}/vod/{rest}"),
+    // Sessions are named by their time, so that no shelf has the name of one.
+    let is_shelf = SHELVES.iter().any(|shelf| rest.starts_with(shelf));
+    let name = match is_shelf {
+        true => format!("record/{channel}/{rest}"),
+        false => format!("record/{channel}/vod/{rest}"),
     };
     let name = ObjectName::parse(&name).map_err(|_| not_found())?;
     // Asked first: what is read after that is the whole of the segment.
@@ -91,7 +94,7 @@ async fn listing(
     let recordings: Vec<Value> = found
         .items
         .iter()
-        .filter_map(|info| listed(info, &prefix))
+        .filter_map(|info| listed(info, &found.items, &prefix))
         .collect();
     let next = found.next.as_ref();
     let next = next.and_then(|next| next.as_str().strip_prefix(&prefix));
@@ -110,14 +113,21 @@ async fn listing(
     })
 }
 
-/// What can be played on its own, with its address relative to the listing.
-fn listed(info: &ObjectInfo, prefix: &str) -> Option<Value> {
+/// What can be seen on its own, with its address relative to the listing.
+fn listed(info: &ObjectInfo, page: &[ObjectInfo], prefix: &str) -> Option<Value> {
     let below = info.name.as_str().strip_prefix(prefix)?;
-    let url = match below.strip_prefix("vod/") {
-        Some(below) => below.ends_with("/index.m3u8").then_some(below)?,
-        None => below.starts_with("mp4/").then_some(below)?,
-    };
-    Some(json!({ "url": url, "time": info.modified, "size": info.size }))
+    let kind = recording::Kind::of(below)?;
+    let url = kind.address(below);
+    let mut listed = json!({ "url": url, "kind": kind, "time": info.modified, "size": info.size });
+    if let Some(session) = below.strip_suffix(PLAYLIST) {
+        let wanted = format!("{prefix}{session}{THUMBNAILS}");
+        // It stands behind the playlist in a listing by name.
+        if page.iter().any(|other| other.name.as_str() == wanted) {
+            let session = url.strip_suffix(PLAYLIST).unwrap_or_default();
+            listed["thumbnails"] = format!("{session}{THUMBNAILS}").into();
+        }
+    }
+    Some(listed)
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -125,6 +135,10 @@ enum Kind {
     Playlist,
     Segment,
     File,
+    Picture,
+    /// Small pictures of a session that goes on, and the list of them.
+    Sheet,
+    Thumbnails,
 }
 
 impl Kind {
@@ -132,6 +146,9 @@ impl Kind {
         match name.as_str().rsplit_once('.') {
             Some((_, "m3u8")) => Self::Playlist,
             Some((_, "m4s")) => Self::Segment,
+            Some((_, "vtt")) => Self::Thumbnails,
+            Some((rest, "jpg")) if rest.contains("/thumbnails-") => Self::Sheet,
+            Some((_, "jpg")) => Self::Picture,
             _ => Self::File,
         }
     }
@@ -140,14 +157,19 @@ impl Kind {
         match self {
             Self::Playlist => "application/vnd.apple.mpegurl",
             Self::Segment | Self::File => "video/mp4",
+            Self::Picture | Self::Sheet => "image/jpeg",
+            Self::Thumbnails => "text/vtt; charset=utf-8",
         }
     }
 
-    /// A whole segment stays as it is. A playlist may grow, and a file gets its tables when it is closed.
+    /// A whole segment and a picture stay as they are. A playlist may grow, and a file gets its tables when it is closed.
     fn cache_control(self, is_whole: bool) -> &'static str {
         match self {
-            Self::Segment if is_whole => "public, max-age=3600, immutable",
-            Self::Segment | Self::Playlist | Self::File => "no-cache",
+            Self::Segment if is_whole => IMMUTABLE,
+            Self::Picture => IMMUTABLE,
+            Self::Segment | Self::Playlist | Self::File | Self::Sheet | Self::Thumbnails => {
+                "no-cache"
+            }
         }
     }
 }
@@ -165,6 +187,10 @@ fn failed(error: &Error) -> Problem {
         }
     }
 }
+
+/// The folders of a channel that are served beside its sessions.
+const SHELVES: [&str; 3] = ["mp4/", "images/", "motion/"];
+const IMMUTABLE: &str = "public, max-age=3600, immutable";
 
 #[cfg(all(test, feature = "record"))]
 mod tests {

@@ -26,7 +26,7 @@ use super::content::{Content, Gzip};
 use super::grants::Grants;
 use super::object::{self, About, OPENING_BYTES};
 use super::problem::Problem;
-use super::{State, cors, flv, growing, pages, recorded};
+use super::{State, cors, flv, growing, pages, poster, recorded};
 use crate::window::{Cache, Clip, File, FileError, Growing, Opened, Outputs, Reload, Skip, Stored};
 
 /// Everything that a request needs.
@@ -90,12 +90,13 @@ impl Site {
             Target::Bare(_) => {}
             // Asked for among many others, whoever was let in a moment ago.
             Target::File(name) if !is_key(name) && self.grants.contains(&request) => {}
-            Target::Recorded(_) if self.grants.contains(&request) => {}
+            Target::Recorded(_) | Target::Poster if self.grants.contains(&request) => {}
             _ => self.admit(request).await?,
         }
         match target {
             Target::Page(page) => Ok(page.answer(stream.rendition, &parts.method, &parts.headers)),
             Target::Time => Ok(clock(&parts.method)),
+            Target::Poster => self.poster(&stream, parts).await,
             Target::Recorded(rest) => self.recorded(&stream, rest, parts).await,
             Target::Flv => self.flv(&stream, parts).await,
             Target::File(name) => self.file(&stream, name, peer, parts).await,
@@ -108,6 +109,19 @@ impl Site {
         decision.map_err(refused)?;
         self.grants.insert(&request);
         Ok(())
+    }
+
+    async fn poster(&self, path: &StreamPath, parts: &Parts) -> Result<Response, Problem> {
+        match (self.state.hub.find(path), &self.state.recordings) {
+            (Some(stream), _) => match &self.state.posters {
+                Some(posters) => poster::live(&**posters, &stream, parts).await,
+                None => Err(Problem::not_found("no pictures are made here")),
+            },
+            (None, Some(store)) if path.rendition == Rendition::Source => {
+                poster::kept(store, &path.channel, parts).await
+            }
+            (None, _) => Err(not_live()),
+        }
     }
 
     async fn recorded(

@@ -27,6 +27,8 @@ use crate::packager;
 use crate::testing::{access_unit, audio, frame, video};
 
 #[cfg(feature = "record")]
+mod poster;
+#[cfg(feature = "record")]
 mod recorded;
 
 /// Lets in whom the query does not call `denied=<reason>`.

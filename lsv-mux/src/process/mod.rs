@@ -7,8 +7,10 @@ mod child;
 mod conductor;
 mod error;
 mod ffmpeg;
+pub mod motion;
 pub mod overlay;
 pub mod plan;
+pub mod stills;
 
 pub use child::{Child, Input, Options, Output, Outputs, Said, threads};
 pub use conductor::Conductor;

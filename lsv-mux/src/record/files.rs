@@ -9,7 +9,7 @@ use tracing::Instrument;
 use super::Unfinished;
 use super::cutter::{Beginning, Cut};
 use super::journal::Noted;
-use super::names;
+use super::names::{self, Shelf};
 use super::output::{Growing, Output};
 use super::spill::{Spill, Spilled};
 use crate::mp4::recording::{Fragment, Index};
@@ -20,6 +20,7 @@ use crate::mp4::recording::{Fragment, Index};
 #[derive(Debug)]
 pub(super) struct Files {
     output: Output,
+    shelf: Shelf,
     /// How the file of the cutter that is not over yet begins, and whether something of it is missing just here.
     due: Option<Beginning>,
     is_torn: bool,
@@ -31,9 +32,11 @@ pub(super) struct Files {
 }
 
 impl Files {
-    pub(super) fn new(output: Output) -> Self {
+    /// Where they go is `shelf`.
+    pub(super) fn new(output: Output, shelf: Shelf) -> Self {
         Self {
             output,
+            shelf,
             due: None,
             is_torn: false,
             growing: None,
@@ -111,7 +114,7 @@ impl Files {
         };
         let wall = due.wall.checked_add(late).unwrap_or(due.wall);
         self.last = wall.max(self.last + names::STEP);
-        let name = names::capture(&self.output.channel, self.last)?;
+        let name = names::capture(&self.output.channel, self.shelf, self.last)?;
         let noted = self.output.journal.note(&name).await?;
         let file = Growing::begin(&self.output, name, &due.header, due.header.init()).await?;
         Ok((file, noted))
@@ -142,7 +145,10 @@ impl Files {
         self.is_torn |= self.due.is_some();
         let name = match &self.growing {
             Some((file, _)) => file.name.clone(),
-            None => names::name(&format!("record/{}/mp4", self.output.channel))?,
+            None => {
+                let folder = self.shelf.folder();
+                names::name(&format!("record/{}/{folder}", self.output.channel))?
+            }
         };
         self.output.tell_lost(&name, lost);
         Ok(())

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! frames ─> Cutter ─> Spill ─> Files       record/<id>/mp4/YYYY/MM/DD/capture-<UTC time>.mp4
-//!        └> Cutter ─> Spill ─> OnDemand    record/<id>/vod/<session start>/index.m3u8, init-N.mp4, segment-N.m4s
+//!        └> Cutter ─> Spill ─> OnDemand    record/<id>/vod/<session start>/index.m3u8, init-N.mp4, segment-N.m4s,
+//!                                          thumbnails.vtt, thumbnails-N.jpg
 //! ```
 //!
 //! **Files** grow in fragments of some two seconds. Closed, a file gets its tables in front ([`crate::mp4::recording`]);
@@ -40,18 +41,21 @@ use crate::mp4::recording::Options;
 use cutter::Cutter;
 use files::Files;
 use journal::Journal;
+use names::Shelf;
 use on_demand::OnDemand;
 use output::Output;
 use spill::Spill;
+use thumbnails::Thumbnails;
 
 pub mod cutter;
 mod files;
 mod journal;
-mod names;
+pub(crate) mod names;
 pub(crate) mod on_demand;
 mod output;
 mod recover;
 mod spill;
+pub mod thumbnails;
 
 /// How streams are recorded, apart from what each channel sets for itself.
 #[derive(Debug, Clone)]
@@ -83,6 +87,7 @@ pub struct Recorders {
     events: Events,
     config: Arc<Config>,
     journal: Journal,
+    thumbnails: Option<Thumbnails>,
     /// Recordings that are not whole yet.
     unfinished: watch::Sender<usize>,
 }
@@ -95,7 +100,17 @@ impl Recorders {
             store,
             events,
             config: Arc::new(config),
+            thumbnails: None,
             unfinished: watch::Sender::new(0),
+        }
+    }
+
+    /// The same with small pictures beside what is recorded for video on demand, as far as `thumbnails` has them.
+    #[must_use]
+    pub fn with_thumbnails(self, thumbnails: Thumbnails) -> Self {
+        Self {
+            thumbnails: Some(thumbnails),
+            ..self
         }
     }
 
@@ -160,6 +175,7 @@ impl Recorders {
         let task = Task {
             output: self.output(stream.path()),
             recorders: self.clone(),
+            path: path.clone(),
             settings: stream.settings(),
             stream: Arc::downgrade(stream),
             files: None,
@@ -232,6 +248,7 @@ impl Drop for Unfinished {
 /// Records one stream.
 struct Task {
     recorders: Recorders,
+    path: StreamPath,
     output: Output,
     settings: watch::Receiver<hub::Settings>,
     stream: Weak<Stream>,
@@ -291,7 +308,7 @@ impl Task {
             (None, Some(length)) => {
                 let recording = Recording::new(cutter::Files::Whole, length, config);
                 let (files, spill) = (
-                    Files::new(self.output.clone()),
+                    Files::new(self.output.clone(), Shelf::Files),
                     Arc::clone(&recording.spill),
                 );
                 let work = |unfinished| async move { files.run(&spill, unfinished).await };
@@ -313,7 +330,10 @@ impl Task {
                     .list_size
                     .store(wanted.list_size, Ordering::Relaxed);
                 let list_size = Arc::clone(&recording.list_size);
-                let session = OnDemand::new(self.output.clone(), list_size);
+                let mut session = OnDemand::new(self.output.clone(), list_size);
+                if let Some(thumbnails) = self.recorders.thumbnails.clone() {
+                    session = session.with_thumbnails(thumbnails, self.path.clone());
+                }
                 let spill = Arc::clone(&recording.spill);
                 let work = |unfinished| async move { session.run(&spill, unfinished).await };
                 self.work(workers, work);

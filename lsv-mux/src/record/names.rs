@@ -7,13 +7,55 @@ use lsv_core::ports::{self, Error, ObjectName};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-/// `record/<id>/mp4/YYYY/MM/DD/capture-<UTC time>.mp4`.
-pub(super) fn capture(channel: &ChannelId, wall: SystemTime) -> ports::Result<ObjectName> {
+/// What is kept as one file for each moment, by day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "what needs ffmpeg is made with it alone")
+)]
+pub(crate) enum Shelf {
+    /// MP4 files, one after the other.
+    Files,
+    /// Pictures, one each so often.
+    Images,
+    /// MP4 files of what moves.
+    MotionFiles,
+    /// Pictures of its moments.
+    MotionImages,
+}
+
+impl Shelf {
+    /// Its folder below the channel's.
+    pub(super) fn folder(self) -> &'static str {
+        match self {
+            Self::Files => "mp4",
+            Self::Images => "images",
+            Self::MotionFiles => "motion/mp4",
+            Self::MotionImages => "motion/images",
+        }
+    }
+
+    fn extension(self) -> &'static str {
+        match self {
+            Self::Files | Self::MotionFiles => "mp4",
+            Self::Images | Self::MotionImages => "jpg",
+        }
+    }
+}
+
+/// `record/<id>/<shelf>/YYYY/MM/DD/capture-<UTC time>`, with the ending of what is there.
+pub(crate) fn capture(
+    channel: &ChannelId,
+    shelf: Shelf,
+    wall: SystemTime,
+) -> ports::Result<ObjectName> {
     let day = format_description!("[year]/[month]/[day]");
     let wall = OffsetDateTime::from(wall);
     let day = wall.format(day).unwrap_or_default();
-    let time = stamp(wall);
-    name(&format!("record/{channel}/mp4/{day}/capture-{time}.mp4"))
+    let (folder, time, extension) = (shelf.folder(), stamp(wall), shelf.extension());
+    name(&format!(
+        "record/{channel}/{folder}/{day}/capture-{time}.{extension}"
+    ))
 }
 
 /// `record/<id>/vod/<session start>`: the folder of a session.
@@ -41,7 +83,7 @@ fn stamp(wall: OffsetDateTime) -> String {
 }
 
 /// Moments that lie so far apart have different names.
-pub(super) const STEP: Duration = Duration::from_millis(1);
+pub(crate) const STEP: Duration = Duration::from_millis(1);
 /// The playlist in the folder of a session.
 pub(super) const PLAYLIST: &str = "index.m3u8";
 
@@ -53,11 +95,22 @@ mod tests {
     fn names_tell_channel_day_and_time() {
         let cam = ChannelId::parse("cam").unwrap();
         let wall = SystemTime::UNIX_EPOCH + Duration::from_millis(1_986_249_599_120);
-        let capture = capture(&cam, wall).unwrap();
-        assert_eq!(
-            capture.as_str(),
-            "record/cam/mp4/2032/12/09/capture-20321209T235959.120Z.mp4"
-        );
+        let day = "2032/12/09/capture-20321209T235959.120Z";
+        for (shelf, expected) in [
+            (Shelf::Files, format!("record/cam/mp4/{day}.mp4")),
+            (Shelf::Images, format!("record/cam/images/{day}.jpg")),
+            (
+                Shelf::MotionFiles,
+                format!("record/cam/motion/mp4/{day}.mp4"),
+            ),
+            (
+                Shelf::MotionImages,
+                format!("record/cam/motion/images/{day}.jpg"),
+            ),
+        ] {
+            assert_eq!(capture(&cam, shelf, wall).unwrap().as_str(), expected);
+        }
+        let capture = capture(&cam, Shelf::Files, wall).unwrap();
         assert_eq!(channel_of(&capture), Some(cam.clone()));
         assert_eq!(session(&cam, wall), "record/cam/vod/20321209T235959.120Z");
     }

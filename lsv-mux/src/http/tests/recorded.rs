@@ -138,7 +138,7 @@ async fn nothing_else_is_to_be_had() {
     for name in [
         "record/cam-2/mp4/other.mp4",
         "record/cam-2/vod/now/index.m3u8",
-        "record/cam/images/picture.jpg",
+        "record/cam/other/picture.jpg",
         "unfinished/record/cam/mp4/2026/11/22/capture-1.mp4",
         "secret",
     ] {
@@ -158,8 +158,8 @@ async fn nothing_else_is_to_be_had() {
         "mp4/2026/11/22",
         "mp4/",
         "mp4",
-        "images/picture.jpg",
-        "../images/picture.jpg",
+        "other/picture.jpg",
+        "../other/picture.jpg",
         "now/index.m3u8",
         "unfinished/record/cam/mp4/2026/11/22/capture-1.mp4",
         ".unfinished/0",
@@ -254,4 +254,65 @@ async fn a_store_out_of_reach_and_files_without_bytes() {
     }
     let nowhere = get(&super::router(state(&Hub::default())), FILE, &[]).await;
     assert_eq!(nowhere.status(), 404);
+}
+
+#[tokio::test]
+async fn pictures_clips_and_small_pictures_are_served_and_listed() {
+    let store = Store::default();
+    let router = router_over(&store);
+    for (name, kind, caching) in [
+        (
+            "images/2026/11/22/capture-1.jpg",
+            "image/jpeg",
+            "public, max-age=3600, immutable",
+        ),
+        (
+            "motion/images/2026/11/22/capture-1.jpg",
+            "image/jpeg",
+            "public, max-age=3600, immutable",
+        ),
+        (
+            "motion/mp4/2026/11/22/capture-1.mp4",
+            "video/mp4",
+            "no-cache",
+        ),
+        (
+            "vod/now/index.m3u8",
+            "application/vnd.apple.mpegurl",
+            "no-cache",
+        ),
+        ("vod/now/thumbnails-0.jpg", "image/jpeg", "no-cache"),
+        (
+            "vod/now/thumbnails.vtt",
+            "text/vtt; charset=utf-8",
+            "no-cache",
+        ),
+    ] {
+        put(&store, &format!("record/cam/{name}"), "content").await;
+        let address = name.strip_prefix("vod/").unwrap_or(name);
+        let sent = get(&router, &format!("/cam/vod/{address}"), &[]).await;
+        assert_eq!(sent.status(), 200, "{name}");
+        let found = (field(&sent, "content-type"), field(&sent, "cache-control"));
+        assert_eq!(found, (kind, caching), "{name}");
+    }
+    let listing = body(get(&router, "/cam/vod/", &[]).await).await;
+    let listing: serde_json::Value = serde_json::from_slice(&listing).unwrap();
+    let listed: Vec<_> = listing["recordings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|listed| {
+            let text = |name: &str| listed[name].as_str().unwrap_or("-").to_owned();
+            [text("kind"), text("url"), text("thumbnails")].join(" ")
+        })
+        .collect();
+    assert_eq!(
+        listed,
+        [
+            "snapshot images/2026/11/22/capture-1.jpg -",
+            "motion-snapshot motion/images/2026/11/22/capture-1.jpg -",
+            "motion-clip motion/mp4/2026/11/22/capture-1.mp4 -",
+            "on-demand now/index.m3u8 now/thumbnails.vtt",
+        ]
+    );
 }

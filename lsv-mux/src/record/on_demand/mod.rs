@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use lsv_core::path::StreamPath;
 use lsv_core::ports::{self, Error, ObjectName};
+use lsv_core::time::Timestamp;
 
 use super::Unfinished;
 use super::cutter::{Beginning, Cut};
@@ -13,12 +15,16 @@ use super::journal::Noted;
 use super::names;
 use super::output::{Growing, Output};
 use super::spill::{Spill, Spilled};
+use super::thumbnails::Thumbnails;
 use crate::mp4::recording::Fragment;
 use outdated::Outdated;
 use playlist::{Listed, Playlist, init_name, segment_name};
+use seek::Seek;
 
 pub(super) mod outdated;
 pub(crate) mod playlist;
+mod seek;
+mod sprites;
 
 /// Writes the segments and the playlist of one session.
 ///
@@ -46,6 +52,8 @@ pub(super) struct OnDemand {
     /// Segments that the playlist lists no longer, once it is published.
     withdrawn: Vec<Listed>,
     outdated: Outdated,
+    /// Small pictures, if anybody makes them.
+    seek: Option<Seek>,
 }
 
 #[derive(Debug)]
@@ -59,6 +67,8 @@ struct Folder {
 struct Segment {
     file: Growing,
     listed: Listed,
+    /// Its first frame's decoding time.
+    start: Timestamp,
     /// How much of the cutter's segment is missing in front of it.
     late: Duration,
 }
@@ -81,6 +91,15 @@ impl OnDemand {
             is_promised: false,
             bytes: 0,
             withdrawn: Vec::new(),
+            seek: None,
+        }
+    }
+
+    /// The same with small pictures of the stream at `path`.
+    pub(super) fn with_thumbnails(self, thumbnails: Thumbnails, path: StreamPath) -> Self {
+        Self {
+            seek: Some(Seek::new(thumbnails, path)),
+            ..self
         }
     }
 
@@ -175,7 +194,12 @@ impl OnDemand {
         };
         let name = self.name(&segment_name(number))?;
         match Growing::begin(&self.output, name, &due.header, &Bytes::new()).await {
-            Ok(file) => Ok(Segment { file, listed, late }),
+            Ok(file) => Ok(Segment {
+                file,
+                listed,
+                start: due.start + late,
+                late,
+            }),
             Err(error) => {
                 // Something of that name is there; it is not to be in the way of all that follows.
                 self.next_number += u64::from(matches!(error, Error::Conflict(_)));
@@ -224,6 +248,9 @@ impl OnDemand {
         }
         let list_size = self.list_size.load(Ordering::Relaxed);
         self.playlist.set_list_size(list_size);
+        if let Some(seek) = &mut self.seek {
+            seek.follow(segment.start, segment.listed.duration);
+        }
         let gone = self.playlist.push(segment.listed);
         self.withdrawn.extend(gone);
         if self.is_promised {
@@ -236,6 +263,7 @@ impl OnDemand {
         let name = self.name(names::PLAYLIST)?;
         let text = Bytes::from(self.playlist.render(ended));
         self.output.put(&name, &text).await?;
+        self.publish_thumbnails().await;
         for gone in std::mem::take(&mut self.withdrawn) {
             let after = self.playlist.stays_needed();
             let segment = self.name(&segment_name(gone.number))?;
@@ -247,6 +275,17 @@ impl OnDemand {
         }
         self.outdated.remove_due().await;
         Ok(())
+    }
+
+    async fn publish_thumbnails(&mut self) {
+        let (Some(seek), Some(folder)) = (&mut self.seek, &self.folder) else {
+            return;
+        };
+        let withdrawn = self.withdrawn.iter().map(|gone| gone.duration).sum();
+        for sheet in seek.withdraw(withdrawn, &folder.path) {
+            self.outdated.add(sheet, self.playlist.stays_needed());
+        }
+        seek.write(&self.output, &folder.path).await;
     }
 
     async fn end_session(&mut self, unfinished: Unfinished) -> ports::Result<()> {

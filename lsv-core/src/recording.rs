@@ -1,0 +1,135 @@
+//! What the objects are that are recorded of a channel, by their names below `record/<id>/`.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What an object is that somebody may want to see in a listing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Kind {
+    /// A file of the channel's running recording: `mp4/YYYY/MM/DD/capture-<UTC time>.mp4`.
+    File,
+    /// The playlist of a session for video on demand: `vod/<session start>/index.m3u8`.
+    OnDemand,
+    /// A snapshot: `images/YYYY/MM/DD/capture-<UTC time>.jpg`.
+    Snapshot,
+    /// A clip of what moves: `motion/mp4/YYYY/MM/DD/capture-<UTC time>.mp4`.
+    MotionClip,
+    /// The picture of such a moment: `motion/images/YYYY/MM/DD/capture-<UTC time>.jpg`.
+    MotionSnapshot,
+}
+
+impl Kind {
+    /// What the object `name` is, below its channel's folder; `None` for what belongs to another one, as segments do to
+    /// their playlist.
+    pub fn of(name: &str) -> Option<Self> {
+        let (folder, below) = name.split_once('/')?;
+        match folder {
+            "mp4" => Some(Self::File),
+            "images" => Some(Self::Snapshot),
+            "vod" => below.ends_with(PLAYLIST).then_some(Self::OnDemand),
+            "motion" => match below.split_once('/')? {
+                ("mp4", _) => Some(Self::MotionClip),
+                ("images", _) => Some(Self::MotionSnapshot),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Where the object `name` of this kind is served, below `/<id>/vod/`.
+    pub fn address(self, name: &str) -> &str {
+        match self {
+            Self::OnDemand => name.strip_prefix("vod/").unwrap_or(name),
+            _ => name,
+        }
+    }
+
+    /// Whether it has a length in time.
+    pub fn plays(self) -> bool {
+        match self {
+            Self::File | Self::OnDemand | Self::MotionClip => true,
+            Self::Snapshot | Self::MotionSnapshot => false,
+        }
+    }
+
+    /// In which class of storage it is written: `hot` is at hand at once. A lifecycle rule of the store may move what is
+    /// old elsewhere.
+    pub fn storage_class(self) -> &'static str {
+        match self {
+            Self::File
+            | Self::OnDemand
+            | Self::Snapshot
+            | Self::MotionClip
+            | Self::MotionSnapshot => "hot",
+        }
+    }
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::OnDemand => "on-demand",
+            Self::Snapshot => "snapshot",
+            Self::MotionClip => "motion-clip",
+            Self::MotionSnapshot => "motion-snapshot",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What a playlist is called in the folder of its session.
+pub const PLAYLIST: &str = "/index.m3u8";
+/// What the list of small pictures is called there.
+pub const THUMBNAILS: &str = "/thumbnails.vtt";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_tell_what_is_there_and_where_it_is_served() {
+        for (name, expected) in [
+            (
+                "mp4/2032/12/09/capture-1.mp4",
+                Some((Kind::File, "mp4/2032/12/09/capture-1.mp4")),
+            ),
+            (
+                "images/2032/12/09/capture-1.jpg",
+                Some((Kind::Snapshot, "images/2032/12/09/capture-1.jpg")),
+            ),
+            (
+                "motion/mp4/x.mp4",
+                Some((Kind::MotionClip, "motion/mp4/x.mp4")),
+            ),
+            (
+                "motion/images/x.jpg",
+                Some((Kind::MotionSnapshot, "motion/images/x.jpg")),
+            ),
+            (
+                "vod/20321209T235959.120Z/index.m3u8",
+                Some((Kind::OnDemand, "20321209T235959.120Z/index.m3u8")),
+            ),
+            ("vod/20321209T235959.120Z/segment-0.m4s", None),
+            ("vod/20321209T235959.120Z/thumbnails-0.jpg", None),
+            ("motion/x", None),
+            ("other/x", None),
+            ("x", None),
+        ] {
+            let found = Kind::of(name).map(|kind| (kind, kind.address(name)));
+            assert_eq!(found, expected, "{name}");
+            if let Some((kind, _)) = found {
+                let word = serde_json::to_value(kind).unwrap();
+                assert_eq!(word, kind.as_str());
+            }
+        }
+    }
+}

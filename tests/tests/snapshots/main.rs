@@ -1,0 +1,4 @@
+//! Pictures that ffmpeg makes of live streams: snapshots, posters, small pictures for seeking, motion.
+
+mod camera;
+mod stills;

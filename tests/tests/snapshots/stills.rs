@@ -1,0 +1,410 @@
+//! Snapshots and posters of real streams, made by the real ffmpeg and looked at.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use lsv_core::channel::{LogLevel, TaskSize};
+use lsv_core::embedded::Objects;
+use lsv_core::events::{Events, Happening};
+use lsv_core::hub::{Hub, OnDemand, Settings};
+use lsv_core::ports::{ObjectName, ObjectStore, PageRequest, TaskControl};
+use lsv_mux::poster::{NoPoster, Posters};
+use lsv_mux::process::Ffmpeg;
+use lsv_mux::process::stills::{Gallery, Snapshots, Style, sheets};
+use lsv_mux::record::thumbnails::Thumbnails;
+use lsv_mux::record::{self, Recorders};
+use lsv_tests::{Process, Signal, eventually};
+use tempfile::TempDir;
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::camera::{self, H264};
+
+/// A moving picture whose colour tells the second: 0 is black, each second a little brighter.
+const STAIRS: &str = "color=black:size=640x360:rate=25,format=yuv420p,\
+    geq=lum='16+20*floor(T)':cb=128:cr=128[v]";
+
+fn style() -> Style {
+    Style::new(TaskSize::Small, LogLevel::Warning)
+}
+
+async fn ffmpeg() -> Ffmpeg {
+    Ffmpeg::find(None).await.expect("ffmpeg is installed")
+}
+
+struct Studio {
+    /// Tests look for the decoders that they started: one at a time.
+    _alone: MutexGuard<'static, ()>,
+    folder: TempDir,
+    store: Arc<Objects>,
+    hub: Hub,
+    events: Events,
+    gallery: Gallery,
+    snapshots: Snapshots,
+}
+
+impl Studio {
+    async fn open() -> Self {
+        static ALONE: Mutex<()> = Mutex::const_new(());
+        let folder = TempDir::new().expect("a temporary folder");
+        let store = Arc::new(Objects::open(folder.path().join("objects")).expect("a store"));
+        let (hub, events) = (Hub::default(), Events::new());
+        let ffmpeg = ffmpeg().await;
+        let gallery = Gallery::new(Some(ffmpeg.clone()), style());
+        let thumbnails = Thumbnails::new(sheets::compose);
+        let snapshots = Snapshots::new(
+            ffmpeg,
+            store.clone(),
+            events.clone(),
+            gallery.clone(),
+            thumbnails,
+        );
+        Self {
+            _alone: ALONE.lock().await,
+            folder,
+            store,
+            hub,
+            events,
+            gallery,
+            snapshots,
+        }
+    }
+
+    async fn encode(&self, seconds: u64) -> Vec<lsv_core::media::MediaFrame> {
+        let file = self.folder.path().join("source.flv");
+        camera::encode(STAIRS, seconds, &H264, &file).await;
+        camera::frames(&file)
+    }
+
+    async fn names(&self, prefix: &str) -> Vec<ObjectName> {
+        let page = self.store.list(prefix, &PageRequest::default()).await;
+        page.expect("a listing")
+            .items
+            .into_iter()
+            .map(|info| info.name)
+            .collect()
+    }
+
+    async fn read(&self, name: &ObjectName) -> Bytes {
+        self.store.get(name, None).await.expect("an object").bytes
+    }
+
+    /// Size and mean brightness of a picture, as ffmpeg decodes it.
+    async fn look(&self, picture: &[u8]) -> (String, u32) {
+        let file = self.folder.path().join("look.jpg");
+        fs::write(&file, picture).expect("a file to write");
+        (size(&file).await, brightness(&file).await)
+    }
+}
+
+async fn size(file: &Path) -> String {
+    let file = file.to_str().expect("a path in UTF-8");
+    let line = [
+        "-v",
+        "error",
+        "-show_entries",
+        "stream=width,height",
+        "-of",
+        "csv=p=0:s=x",
+        file,
+    ];
+    let mut probe = Process::start("ffprobe", line);
+    assert!(probe.ended().await.success(), "{}", probe.stderr());
+    probe.stdout().trim().to_owned()
+}
+
+/// The mean of the luma, from 0 to 255 as JPEG has it.
+async fn brightness(file: &Path) -> u32 {
+    let out = file.with_extension("grey");
+    let (input, output) = (file.to_str().expect("UTF-8"), out.to_str().expect("UTF-8"));
+    let line = [
+        "-v",
+        "error",
+        "-y",
+        "-i",
+        input,
+        "-vf",
+        "scale=2:2:flags=area",
+        "-pix_fmt",
+        "yuvj420p",
+    ];
+    let mut ffmpeg = Process::start("ffmpeg", [&line[..], &["-f", "rawvideo", output]].concat());
+    assert!(ffmpeg.ended().await.success(), "{}", ffmpeg.stderr());
+    u32::from(fs::read(&out).expect("a pixel")[0])
+}
+
+fn wanting(every: Duration) -> Settings {
+    let mut settings = Settings::default();
+    settings.processing.snapshots = Some(every);
+    settings
+}
+
+#[tokio::test]
+async fn a_snapshot_each_so_often_and_a_fresh_poster() {
+    let studio = Studio::open().await;
+    let mut told = studio.events.subscribe();
+    let frames = studio.encode(9).await;
+    let publisher = camera::publish(&studio.hub, wanting(Duration::from_secs(2)));
+    let stream = studio.hub.find(&camera::path()).expect("it is live");
+    assert_eq!(
+        studio.gallery.poster(&stream).await,
+        Err(NoPoster::NoPicture)
+    );
+    let (control, steering) = TaskControl::new();
+    let task = tokio::spawn(studio.snapshots.clone().run(Arc::clone(&stream), control));
+    let watching = async {
+        let mut fresh = 0;
+        for _ in 0..6 {
+            tokio::time::sleep(Duration::from_millis(1_100)).await;
+            let poster = studio.gallery.poster(&stream).await.expect("a poster");
+            assert!(poster.taken <= SystemTime::now());
+            let (size, brightness) = studio.look(&poster.jpeg).await;
+            assert_eq!(size, "640x360");
+            fresh = fresh.max(brightness);
+        }
+        fresh
+    };
+    let (_, brightest) = tokio::join!(camera::push(&publisher, &frames, 1, 1.0), watching);
+    assert!(brightest >= 80, "posters go with the stream: {brightest}");
+    publisher.finish();
+    task.await
+        .expect("no panic")
+        .expect("it ends with the stream");
+    drop(steering);
+
+    let names = studio.names("record/cam/images/").await;
+    assert!((4..=6).contains(&names.len()), "{names:?}");
+    let mut last = None;
+    for name in &names {
+        let (size, brightness) = studio.look(&studio.read(name).await).await;
+        assert_eq!(size, "640x360", "{name}");
+        assert!(
+            last.is_none_or(|last| brightness > last),
+            "{brightness} after {last:?}"
+        );
+        last = Some(brightness);
+    }
+    let mut written = Vec::new();
+    while let Ok(event) = told.try_recv() {
+        if let Happening::RecordingWritten { name, size, .. } = &event.happened {
+            assert!(*size > 500, "{name}");
+            written.push(name.clone());
+        }
+    }
+    assert_eq!(written, names);
+}
+
+/// One picture is made of a key frame, however many ask for it at once.
+#[tokio::test]
+async fn posters_without_snapshots_are_made_when_somebody_asks() {
+    let studio = Studio::open().await;
+    let frames = studio.encode(3).await;
+    let publisher = camera::publish(&studio.hub, Settings::default());
+    let stream = studio.hub.find(&camera::path()).expect("it is live");
+    camera::push(&publisher, &frames, 1, 50.0).await;
+    let asked = (0..20).map(|_| studio.gallery.poster(&stream));
+    let posters: Vec<_> = futures::future::join_all(asked).await;
+    let first = posters[0].clone().expect("a poster");
+    let (size, brightness) = studio.look(&first.jpeg).await;
+    assert_eq!(size, "640x360");
+    // The third second: 40 above black, of a full range.
+    assert!((40..=55).contains(&brightness), "{brightness}");
+    for poster in posters {
+        assert_eq!(poster.expect("a poster"), first);
+    }
+    let poor = Gallery::new(None, style());
+    let none = poor.poster(&stream).await.expect_err("no ffmpeg");
+    assert!(matches!(none, NoPoster::Impossible(_)), "{none:?}");
+}
+
+/// The processes that this one has started and that are called `ffmpeg`.
+fn children() -> Vec<i32> {
+    let mut found = Vec::new();
+    for task in fs::read_dir("/proc/self/task").expect("/proc").flatten() {
+        let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
+        found.extend(
+            children
+                .split_whitespace()
+                .filter_map(|id| id.parse::<i32>().ok()),
+        );
+    }
+    let is_ffmpeg = |id: &i32| {
+        let line = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+        line.windows(6).any(|word| word == b"mpjpeg")
+            && line.windows(6).any(|word| word == b"select")
+    };
+    found.retain(is_ffmpeg);
+    found
+}
+
+#[tokio::test]
+async fn a_decoder_that_is_killed_is_started_again() {
+    let studio = Studio::open().await;
+    let frames = studio.encode(2).await;
+    let publisher = camera::publish(&studio.hub, wanting(Duration::from_millis(500)));
+    let stream = studio.hub.find(&camera::path()).expect("it is live");
+    let (control, steering) = TaskControl::new();
+    let task = tokio::spawn(studio.snapshots.clone().run(Arc::clone(&stream), control));
+    let killing = async {
+        let mut before = 0;
+        for round in 1..=3 {
+            let id = eventually("a decoder", async || children().first().copied()).await;
+            let count = async || Some(studio.names("record/cam/images/").await.len());
+            before = eventually("a picture", async || count().await.filter(|n| *n > before)).await;
+            let pid = rustix::process::Pid::from_raw(id).expect("a process");
+            rustix::process::kill_process(pid, Signal::KILL).expect("it runs");
+            eventually("it is gone", async || {
+                (!children().contains(&id)).then_some(())
+            })
+            .await;
+            let restarts = async || {
+                let (_, report) = steering.heard();
+                (report.restarts >= round).then_some(())
+            };
+            eventually("the report", restarts).await;
+        }
+        eventually("another picture", async || {
+            let count = studio.names("record/cam/images/").await.len();
+            (count > before).then_some(())
+        })
+        .await;
+        let healthy = async || steering.heard().1.problem.is_none().then_some(());
+        eventually("a healthy report", healthy).await;
+    };
+    tokio::select! {
+        () = killing => {}
+        _ = camera::push(&publisher, &frames, 1_000, 1.0) => {}
+    }
+    steering.stop();
+    task.await.expect("no panic").expect("it is stopped");
+    eventually("no process stays", async || {
+        children().is_empty().then_some(())
+    })
+    .await;
+}
+
+/// A recording for video on demand has its small pictures, which show what they say.
+#[tokio::test]
+async fn small_pictures_lie_beside_a_recording_on_demand() {
+    let mut studio = Studio::open().await;
+    studio.snapshots.thumbnail_distance = Duration::from_secs(1);
+    let frames = studio.encode(8).await;
+    let recorders = Recorders::new(
+        studio.store.clone(),
+        studio.events.clone(),
+        record::Config::default(),
+    )
+    .with_thumbnails(studio.snapshots.thumbnails.clone());
+    let recording = tokio::spawn(recorders.clone().run(studio.hub.clone()));
+    let mut settings = Settings::default();
+    settings.recording.on_demand = Some(OnDemand {
+        segment: Duration::from_secs(2),
+        list_size: 0,
+    });
+    let publisher = camera::publish(&studio.hub, settings);
+    let stream = studio.hub.find(&camera::path()).expect("it is live");
+    let (control, _steering) = TaskControl::new();
+    let task = tokio::spawn(studio.snapshots.clone().run(Arc::clone(&stream), control));
+    camera::push(&publisher, &frames, 1, 1.0).await;
+    publisher.finish();
+    task.await
+        .expect("no panic")
+        .expect("it ends with the stream");
+    recorders.settled().await;
+    recording.abort();
+
+    let names = studio.names("record/cam/vod/").await;
+    let list = names
+        .iter()
+        .find(|name| name.as_str().ends_with("/thumbnails.vtt"));
+    let list = list.unwrap_or_else(|| panic!("small pictures among {names:?}"));
+    let text = String::from_utf8(studio.read(list).await.to_vec()).expect("text");
+    assert!(
+        text.starts_with("WEBVTT\n\n00:00:00.000 --> 00:00:0"),
+        "{text}"
+    );
+    let cues: Vec<&str> = text
+        .lines()
+        .filter(|line| line.contains("#xywh="))
+        .collect();
+    // A busy machine may be late with the last ones.
+    assert!((4..=8).contains(&cues.len()), "{text}");
+    assert_eq!(cues[1], "thumbnails-0.jpg#xywh=160,0,160,90", "{text}");
+    let sheet = list.as_str().replace("thumbnails.vtt", "thumbnails-0.jpg");
+    let sheet = ObjectName::parse(&sheet).expect("a name");
+    let bytes = studio.read(&sheet).await;
+    let (size, brightness) = studio.look(&bytes).await;
+    assert_eq!(size, format!("{}x90", cues.len() * 160));
+    // Of its left half.
+    assert!(brightness > 10, "{brightness}");
+    if let Ok(folder) = std::env::var("LSV_TEST_KEEP") {
+        fs::write(Path::new(&folder).join("sheet.jpg"), &bytes).expect("a folder");
+    }
+}
+
+/// What a picture costs: processor seconds of the decoder and of this process for a minute of 720p30 with a key frame
+/// each two seconds. Run it alone, on an idle machine.
+#[tokio::test]
+#[ignore = "a benchmark"]
+async fn what_snapshots_cost() {
+    let studio = Studio::open().await;
+    let file = studio.folder.path().join("source.flv");
+    let source = "testsrc2=size=1280x720:rate=30[v]";
+    let encoder = [
+        "-c:v",
+        "libx264",
+        "-preset",
+        "veryfast",
+        "-b:v",
+        "3M",
+        "-g",
+        "60",
+        "-sc_threshold",
+        "0",
+    ];
+    camera::encode(source, 60, &encoder, &file).await;
+    let frames = camera::frames(&file);
+    let publisher = camera::publish(&studio.hub, wanting(Duration::from_secs(2)));
+    let stream = studio.hub.find(&camera::path()).expect("it is live");
+    let (control, steering) = TaskControl::new();
+    let task = tokio::spawn(studio.snapshots.clone().run(Arc::clone(&stream), control));
+    let ours = ticks("self");
+    let since = Instant::now();
+    let mut decoder = None;
+    let watch = async {
+        loop {
+            if let Some(id) = children().first() {
+                decoder = Some(ticks(&id.to_string()));
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    };
+    tokio::select! {
+        _ = camera::push(&publisher, &frames, 1, 1.0) => {}
+        () = watch => {}
+    }
+    let seconds = since.elapsed().as_secs_f64();
+    let ours = ticks("self") - ours;
+    let decoder = decoder.expect("a decoder ran");
+    steering.stop();
+    task.await.expect("no panic").expect("it is stopped");
+    let pictures = studio.names("record/cam/images/").await.len();
+    println!(
+        "{pictures} pictures in {seconds:.0} s: decoder {:.2} s, this process with its publisher {:.2} s: {:.2} % of a core",
+        decoder as f64 / 100.0,
+        ours as f64 / 100.0,
+        (decoder + ours) as f64 / seconds
+    );
+}
+
+/// Processor time of a process, in hundredths of a second.
+fn ticks(process: &str) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    let fields = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
+    let numbers = fields.split(' ').skip(11).take(2);
+    numbers
+        .filter_map(|number| number.parse::<u64>().ok())
+        .sum()
+}
