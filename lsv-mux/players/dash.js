@@ -67,12 +67,19 @@ export function open(video, url, ended, clock) {
     const target = LATENCY - (behind - (player.seekRange().end - video.currentTime));
     player.configure('streaming.liveSync.targetLatency', Math.max(target, TOLERANCE));
   }, 1000);
+  // One track for each size of pictures, the smallest first.
+  const tracks = () => player.getVariantTracks().sort((one, other) => one.height - other.height);
   const late = () => (player.isLive() ? latency() - LATENCY : 0);
   return {
     latency,
     late,
     jumpToLive() {
       video.currentTime += Math.max(0, late());
+    },
+    qualities: () => tracks().map(({ height }) => height ?? 0),
+    choose(index) {
+      player.configure('abr.enabled', index < 0);
+      if (index >= 0) player.selectVariantTrack(tracks()[index]);
     },
     stalled: () => player.isLive() || over(),
     async close() {

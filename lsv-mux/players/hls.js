@@ -63,6 +63,10 @@ function openWithLibrary(Hls, video, url, ended, clock) {
     latency: () => clock.since(hls.playingDate) ?? (hls.latency || null),
     late,
     jumpToLive,
+    qualities: () => hls.levels.map(({ height }) => height),
+    choose(index) {
+      hls.loadLevel = index;
+    },
     stalled: () => over && finished(),
     close() {
       clearInterval(chase);

@@ -70,6 +70,18 @@ function show() {
   if (byId('state').textContent !== title) byId('state').textContent = title;
   byId('numbers').textContent = numbers(player.numbers());
   byId('unmute').hidden = !video.muted || state !== 'playing';
+  showQualities(player.qualities());
+}
+
+function showQualities(heights) {
+  const label = byId('quality');
+  const select = label.querySelector('select');
+  label.hidden = heights.length < 2;
+  const shown = heights.join();
+  if (select.dataset.shown === shown) return;
+  select.dataset.shown = shown;
+  const automatic = new Option('Automatic', '-1');
+  select.replaceChildren(automatic, ...heights.map((height, index) => new Option(`${height}p`, `${index}`)));
 }
 
 function numbers({ latency, buffered, dropped, width, height, stalls }) {
@@ -96,16 +108,20 @@ byId('live').addEventListener('click', () => player.jumpToLive());
 byId('unmute').addEventListener('click', () => {
   video.muted = false;
 });
+byId('quality').addEventListener('change', ({ target }) => player.choose(Number(target.value)));
 video.addEventListener('volumechange', show);
 
 const channel = decodeURIComponent(location.pathname).split('/').slice(0, -1).filter(Boolean).join(' ');
 byId('title').textContent = channel;
 document.title = `${channel} - live`;
 
-/// For scripts that watch the page: `latency()` in seconds or null, `state`, and what else the status line says.
+/// For scripts that watch the page: `latency()` in seconds or null, `state`, and what else the status line says; `choose(index)`
+/// of `qualities()`.
 window.lsv = {
   latency: () => player.numbers().latency,
   numbers: () => player.numbers(),
+  qualities: () => player.qualities(),
+  choose: (index) => player.choose(index),
   get state() {
     return player.state;
   },

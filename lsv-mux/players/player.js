@@ -1,7 +1,7 @@
 // Keeps one source playing: connects, watches that pictures move, connects again when they stop.
 
 import { Clock } from './clock.js';
-import { address } from './sources.js';
+import { playable } from './sources.js';
 
 const TICK_MS = 250;
 /// Without a moving picture for so long, playback counts as stalled.
@@ -74,6 +74,16 @@ export class Player {
     this.#start();
   }
 
+  /// The heights of the pictures to choose from, in pixels; one or none where there is no choice.
+  qualities() {
+    return this.#engine?.qualities?.() ?? [];
+  }
+
+  /// Plays the pictures at `index` of `qualities` from the next segment on; those that the network allows, if it is -1.
+  choose(index) {
+    this.#engine?.choose(index);
+  }
+
   /// What the status line shows: seconds, counts, and null for what is not known.
   numbers() {
     const video = this.#video;
@@ -104,9 +114,10 @@ export class Player {
         if (session === this.#session) this.#enter('unsupported');
         return;
       }
+      const url = await playable(this.source, this.#credentials);
       await this.#closed;
       if (session !== this.#session) return;
-      this.#engine = engine.open(this.#video, address(this.source, this.#credentials), ended, this.#clock);
+      this.#engine = engine.open(this.#video, url, ended, this.#clock);
       this.#start();
     } catch (error) {
       ended(String(error));

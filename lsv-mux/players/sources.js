@@ -7,7 +7,7 @@ import * as hls from './hls.js';
 /// Every way to play a channel, by name, the best first.
 export const SOURCES = {
   cmaf: { name: 'cmaf', label: 'low-latency HLS', file: 'master.m3u8', engine: hls },
-  hls: { name: 'hls', label: 'HLS', file: 'live.m3u8', engine: hls },
+  hls: { name: 'hls', label: 'HLS', file: 'live.m3u8', ladder: 'index.m3u8', engine: hls },
   flv: { name: 'flv', label: 'FLV', file: 'live.flv', engine: flv },
   dash: { name: 'dash', label: 'DASH', file: 'manifest.mpd', engine: dash },
 };
@@ -27,6 +27,20 @@ export function address(source, credentials) {
   url.search = credentials.toString();
   if (source.webSocket) url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
   return url.href;
+}
+
+/// The address to play: that of all renditions, where the channel has some that are not behind the same address.
+export async function playable(source, credentials) {
+  const alone = address(source, credentials);
+  if (!source.ladder) return alone;
+  const all = address({ ...source, file: source.ladder }, credentials);
+  try {
+    const signal = AbortSignal.timeout(PROBE_TIMEOUT_MS);
+    const index = await (await fetch(all, { signal, cache: 'no-store' })).text();
+    return /^\d+p\/live\.m3u8/m.test(index) ? all : alone;
+  } catch {
+    return alone;
+  }
 }
 
 /// Asks the channel what it offers until something is there, then picks the best that this browser plays. Goes on as

@@ -2,9 +2,13 @@
 //
 //   node play.mjs --url http://127.0.0.1:8080/demo/flv.html [--seconds 10] [--start-within 20]
 //        [--expect-latency-below SECONDS] [--screenshot FILE] [--viewport 1280x800] [--dark] [--clock]
+//        [--qualities 0,1,0]
 //
 // With --clock, pictures have the clock of `Picture::clock` in tests/src/ffmpeg.rs, and the report has by how much what
 // is on screen is older than the wall clock: `glass_p50`, `glass_p95` and `glass_max`.
+//
+// With --qualities, the page chooses these one after another, by their place in its list, each for an equal share of the
+// time. `widths` has those of the pictures on screen, in their order.
 //
 // The report names in `protocols` what playlists and media came by: `h2`, `http/1.1`. A certificate is not looked at.
 //
@@ -35,6 +39,7 @@ const { values: options } = parseArgs({
     viewport: { type: 'string', default: '1280x800' },
     dark: { type: 'boolean', default: false },
     clock: { type: 'boolean', default: false },
+    qualities: { type: 'string', default: '' },
   },
 });
 if (!options.url) throw new Error('--url is missing');
@@ -111,8 +116,16 @@ async function watch(page, options) {
   const startup = (Date.now() - opened) / 1000;
 
   const samples = [];
-  const until = Date.now() + seconds * 1000;
+  const begun = Date.now();
+  const until = begun + seconds * 1000;
+  const qualities = options.qualities.split(',').filter(Boolean).map(Number);
+  let chosen = -1;
   while (started && Date.now() < until) {
+    const due = Math.floor(((Date.now() - begun) / (seconds * 1000)) * qualities.length);
+    if (qualities.length > 0 && due !== chosen) {
+      chosen = due;
+      await page.evaluate((index) => window.lsv.choose(index), qualities[due]);
+    }
     samples.push(await page.evaluate(sample, options.clock && CLOCK));
     await page.waitForTimeout(SAMPLE_MS);
   }
@@ -151,6 +164,7 @@ async function watch(page, options) {
     frames: last.frames,
     dropped: last.dropped,
     width: last.width,
+    widths: samples.map((s) => s.width).filter((width, at, all) => width > 0 && width !== all[at - 1]),
     height: last.height,
     audio_bytes: last.audio,
     protocols,

@@ -43,6 +43,8 @@ pub struct Seen {
     pub protocols: Vec<String>,
     /// Width of the picture in pixels.
     pub width: u32,
+    /// The same from its start to its end, wherever it changed.
+    pub widths: Vec<u32>,
     /// What went wrong in the page.
     pub errors: Vec<String>,
     /// Hosts asked other than the server.
@@ -69,6 +71,14 @@ pub async fn play(url: &str, seconds: u64, screenshot: Option<&Path>) -> Seen {
 /// As [`play`] does.
 pub async fn play_clock(url: &str, seconds: u64) -> Seen {
     look(url, seconds, &["--clock"]).await
+}
+
+/// As [`play`], while the page chooses these of its qualities one after another.
+///
+/// # Panics
+/// As [`play`] does.
+pub async fn play_qualities(url: &str, seconds: u64, qualities: &str) -> Seen {
+    look(url, seconds, &["--qualities", qualities]).await
 }
 
 async fn look(url: &str, seconds: u64, options: &[&str]) -> Seen {

@@ -28,7 +28,7 @@ mod viewer;
 mod wait;
 
 pub use api::{Answer, Api, stream_key};
-pub use browser::{Seen, play, play_clock};
+pub use browser::{Seen, play, play_clock, play_qualities};
 pub use certificate::{Certificate, served};
 pub use ffmpeg::{
     Picture, Watched, ffprobe_seconds, probe, push_file, push_file_and_return, read, watch,
