@@ -14,13 +14,13 @@ use lsv_core::embedded::{Channels, Objects, Sessions, Tasks};
 use lsv_core::events::Events;
 use lsv_core::hub::{Closed, Hub, Limits, OnBusy, State, Stream};
 use lsv_core::lifecycle::{self, Lifecycle};
-use lsv_core::path::ChannelId;
+use lsv_core::path::{ChannelId, Rendition};
 use lsv_core::ports::{ChannelStore, ObjectStore, PageRequest, Precondition, VersionedChannel};
 use lsv_core::reach::Reach;
 use lsv_mux::dvr::{self, Dvr};
 use lsv_mux::packager::{self, Packagers};
-use lsv_mux::process::Conductor;
 use lsv_mux::process::overlay::{self, Overlays};
+use lsv_mux::process::{self, Conductor, Ffmpeg, Worker};
 use lsv_mux::record::{self, Recorders};
 use lsv_rtmp::net::Service;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -48,7 +48,11 @@ use crate::trust;
 pub async fn run(config: Config, options: &Options, log_level: LogLevel) -> anyhow::Result<()> {
     let sockets = Sockets::bind(&config).await?;
     let addresses = sockets.addresses()?;
-    let platform = Platform::open(&config, addresses)?;
+    let ffmpeg = Ffmpeg::find(config.ffmpeg.as_deref()).await;
+    if let Err(error) = &ffmpeg {
+        tracing::warn!("transcoding, watermarks, snapshots and motion are not to be had: {error}");
+    }
+    let platform = Platform::open(&config, addresses, ffmpeg)?;
     let first = platform.first_channel().await?;
 
     let servers = TaskTracker::new();
@@ -122,7 +126,11 @@ struct Platform {
 }
 
 impl Platform {
-    fn open(config: &Config, listeners: Listeners) -> anyhow::Result<Self> {
+    fn open(
+        config: &Config,
+        listeners: Listeners,
+        ffmpeg: Result<Ffmpeg, process::Error>,
+    ) -> anyhow::Result<Self> {
         let data = &config.data;
         let made = DirBuilder::new().recursive(true).mode(0o700).create(data);
         made.with_context(|| format!("cannot make {}", data.display()))?;
@@ -140,11 +148,13 @@ impl Platform {
         let registry = Arc::new(Sessions::default());
         let recorded: Arc<dyn ObjectStore> = objects.clone();
         let trusted = trust::of_the_system()?;
+        let overlays = overlays(config, Arc::clone(&trusted));
+        let worker = Worker::new(hub.clone(), ffmpeg, overlays.clone(), config.ladder.clone());
         Ok(Self {
             recorders: Recorders::new(recorded, events.clone(), record::Config::default()),
-            tasks: tasks::scheduler(config, Arc::clone(&trusted), &hub, &events),
+            tasks: tasks::scheduler(config, trusted, &hub, &events, worker),
             lifecycle: Lifecycle::new(hub.clone(), events.clone(), registry, about),
-            overlays: overlays(config, trusted),
+            overlays,
             hub,
             events,
             channels,
@@ -279,7 +289,9 @@ impl Stop {
         {
             tracing::info!("publishers that were asked to connect again are still there");
         }
-        for stream in hub.streams() {
+        // Renditions end with their sources.
+        let sources = hub.streams().into_iter();
+        for stream in sources.filter(|stream| stream.path().rendition == Rendition::Source) {
             stream.close(Closed::Draining);
         }
         let playlists = async {

@@ -8,6 +8,7 @@ use lsv_core::events::Events;
 use lsv_core::hub::Hub;
 use lsv_core::ports::{TaskControl, TaskKind, TaskRunner, TaskSpec};
 use lsv_core::reach::Reach;
+use lsv_mux::process::Worker;
 use lsv_rtmp::net::client::{self, Client};
 use lsv_rtmp::net::relay::{self, Relays};
 use rustls::ClientConfig;
@@ -20,6 +21,7 @@ pub(crate) fn scheduler(
     trusted: Arc<ClientConfig>,
     hub: &Hub,
     events: &Events,
+    worker: Worker,
 ) -> Tasks {
     let mut connections = client::Config::default();
     connections.tls = Some(trusted);
@@ -29,6 +31,7 @@ pub(crate) fn scheduler(
     let client = Client::new(connections);
     let runner = Runner {
         relays: Relays::new(hub.clone(), client, relay::Config::default()),
+        worker,
     };
     Tasks::new(Arc::new(runner), events.clone())
 }
@@ -37,6 +40,7 @@ pub(crate) fn scheduler(
 #[derive(Debug)]
 struct Runner {
     relays: Relays,
+    worker: Worker,
 }
 
 #[async_trait]
@@ -44,7 +48,7 @@ impl TaskRunner for Runner {
     async fn run(&self, spec: &TaskSpec, control: TaskControl) -> Result<(), String> {
         match spec.kind {
             TaskKind::Relay => self.relays.run(spec, control).await,
-            kind => Err(format!("this node does no tasks of the kind {kind}")),
+            _ => self.worker.run(spec, control).await,
         }
     }
 }

@@ -48,7 +48,7 @@
 //! | none | muxers, the segmenter, AES-128 |
 //! | `live` | `packager` and `window`: what is fetchable of a stream, with its playlists; the task per stream of a hub; `dvr`: what is older, in an object store |
 //! | `record` | `record`: streams into an object store, as MP4 files and as video on demand |
-//! | `process` | `process`: ffmpeg as a child process, fed with a stream and read back; watermarks as pictures |
+//! | `process` | `process`: renditions and watermarks, by ffmpeg as a child process |
 //! | `http` | `http`: an axum router with every playback address and the player pages, to nest in any app |
 //!
 //! # Documents

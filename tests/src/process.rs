@@ -121,6 +121,29 @@ impl Process {
         self.child.id().expect("the process still runs")
     }
 
+    /// The ids of its children that are called `name`, oldest first.
+    ///
+    /// # Panics
+    /// If the system does not tell.
+    #[must_use]
+    pub fn children(&self, name: &str) -> Vec<u32> {
+        let parent = self.id().to_string();
+        let processes = fs::read_dir("/proc").expect("the system tells of processes");
+        let ids = processes.flatten().filter_map(|entry| {
+            let id = entry.file_name().to_str()?.parse::<u32>().ok()?;
+            // It may have ended meanwhile.
+            let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
+            let (head, fields) = stat.rsplit_once(')')?;
+            let mut fields = fields.split_whitespace();
+            let (state, of) = (fields.next()?, fields.next()?);
+            let called = head.split_once('(')?.1 == name;
+            (called && of == parent && state != "Z").then_some(id)
+        });
+        let mut ids: Vec<u32> = ids.collect();
+        ids.sort_unstable();
+        ids
+    }
+
     /// Memory that it holds now, in bytes.
     ///
     /// # Panics
@@ -167,6 +190,15 @@ impl Process {
     pub fn stderr(&self) -> String {
         self.stderr.text()
     }
+}
+
+/// Kills a process that is a child of one that a test started.
+///
+/// # Panics
+/// If there is no such process.
+pub fn kill(id: u32) {
+    let id = Pid::from_raw(id.cast_signed()).expect("a process id is not 0");
+    kill_process(id, Signal::KILL).expect("the process is there");
 }
 
 impl Said {

@@ -47,6 +47,7 @@ impl Arguments {
     pub fn feed(&mut self) -> &mut Self {
         self.flag("-copyts");
         self.option("-protocol_whitelist", "pipe");
+        self.option("-thread_queue_size", "512");
         self.option("-f", "matroska").option("-i", "pipe:0")
     }
 

@@ -88,7 +88,7 @@ impl Score {
     /// Until the stream has ended.
     async fn play(mut self) {
         let mut settings = self.stream.settings();
-        let mut tracks = self.stream.watch_tracks();
+        let mut tracks = self.stream.watch_source_tracks();
         settings.mark_changed();
         let mut look = tokio::time::interval(LOOK_AFTER);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -1,0 +1,283 @@
+//! Renditions and watermarks, made by a real encoder of a real push.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use lsv_tests::{
+    Api, Picture, Process, Server, Viewer, eventually, flv, probe, seconds, stream_key,
+};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A source of which two renditions are made without the machine being short of breath.
+fn source() -> Picture {
+    Picture {
+        size: "1280x720",
+        rate: 15,
+        gop: 30,
+        bit_rate: Some("1500k"),
+        ..Picture::default()
+    }
+}
+
+/// A server with the channel `cam`, all live outputs on and `more`, and a push to it.
+async fn live(picture: &Picture, more: Value) -> (Server, Api, Process) {
+    let server = Server::start(&["--reconnect-window", "60s"]).await;
+    let api = server.api();
+    let mut channel = json!({ "id": "cam", "isFlv": true, "isHls": true, "isCMAF": true });
+    let fields = channel.as_object_mut().expect("an object");
+    fields.extend(more.as_object().cloned().unwrap_or_default());
+    let record = api.create(&channel).await;
+    let push = picture.push(&server.rtmp(&stream_key(&record)));
+    (server, api, push)
+}
+
+async fn change(api: &Api, fields: Value) {
+    let answer = api
+        .send(Method::PATCH, "/videostream/cam", fields.to_string())
+        .await;
+    assert!(answer.status.is_success(), "{}", answer.text);
+}
+
+/// The pictures of an FLV body by their times, each with whether it is a key frame; without codec headers.
+fn pictures(body: &[u8]) -> BTreeMap<u32, bool> {
+    let tags = flv::tags(body).into_iter();
+    let pictures = tags.filter(|tag| tag.kind == 9 && tag.body.get(1) == Some(&1));
+    pictures
+        .map(|tag| (tag.timestamp, tag.body[0] >> 4 == 1))
+        .collect()
+}
+
+/// Waits until a viewer has pictures of so many milliseconds, and gives its body.
+async fn watch(viewer: &Viewer, millis: u32) -> Vec<u8> {
+    eventually("enough pictures", async || {
+        let body = viewer.got().body;
+        let shown = pictures(&body);
+        let (first, last) = (shown.keys().next()?, shown.keys().last()?);
+        (last - first >= millis).then_some(body)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn renditions_are_what_their_templates_say_and_stand_on_the_sources_key_frames() {
+    let more = json!({ "isCodec": true, "ld": true, "sd": true, "hd": false, "ud": true });
+    let (server, api, _push) = live(&source(), more).await;
+    let millis = u32::try_from(seconds(8)).unwrap() * 1_000;
+    let open = async |path: &str| Viewer::open(&server.http(path)).await;
+    let (low, high, whole) = tokio::join!(
+        open("/cam/360p/live.flv"),
+        open("/cam/480p/live.flv"),
+        open("/cam/live.flv"),
+    );
+    let (low, high, whole) = tokio::join!(
+        watch(&low, millis),
+        watch(&high, millis),
+        watch(&whole, millis),
+    );
+    let (of_low, of_high, of_source) = (pictures(&low), pictures(&high), pictures(&whole));
+    for (name, body, shown, kbit, size) in [
+        ("360p", &low, &of_low, 400.0, [640, 360]),
+        ("480p", &high, &of_high, 600.0, [854, 480]),
+    ] {
+        let (first, last) = (*shown.keys().next().unwrap(), *shown.keys().last().unwrap());
+        let source = of_source.range(first..=last).map(|(at, key)| (*at, *key));
+        let shared = shown.range(..=*of_source.keys().last().unwrap());
+        let shared: Vec<_> = shared.map(|(at, key)| (*at, *key)).collect();
+        assert_eq!(shared, source.collect::<Vec<_>>(), "{name}");
+
+        let bytes: usize = flv::tags(body)
+            .iter()
+            .filter(|tag| tag.kind == 9)
+            .map(|tag| tag.body.len())
+            .sum();
+        let measured = bytes as f64 * 8.0 / f64::from(last - first);
+        println!(
+            "{name}: {measured:.0} kbit/s of pictures, {} pictures in {} ms",
+            shown.len(),
+            last - first
+        );
+        assert!(
+            (kbit * 0.8..=kbit * 1.2).contains(&measured),
+            "{name}: {measured} kbit/s"
+        );
+
+        let folder = TempDir::new().unwrap();
+        let file = folder.path().join("seen.flv");
+        std::fs::write(&file, body).unwrap();
+        let streams = probe(file.to_str().unwrap()).await;
+        let video = streams
+            .iter()
+            .find(|it| it["codec_type"] == "video")
+            .unwrap();
+        assert_eq!(
+            [&video["width"], &video["height"]],
+            [size[0], size[1]],
+            "{name}"
+        );
+        let rate = (shown.len() - 1) as f64 * 1_000.0 / f64::from(last - first);
+        assert!(
+            (rate - 15.0).abs() < 0.1,
+            "{name}: {rate} pictures a second"
+        );
+        let audio = streams
+            .iter()
+            .find(|it| it["codec_type"] == "audio")
+            .unwrap();
+        assert_eq!(audio["codec_name"], "aac", "{name}");
+    }
+    let both = |at: &u32| of_low.contains_key(at) && of_high.contains_key(at);
+    assert!(of_low.keys().filter(|at| both(at)).count() > 60);
+
+    let session = api.read("/videostream/cam/session").await.json();
+    let warnings = session["warnings"].as_array().unwrap();
+    let of_renditions = warnings.iter().find(|it| it["topic"] == "renditions");
+    assert!(
+        of_renditions.is_some_and(|it| it["text"].as_str().unwrap().starts_with("1080p")),
+        "{session}"
+    );
+}
+
+/// The share of pixels in an area of a picture that are about as red, green and blue as wanted.
+async fn share(file: &Path, area: &str, wanted: [u8; 3]) -> f64 {
+    let filter = format!("crop={area},format=rgb24");
+    let file = file.to_str().expect("a path in UTF-8");
+    let line = [
+        "-v",
+        "error",
+        "-i",
+        file,
+        "-vf",
+        &filter,
+        "-frames:v",
+        "1",
+        "-f",
+        "rawvideo",
+        "-",
+    ];
+    let output = tokio::process::Command::new("ffmpeg")
+        .args(line)
+        .output()
+        .await
+        .expect("ffmpeg runs");
+    let pixels = output.stdout.chunks_exact(3);
+    let (count, near) = (pixels.len(), |pixel: &[u8]| {
+        pixel
+            .iter()
+            .zip(wanted)
+            .all(|(is, wanted)| is.abs_diff(wanted) < 80)
+    });
+    pixels.filter(|pixel| near(pixel)).count() as f64 / count.max(1) as f64
+}
+
+/// The newest picture of what a viewer has, as a file.
+async fn newest_picture(viewer: &Viewer, file: &Path) {
+    let mut tags = flv::tags(&viewer.got().body);
+    // What comes before the headers in force has other ones.
+    let is_header = |tag: &flv::Tag| tag.kind == 9 && tag.body.get(1) == Some(&0);
+    tags.drain(..tags.iter().rposition(is_header).expect("a header"));
+    let source = file.with_extension("flv");
+    std::fs::write(&source, flv::file(&tags)).expect("a file");
+    let (source, file) = (
+        source.to_str().expect("a path in UTF-8"),
+        file.to_str().expect("a path in UTF-8"),
+    );
+    let line = ["-v", "error", "-i", source, "-update", "1", "-y", file];
+    let output = tokio::process::Command::new("ffmpeg")
+        .args(line)
+        .output()
+        .await
+        .expect("ffmpeg runs");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// A plain blue picture with a tone.
+fn push_blue(url: &str) -> Process {
+    let line = "-hide_banner -nostdin -loglevel info -nostats -re -f lavfi -i color=c=blue:size=640x360:rate=25 \
+                -re -f lavfi -i sine=frequency=440:sample_rate=48000 -pix_fmt yuv420p -c:v libx264 -preset ultrafast \
+                -g 50 -keyint_min 50 -sc_threshold 0 -c:a aac -b:a 96k -f flv";
+    Process::start("ffmpeg", line.split_whitespace().chain([url]))
+}
+
+#[tokio::test]
+async fn a_watermark_comes_changes_and_goes_before_the_eyes_of_who_watches() {
+    let server = Server::start(&[]).await;
+    let api = server.api();
+    let record = api
+        .create(&json!({ "id": "cam", "isFlv": true, "isHls": true }))
+        .await;
+    let _push = push_blue(&server.rtmp(&stream_key(&record)));
+    let viewer = Viewer::open(&server.http("/cam/live.flv")).await;
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("seen.png");
+    let (text_at, red, green) = ("220:80:10:10", [255, 0, 0], [0, 128, 0]);
+    watch(&viewer, 3_000).await;
+    newest_picture(&viewer, &file).await;
+    assert_eq!(share(&file, text_at, red).await, 0.0);
+
+    change(
+        &api,
+        json!({ "isWaterMark": true, "WaterMarkText": "直播 lsv %{pts}", "WaterMarkFontSize": 40 }),
+    )
+    .await;
+    let drawn = |wanted: [u8; 3]| {
+        let (viewer, file) = (&viewer, &file);
+        async move || {
+            newest_picture(viewer, file).await;
+            (share(file, text_at, wanted).await > 0.03).then_some(())
+        }
+    };
+    eventually("red text", drawn(red)).await;
+    change(&api, json!({ "WaterMarkFontColor": "green" })).await;
+    eventually("green text", drawn(green)).await;
+    change(&api, json!({ "isWaterMark": false })).await;
+    eventually("no text", async || {
+        newest_picture(&viewer, &file).await;
+        (share(&file, "640:360:0:0", [0, 0, 255]).await > 0.99).then_some(())
+    })
+    .await;
+
+    let body = viewer.got().body;
+    let times: Vec<u32> = pictures(&body).into_keys().collect();
+    let steps = times.windows(2).map(|pair| pair[1] - pair[0]);
+    let widest = steps.max().unwrap();
+    assert!(widest <= 120, "pictures are {widest} ms apart");
+    assert!(viewer.got().ended.is_none());
+}
+
+#[tokio::test]
+async fn an_encoder_that_is_killed_comes_back() {
+    let more = json!({ "isCodec": true, "ld": true, "isWaterMark": true, "WaterMarkText": "lsv" });
+    let (mut server, api, _push) = live(&source(), more).await;
+    let viewer = Viewer::open(&server.http("/cam/360p/live.flv")).await;
+    let whole = Viewer::open(&server.http("/cam/live.flv")).await;
+    watch(&viewer, 2_000).await;
+    for round in 0..2 {
+        let encoder = eventually("one encoder", async || {
+            match server.process().children("ffmpeg")[..] {
+                [encoder] => Some(encoder),
+                _ => None,
+            }
+        })
+        .await;
+        let before = pictures(&viewer.got().body).len();
+        lsv_tests::kill(encoder);
+        eventually("another encoder", async || {
+            let now = server.process().children("ffmpeg");
+            (now.len() == 1 && now[0] != encoder).then_some(())
+        })
+        .await;
+        eventually("more pictures", async || {
+            (pictures(&viewer.got().body).len() > before + 15).then_some(())
+        })
+        .await;
+        let tasks = api.read("/videostream/cam/session").await.json();
+        println!("round {round}: {}", tasks["tasks"]);
+    }
+    assert!(viewer.got().ended.is_none() && whole.got().ended.is_none());
+}
