@@ -13,6 +13,7 @@ use super::body::Id;
 use super::problem::{Answer, ProblemDocument};
 use super::reached::Reached;
 use crate::channel::{Channel, Moment};
+use crate::hub;
 use crate::path::APP;
 use crate::ports::StreamDns;
 
@@ -86,11 +87,38 @@ pub(super) struct Play {
     /// DASH.
     #[serde(skip_serializing_if = "Option::is_none")]
     dash: Option<String>,
+    /// HLS over all transcoded renditions, MPEG-TS where that is on; `cmaf` and `dash` are over all of them too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    index: Option<String>,
+    /// The transcoded renditions that are wanted, the smallest first. One that is larger than the source is not made.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    renditions: Vec<PlayRendition>,
     /// Pages with a player.
     pages: Pages,
     /// Until when the addresses can be used; for ever if there is none.
     #[schema(value_type = Option<String>, format = DateTime)]
     expires: Option<Moment>,
+}
+
+/// Where to play one rendition. An output that is off has no address.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct PlayRendition {
+    /// What it is called: `360p`, `480p`, `720p` or `1080p`.
+    name: &'static str,
+    /// RTMP.
+    rtmp: String,
+    /// HTTP-FLV.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flv: Option<String>,
+    /// HLS with MPEG-TS segments.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hls: Option<String>,
+    /// Low-latency HLS with CMAF segments.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cmaf: Option<String>,
+    /// DASH.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dash: Option<String>,
 }
 
 /// Pages with a player.
@@ -146,8 +174,23 @@ impl Play {
         let authority = &origin.authority;
         let at = |scheme: &str, file: &str| format!("{scheme}://{authority}/{id}/{file}");
         let (flv, hls, cmaf) = (settings.is_flv, settings.is_hls, settings.is_cmaf);
+        let rtmp = rtmp_at("rtmp", listeners.rtmp);
+        let wanted = hub::Settings::from(channel).processing.renditions;
+        let names = wanted.iter().filter_map(|rendition| rendition.segment());
+        let renditions = names.map(|name| PlayRendition {
+            name,
+            rtmp: format!("{rtmp}/{name}"),
+            flv: flv.then(|| at(http, &format!("{name}/live.flv"))),
+            hls: hls.then(|| at(http, &format!("{name}/live.m3u8"))),
+            cmaf: cmaf.then(|| at(http, &format!("{name}/master.m3u8"))),
+            dash: cmaf.then(|| at(http, &format!("{name}/manifest.mpd"))),
+        });
+        let renditions: Vec<_> = renditions.collect();
+        let has_index = !renditions.is_empty() && (hls || cmaf);
         Self {
-            rtmp: rtmp_at("rtmp", listeners.rtmp),
+            index: has_index.then(|| at(http, "index.m3u8")),
+            renditions,
+            rtmp,
             rtmps: listeners.rtmps.map(|listener| rtmp_at("rtmps", listener)),
             flv: flv.then(|| at(http, "live.flv")),
             wsflv: flv.then(|| at(ws, "live.flv")),

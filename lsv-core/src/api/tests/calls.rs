@@ -230,6 +230,32 @@ async fn addresses_are_made_with_the_host_of_the_request() {
         json!("http://example.com:8080/cam/manifest.mpd")
     );
     assert_eq!(play["flv"], Value::Null);
+    assert_eq!(play.get("renditions"), None);
+    platform
+        .send_json(
+            Method::PATCH,
+            "/videostream/cam",
+            json!({"isCMAF": false, "isCodec": true, "ld": true, "hd": true}),
+        )
+        .await;
+    let play = platform.get("/videostream/cam/urls").await.json()["play"].clone();
+    let index = "http://example.com:8080/cam/index.m3u8";
+    assert_eq!(play["index"], json!(index));
+    assert_eq!(
+        play["renditions"],
+        json!([
+            {
+                "name": "360p",
+                "rtmp": "rtmp://example.com:1935/stream/cam/360p",
+                "hls": "http://example.com:8080/cam/360p/live.m3u8",
+            },
+            {
+                "name": "720p",
+                "rtmp": "rtmp://example.com:1935/stream/cam/720p",
+                "hls": "http://example.com:8080/cam/720p/live.m3u8",
+            },
+        ])
+    );
 }
 
 #[tokio::test]
