@@ -151,4 +151,29 @@ mod tests {
         assert_eq!(cpu_max(TaskSize::Micro), "25000 100000");
         assert_eq!(cpu_max(TaskSize::Xlarge), "400000 100000");
     }
+
+    /// In an ordinary folder, where files are made rather than found: what a group is told, and that it is left as it is
+    /// when somebody is in it.
+    #[test]
+    fn a_group_is_told_its_bounds_before_its_process() {
+        let folder = std::env::temp_dir().join(format!("lsv-cgroup-{}", process::id()));
+        fs::create_dir(&folder).unwrap();
+        let pid = Pid::from_raw(4_711).unwrap();
+        let group = Cgroup::make(&folder, pid, TaskSize::Small).unwrap();
+        let path = group.path.clone();
+        let told = |file: &str| fs::read_to_string(path.join(file)).unwrap();
+        assert_eq!(told("memory.max"), "1073741824");
+        assert_eq!(told("cpu.max"), "50000 100000");
+        assert_eq!(told("cgroup.procs"), "4711");
+        drop(group);
+        assert_eq!(told("cgroup.kill"), "1");
+        sweep(&folder);
+        assert!(path.exists());
+        for file in path.read_dir().unwrap() {
+            fs::remove_file(file.unwrap().path()).unwrap();
+        }
+        sweep(&folder);
+        assert!(!path.exists());
+        fs::remove_dir(&folder).unwrap();
+    }
 }
