@@ -13,6 +13,7 @@ pub(super) struct Fed {
     pictures: VecDeque<(Timestamp, u32)>,
     /// The epochs, each with the presentation time of its first picture.
     epochs: VecDeque<(Timestamp, u32)>,
+    newest: Option<Timestamp>,
 }
 
 impl Fed {
@@ -22,6 +23,7 @@ impl Fed {
             self.pictures.pop_front();
         }
         self.pictures.push_back((pts, epoch));
+        self.newest = self.newest.max(Some(pts));
         if self.epochs.back().is_none_or(|(_, known)| *known != epoch) {
             if self.epochs.len() == MOST_EPOCHS {
                 self.epochs.pop_front();
@@ -30,15 +32,21 @@ impl Fed {
         }
     }
 
-    /// Gives what comes out its time and its epoch.
-    pub(super) fn place(&mut self, frame: &mut MediaFrame) {
+    /// Gives what comes out its time and its epoch. False for what cannot have been made of what went in: its time would be
+    /// believed, and shut out what follows.
+    pub(super) fn place(&mut self, frame: &mut MediaFrame) -> bool {
         let pts = frame.pts();
+        let newest = self.newest.unwrap_or_default();
+        if pts.since(newest) > AHEAD || newest.since(pts) > BEHIND {
+            return false;
+        }
         let made_of = match frame.kind() {
             Kind::Video => self.find(pts),
             _ => None,
         };
         (frame.dts, frame.epoch) = made_of.unwrap_or_else(|| (pts, self.epoch_at(pts)));
         frame.composition = Timestamp::ZERO;
+        true
     }
 
     /// The picture that is meant by a time which an encoder has rounded. It is asked for once for each output.
@@ -69,6 +77,10 @@ const ROUNDING: Duration = Duration::from_micros(200);
 /// How long after a picture came out once another output may still give it.
 const REMEMBERED: Duration = Duration::from_secs(2);
 
+/// How far from the newest picture that went in anything may be that comes out.
+const AHEAD: Duration = Duration::from_secs(2);
+const BEHIND: Duration = Duration::from_secs(60);
+
 /// Far more than an encoder holds back.
 const MOST_REMEMBERED: usize = 2_000;
 const MOST_EPOCHS: usize = 64;
@@ -83,7 +95,7 @@ mod tests {
         let track = tracks.default_of(kind).unwrap();
         let at = Timestamp::from_nanos(micros * 1_000);
         let mut frame = MediaFrame::new(track, at, Bytes::new());
-        fed.place(&mut frame);
+        assert!(fed.place(&mut frame));
         (frame.dts.as_nanos(), frame.epoch)
     }
 
@@ -102,6 +114,24 @@ mod tests {
         // Nothing that went in: it keeps what it says.
         assert_eq!(placed(&mut fed, Kind::Video, 80_000), (80_000_000, 0));
         assert_eq!(placed(&mut fed, Kind::Audio, 66_700), (66_700_000, 0));
+    }
+
+    #[test]
+    fn what_was_not_made_of_the_source_is_told() {
+        let mut fed = Fed::default();
+        fed.note(Timestamp::from_millis(100_000), 0);
+        let tracks = crate::fuzzing::tracks();
+        let track = tracks.default_of(Kind::Video).unwrap();
+        for (millis, sane) in [
+            (100_000, true),
+            (99_000, true),
+            (103_000, false),
+            (30_000, false),
+        ] {
+            let at = Timestamp::from_millis(millis);
+            let mut frame = MediaFrame::new(track, at, Bytes::new());
+            assert_eq!(fed.place(&mut frame), sane, "{millis}");
+        }
     }
 
     #[test]

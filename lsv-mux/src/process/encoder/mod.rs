@@ -68,6 +68,7 @@ impl Encoder {
             backoff: Backoff::new(backoff::Config::default(), seed()),
             not_before: Instant::now(),
             undrawable: None,
+            redraw: None,
             longest_group: None,
             speed: Speed::default(),
             notes,
@@ -119,6 +120,8 @@ struct Job {
     not_before: Instant,
     /// A watermark that cannot be drawn, and until when that is believed.
     undrawable: Option<(Watermark, Instant)>,
+    /// When a watermark is drawn again of which a part was missing.
+    redraw: Option<Instant>,
     /// The longest time between two key frames so far.
     longest_group: Option<Duration>,
     speed: Speed,
@@ -155,7 +158,6 @@ impl Job {
             }
         }
         self.stream.warn(Warning::WATERMARK, None);
-        self.stream.warn(Warning::FFMPEG, None);
         self.publication.finish();
     }
 
@@ -211,7 +213,8 @@ impl Job {
             None => (Arc::new(encoding), now),
         };
         self.wanted = Some((Arc::clone(&encoding), since));
-        let under_way = self.runs.values().any(|run| run.encoding == encoding);
+        let redraw = self.redraw.is_some_and(|at| now >= at);
+        let under_way = !redraw && self.runs.values().any(|run| run.encoding == encoding);
         // Tracks and settings often change together, a moment apart.
         let settled = now >= since + SETTLED && now >= self.not_before;
         if under_way || !settled || !seen_as_wanted {
@@ -245,10 +248,15 @@ impl Job {
     }
 
     fn begin(&mut self, encoding: Arc<Encoding>) {
+        self.redraw = None;
         self.newest += 1;
         let number = self.newest;
         if let Some(replaced) = self.handover.begin(number) {
             self.runs.remove(&replaced);
+        }
+        self.stream.warn(Warning::FFMPEG, None);
+        if encoding.program.is_none() && self.undrawable.is_none() {
+            self.stream.warn(Warning::WATERMARK, None);
         }
         tracing::info!(
             number,
@@ -283,7 +291,12 @@ impl Job {
             return;
         };
         match note {
-            Note::Drawn(overlay) => self.stream.warn(Warning::WATERMARK, complaint(&overlay)),
+            Note::Drawn(overlay) => {
+                self.undrawable = None;
+                self.stream.warn(Warning::WATERMARK, complaint(&overlay));
+                let may_pass = overlay.failed.as_ref().is_some_and(|it| it.may_pass());
+                self.redraw = may_pass.then(|| Instant::now() + REDRAW);
+            }
             Note::Tracks(tracks) => run.tracks = tracks,
             Note::Step(step) => {
                 let shown = self.handover.push(number, step);
@@ -410,6 +423,9 @@ const RELEASE: Duration = Duration::from_secs(10);
 
 /// How long a watermark that could not be drawn is not tried again.
 const DRAW_AGAIN: Duration = Duration::from_secs(30);
+
+/// After which a watermark is drawn again whose picture could not be fetched.
+const REDRAW: Duration = Duration::from_secs(60);
 
 /// Of real time, what is fast enough.
 const KEEPS_UP: f64 = 0.95;

@@ -129,7 +129,7 @@ impl Publication {
             }
         }
         for (output, picture) in encoding.renditions.iter().zip(pictures) {
-            let Some(published) = self.published(output.rendition) else {
+            let Some(published) = self.published(output.rendition, key) else {
                 continue;
             };
             if key {
@@ -195,9 +195,9 @@ impl Publication {
         }
     }
 
-    /// The stream of a rendition, made where there is none.
-    fn published(&mut self, rendition: Rendition) -> Option<&mut Published> {
-        if !self.renditions.contains_key(&rendition) {
+    /// The stream of a rendition, which begins with a key frame where there is none.
+    fn published(&mut self, rendition: Rendition, key: bool) -> Option<&mut Published> {
+        if key && !self.renditions.contains_key(&rendition) {
             let path = StreamPath {
                 channel: self.insert.stream().path().channel.clone(),
                 rendition,

@@ -159,7 +159,10 @@ impl Run {
                         }
                     }
                     demux::Event::Frame { mut frame, .. } => {
-                        shared.place(&mut frame);
+                        if !shared.place(&mut frame) {
+                            tracing::warn!(pts = ?frame.pts(), "a frame of the encoder has an odd time and is left out");
+                            continue;
+                        }
                         for step in lineup.push(output, frame) {
                             self.note(Note::Step(step)).await;
                         }
@@ -286,11 +289,11 @@ impl Shared {
     }
 
     /// Gives a frame that comes back the time and the epoch of the one that it was made of.
-    fn place(&self, frame: &mut MediaFrame) {
+    fn place(&self, frame: &mut MediaFrame) -> bool {
         let mut inner = self.lock();
         inner.last_out = Instant::now();
         frame.dts = frame.dts - ROOM;
-        inner.fed.place(frame);
+        inner.fed.place(frame)
     }
 
     /// Waits until the encoder takes and does not give.
