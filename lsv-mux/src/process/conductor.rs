@@ -130,7 +130,13 @@ impl Score {
                 "{names} would be larger than what the encoder sends and is not made: turn it off, or send a larger picture"
             )
         });
+        let none = "there are no renditions, watermark, snapshots or motion, as the encoder sends no picture that is known: \
+                    turn them off, or send pictures";
+        let text = text.or_else(|| plan.lacks_pictures.then(|| none.to_owned()));
         self.stream.warn(Warning::RENDITIONS, text);
+        if plan.encoding.is_none() && plan.snapshots.is_none() && plan.motion.is_none() {
+            self.stream.warn(Warning::FFMPEG, None);
+        }
     }
 
     /// Tasks that ended by themselves are to be started again, not at once.

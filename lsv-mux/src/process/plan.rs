@@ -80,6 +80,8 @@ pub struct Plan {
     pub motion: Option<Motion>,
     /// Renditions that are wanted and not made, as they would be larger than the source.
     pub too_large: Vec<Rendition>,
+    /// Something is wanted of the pictures of a source that has none.
+    pub lacks_pictures: bool,
     /// The tasks that do it, with what they get of a machine.
     pub tasks: BTreeMap<TaskKind, TaskSize>,
 }
@@ -153,6 +155,11 @@ impl Plan {
         let video = tracks.default_of(Kind::Video);
         let Some((video, picture)) = video.and_then(|video| Some((video, video.codec.picture()?)))
         else {
+            let of_pictures = !wanted.renditions.is_empty()
+                || wanted.watermark.is_some()
+                || wanted.snapshots.is_some()
+                || wanted.motion.is_some();
+            plan.lacks_pictures = of_pictures && tracks.iter().next().is_some();
             return plan;
         };
         if let Some(snapshots) = wanted.snapshots {

@@ -160,10 +160,13 @@ fn put_sound(line: &mut Arguments, kbit: u32) {
 fn key_frames(where_to: KeyFrames) -> String {
     match where_to {
         KeyFrames::Source => "source".to_owned(),
-        KeyFrames::Every(interval) => format!(
-            "expr:isnan(prev_forced_t)+gte(t-prev_forced_t,{:.3})",
-            interval.as_secs_f64() - HALF_A_FRAME
-        ),
+        // On the feed's own clock, so that all encoders of a source have them at the same pictures.
+        KeyFrames::Every(interval) => {
+            let seconds = interval.as_secs_f64();
+            format!(
+                "expr:isnan(prev_forced_t)+gt(floor(t/{seconds}),floor(prev_forced_t/{seconds}))"
+            )
+        }
     }
 }
 
@@ -185,9 +188,6 @@ const X265: &str =
 
 /// What the source's picture with a watermark may take, where the source says something odd.
 const PROGRAM_KBIT: std::ops::RangeInclusive<u64> = 800..=20_000;
-
-/// A picture that is a little early is the one that is meant.
-const HALF_A_FRAME: f64 = 0.01;
 
 #[cfg(test)]
 mod tests {

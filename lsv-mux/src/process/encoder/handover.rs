@@ -43,15 +43,18 @@ pub(super) struct Shown {
 }
 
 impl Handover {
-    /// Encoder `number` begins to work; an older one that was to follow does not any more, and is answered.
-    pub(super) fn begin(&mut self, number: Number) -> Option<Number> {
-        if self.shown.is_none() {
-            (self.shown, self.awaits_start) = (Some(number), true);
-            return None;
-        }
+    /// Encoder `number` begins to work. Those that have shown nothing yet are not needed any more, and are answered.
+    pub(super) fn begin(&mut self, number: Number) -> Vec<Number> {
         self.passed = 0;
-        let former = self.next.replace((number, VecDeque::new()));
-        former.map(|(former, _)| former)
+        let mut replaced: Vec<Number> =
+            self.next.take().map(|(next, _)| next).into_iter().collect();
+        if self.shown.is_none() || self.awaits_start {
+            replaced.extend(self.shown.replace(number));
+            self.awaits_start = true;
+        } else {
+            self.next = Some((number, VecDeque::new()));
+        }
+        replaced
     }
 
     /// Whose pictures are shown, or will be first.
@@ -180,7 +183,7 @@ mod tests {
     #[test]
     fn a_first_encoder_begins_with_a_key_frame() {
         let mut handover = Handover::default();
-        assert_eq!(handover.begin(1), None);
+        assert!(handover.begin(1).is_empty());
         assert_eq!(times(&handover.push(1, pictures(40))), []);
         assert_eq!(times(&handover.push(1, pictures(200))), [(1, 200)]);
         assert_eq!(times(&handover.push(1, pictures(240))), [(1, 240)]);
@@ -233,12 +236,20 @@ mod tests {
     }
 
     #[test]
+    fn one_that_never_gives_anything_is_replaced() {
+        let mut handover = Handover::default();
+        handover.begin(1);
+        assert_eq!(handover.begin(2), [1]);
+        assert_eq!(times(&handover.push(2, pictures(200))), [(2, 200)]);
+    }
+
+    #[test]
     fn a_successor_that_is_replaced_or_dies_changes_nothing() {
         let mut handover = Handover::default();
         handover.begin(1);
         handover.push(1, pictures(0));
         handover.begin(2);
-        assert_eq!(handover.begin(3), Some(2));
+        assert_eq!(handover.begin(3), [2]);
         assert_eq!(times(&handover.push(2, pictures(0))), []);
         handover.lost(3);
         assert_eq!(times(&handover.push(1, pictures(200))), [(1, 200)]);

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! A run has one command line. When what is wanted changes, or the source does, another run begins beside it and takes over
-//! at a key frame. A run that fails is begun again after a delay that grows; its renditions wait for it like any stream whose
-//! publisher was lost, and who watches the source sees it without its watermark so long.
+//! at a key frame. A run that fails is begun again after a delay that grows; its renditions wait for it and go on behind a
+//! break, and who watches the source sees it without its watermark so long.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -65,7 +65,7 @@ impl Encoder {
             runs: BTreeMap::new(),
             newest: 0,
             wanted: None,
-            backoff: Backoff::new(backoff::Config::default(), seed()),
+            backoff: Backoff::new(delays(), seed()),
             not_before: Instant::now(),
             undrawable: None,
             redraw: None,
@@ -158,6 +158,7 @@ impl Job {
             }
         }
         self.stream.warn(Warning::WATERMARK, None);
+        self.stream.warn(Warning::FFMPEG, None);
         self.publication.finish();
     }
 
@@ -251,7 +252,7 @@ impl Job {
         self.redraw = None;
         self.newest += 1;
         let number = self.newest;
-        if let Some(replaced) = self.handover.begin(number) {
+        for replaced in self.handover.begin(number) {
             self.runs.remove(&replaced);
         }
         self.stream.warn(Warning::FFMPEG, None);
@@ -316,21 +317,27 @@ impl Job {
     }
 
     fn ended(&mut self, number: Number, ended: Result<(), RunError>) {
-        let lasted = self.runs.remove(&number).map(|run| run.since.elapsed());
+        let Some(run) = self.runs.remove(&number) else {
+            return;
+        };
         let shown = self.handover.lost(number);
         self.show(shown);
         match ended {
             Ok(()) => tracing::info!(number, "an encoder has ended with what it was for"),
             Err(RunError::Overlay(error)) => {
-                let settings = self.stream.settings();
-                let watermark = settings.borrow().processing.watermark.clone();
+                let program = run.encoding.program.as_ref();
+                let watermark = program.map(|program| program.watermark.clone());
                 let until = Instant::now() + DRAW_AGAIN;
                 self.undrawable = watermark.map(|watermark| (watermark, until));
                 tracing::warn!(%error, "the watermark cannot be drawn");
                 let text = format!("there is no watermark: {error}");
                 self.stream.warn(Warning::WATERMARK, Some(text));
             }
-            Err(error) => self.fail(error.to_string(), lasted.unwrap_or_default()),
+            Err(error) => {
+                self.fail(error.to_string(), run.since.elapsed());
+                self.control
+                    .report(|report| report.restarts = report.restarts.saturating_add(1));
+            }
         }
         if self.runs.is_empty() {
             self.publication.interrupt();
@@ -344,10 +351,7 @@ impl Job {
         if self.runs.is_empty() {
             self.control.set_state(TaskState::Waiting);
         }
-        self.control.report(|report| {
-            report.restarts = report.restarts.saturating_add(1);
-            report.problem = Some(why);
-        });
+        self.control.report(|report| report.problem = Some(why));
     }
 
     fn show(&mut self, shown: Shown) {
@@ -406,14 +410,21 @@ fn complaint(overlay: &Overlay) -> Option<String> {
     (!said.is_empty()).then(|| said.join("; "))
 }
 
+/// Viewers wait for an encoder, so it is not left alone for long.
+fn delays() -> backoff::Config {
+    let mut delays = backoff::Config::default();
+    delays.longest_delay = Duration::from_secs(15);
+    delays
+}
+
 /// How often it is looked whether something else is wanted.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// How long something is wanted before it is begun.
 const SETTLED: Duration = Duration::from_millis(200);
 
-/// For an encoder of the same channel, which is to end, to be gone.
-const TAKE_OVER: Duration = Duration::from_secs(10);
+/// For an encoder of the same channel, which is to end, to be gone: longer than [`RELEASE`].
+const TAKE_OVER: Duration = Duration::from_secs(20);
 
 /// From the end of the source to that of the last pictures made of it.
 const LAST_PICTURES: Duration = Duration::from_secs(3);

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lsv_core::hub::{Delivery, Hub, Insert, Offer, Publisher, Settings, Stage, Subscriber, Times};
+use lsv_core::hub::{
+    Closed, Delivery, Hub, Insert, Offer, Publisher, Settings, Stage, Subscriber, Times,
+};
 use lsv_core::media::{Kind, MediaFrame, Track, Tracks};
 use lsv_core::path::{Rendition, StreamPath};
 use lsv_core::time::Timestamp;
@@ -27,6 +29,8 @@ pub(super) struct Publication {
     /// Whether a watermark is wanted, and since when there are pictures with it.
     draws: bool,
     drawn: Option<Instant>,
+    /// Breaks of the renditions beside those of the source: as often as they had no encoder.
+    breaks: u32,
     /// When the last pictures that were published are presented.
     last: Option<Timestamp>,
 }
@@ -50,6 +54,7 @@ impl Publication {
             sent: None,
             draws: false,
             drawn: None,
+            breaks: 0,
             last: None,
         }
     }
@@ -128,7 +133,8 @@ impl Publication {
                 gone.publisher.finish();
             }
         }
-        for (output, picture) in encoding.renditions.iter().zip(pictures) {
+        for (output, mut picture) in encoding.renditions.iter().zip(pictures) {
+            picture.epoch = picture.epoch.wrapping_add(self.breaks);
             let Some(published) = self.published(output.rendition, key) else {
                 continue;
             };
@@ -191,7 +197,9 @@ impl Publication {
                 continue;
             }
             published.last_sound = Some(frame.dts);
-            let _closed = published.publisher.push(frame.clone());
+            let mut frame = frame.clone();
+            frame.epoch = frame.epoch.wrapping_add(self.breaks);
+            let _closed = published.publisher.push(frame);
         }
     }
 
@@ -202,6 +210,10 @@ impl Publication {
                 channel: self.insert.stream().path().channel.clone(),
                 rendition,
             };
+            // That of a source before this one, which is just ending, lies on another timeline.
+            if let Some(former) = self.hub.find(&path) {
+                former.close(Closed::TakenOver);
+            }
             let mut offer = Offer::new("transcoder");
             offer.settings = self.settings.clone();
             offer.times = Times::Given;
@@ -222,12 +234,12 @@ impl Publication {
         self.renditions.get_mut(&rendition)
     }
 
-    /// The encoder is gone and none follows at once: renditions wait for the next, and the source is seen as it is.
+    /// The encoder is gone and none follows at once: renditions wait for the next, behind a break, and the source is seen as
+    /// it is.
     pub(super) fn interrupt(&mut self) {
         self.insert.fail();
         self.drawn = None;
-        // Dropped, a publisher counts as lost.
-        self.renditions.clear();
+        self.breaks = self.breaks.wrapping_add(1);
     }
 
     /// Waits for frames that pass the encoder by, and keeps them until their time. False when the source has ended.

@@ -55,8 +55,8 @@ pub(super) enum RunError {
     Output(#[from] demux::DemuxError),
     #[error("the encoder's output cannot be read: {0}")]
     Pipe(std::io::Error),
-    #[error("the encoder has given nothing in {} s", PATIENCE.as_secs())]
-    Silent,
+    #[error("the encoder has given nothing in {} s", .0.as_secs())]
+    Silent(Duration),
 }
 
 /// Everything that a run needs.
@@ -113,7 +113,7 @@ impl Run {
             notes: (self.number, self.notes.clone()),
         };
         let outcome = tokio::select! {
-            read = self.read(output, outputs, &shared) => read,
+            read = self.read(output, outputs, overlay, &shared) => read,
             never = feed.run(frames, input) => match never {},
             silent = shared.watch() => Err(silent),
         };
@@ -136,6 +136,7 @@ impl Run {
         &self,
         mut pipes: child::Outputs,
         outputs: command::Outputs,
+        mut overlay: Option<Placed>,
         shared: &Shared,
     ) -> Result<(), RunError> {
         let count = outputs.pictures + outputs.sounds;
@@ -146,6 +147,8 @@ impl Run {
             let Some(demuxer) = demuxers.get_mut(output) else {
                 continue;
             };
+            // It has been read.
+            drop(overlay.take());
             demuxer.push(bytes);
             while let Some(event) = demuxer.next()? {
                 match event {
@@ -256,33 +259,24 @@ impl Feed<'_> {
 enum Never {}
 
 /// What feeding and reading know of each other.
+#[derive(Default)]
 struct Shared {
     inner: Mutex<Inner>,
 }
 
+#[derive(Default)]
 struct Inner {
     fed: Fed,
-    last_in: Instant,
-    last_out: Instant,
-}
-
-impl Default for Shared {
-    fn default() -> Self {
-        let now = Instant::now();
-        Self {
-            inner: Mutex::new(Inner {
-                fed: Fed::default(),
-                last_in: now,
-                last_out: now,
-            }),
-        }
-    }
+    /// When the first frame went in that nothing has come out for since.
+    unanswered: Option<Instant>,
+    /// It has given something.
+    works: bool,
 }
 
 impl Shared {
     fn note(&self, frame: &MediaFrame) {
         let mut inner = self.lock();
-        inner.last_in = Instant::now();
+        inner.unanswered.get_or_insert_with(Instant::now);
         if frame.kind() == Kind::Video {
             inner.fed.note(frame.pts(), frame.epoch);
         }
@@ -291,19 +285,23 @@ impl Shared {
     /// Gives a frame that comes back the time and the epoch of the one that it was made of.
     fn place(&self, frame: &mut MediaFrame) -> bool {
         let mut inner = self.lock();
-        inner.last_out = Instant::now();
-        frame.dts = frame.dts - ROOM;
+        (inner.unanswered, inner.works) = (None, true);
         inner.fed.place(frame)
     }
 
-    /// Waits until the encoder takes and does not give.
+    /// Waits until the encoder takes and does not give, or does not even take.
     async fn watch(&self) -> RunError {
-        let mut look = tokio::time::interval(Duration::from_secs(1));
+        let mut look = tokio::time::interval(Duration::from_millis(500));
         loop {
             look.tick().await;
             let inner = self.lock();
-            if inner.last_in.saturating_duration_since(inner.last_out) > PATIENCE {
-                return RunError::Silent;
+            let patience = match inner.works {
+                true => PATIENCE,
+                false => START,
+            };
+            let silence = inner.unanswered.map(|since| since.elapsed());
+            if silence.is_some_and(|silence| silence > patience) {
+                return RunError::Silent(patience);
             }
         }
     }
@@ -342,8 +340,11 @@ impl Placed {
 /// begins before zero.
 const ROOM: Timestamp = Timestamp::from_millis(10_000);
 
-/// How long an encoder may take in without giving anything.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// How long an encoder may take in without giving anything: viewers of a watermark wait so long.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The same of one that has given nothing yet, which viewers do not wait for.
+const START: Duration = Duration::from_secs(15);
 
 /// From the end of its output to its own.
 const LAST_WORDS: Duration = Duration::from_secs(5);
