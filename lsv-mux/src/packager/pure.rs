@@ -118,6 +118,9 @@ impl Packager {
         let snapshot = self.window.update(&mut self.segmenter, now);
         if let Some(place) = self.segmenter.place() {
             place.report(snapshot.newest_parts());
+            if let Some(newest) = snapshot.newest_wall() {
+                place.note_lag(now.duration_since(newest).unwrap_or_default());
+            }
         }
         self.outputs.publish(snapshot);
     }

@@ -174,7 +174,7 @@ fn put_opening(out: &mut String, shown: &[Shown<'_>]) -> SystemTime {
             put!(
                 out,
                 " type=\"dynamic\" availabilityStartTime=\"{}\"",
-                date(all.beginning)
+                date(all.beginning + all.delay)
             );
             put!(out, " publishTime=\"{}\"", date(all.updated));
             let update = all.target.min(UPDATE_PERIOD);
@@ -191,7 +191,7 @@ fn put_opening(out: &mut String, shown: &[Shown<'_>]) -> SystemTime {
         last.run.inits.first()
     });
     if let Some(leader) = leader.filter(|_| all.end.is_none()) {
-        put_service(out, id(leader.track.name()));
+        put_service(out, id(leader.track.name()), all.delay);
     }
     all.beginning
 }
@@ -208,6 +208,8 @@ struct Timing {
     /// How long segments get, with the one that grows, listed or not yet.
     segment: Duration,
     depth: Duration,
+    /// Everything is available later by that than its date: what is transcoded has the dates of its source.
+    delay: Duration,
     /// The longest that any is listed as: sound goes on a little beyond the pictures.
     longest: Duration,
 }
@@ -234,6 +236,10 @@ impl Timing {
             target: window.target,
             segment,
             depth: depth(window, listed, segment),
+            delay: match window.ended {
+                true => Duration::ZERO,
+                false => window.delay(),
+            },
             longest: listed_as.fold(longest, Duration::max),
         }
     }
@@ -246,6 +252,7 @@ impl Timing {
             target: self.target.max(other.target),
             segment: self.segment.max(other.segment),
             depth: self.depth.max(other.depth),
+            delay: self.delay.max(other.delay),
             longest: self.longest.max(other.longest),
         }
     }
@@ -261,21 +268,22 @@ impl Default for Timing {
             target: none,
             segment: none,
             depth: none,
+            delay: none,
             longest: none,
         }
     }
 }
 
 /// How far behind live a player should stay, by the clock of the adaptation set `leader`, and how fast it may play to
-/// get there.
-fn put_service(out: &mut String, leader: u32) {
+/// get there. What comes later by `delay` than its date cannot be played earlier.
+fn put_service(out: &mut String, leader: u32, delay: Duration) {
     out.push_str("  <ServiceDescription id=\"0\">\n");
     put!(
         out,
         "    <Latency referenceId=\"{leader}\" target=\"{}\" min=\"{}\" max=\"{}\"/>\n",
-        LATENCY.as_millis(),
-        LATENCY_LEAST.as_millis(),
-        LATENCY_MOST.as_millis()
+        (LATENCY + delay).as_millis(),
+        (LATENCY_LEAST + delay).as_millis(),
+        (LATENCY_MOST + delay).as_millis()
     );
     out.push_str("    <PlaybackRate min=\"0.96\" max=\"1.1\"/>\n  </ServiceDescription>\n");
 }

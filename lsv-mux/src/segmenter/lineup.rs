@@ -38,6 +38,9 @@ struct Agreed {
     started: Option<SystemTime>,
     /// The target duration of all playlists.
     target: Option<u64>,
+    /// The least by which what came was later than its date, and what was told of that.
+    lag: Option<Duration>,
+    delay: Option<Duration>,
     /// Whose sound goes with all pictures, by run.
     sounds: BTreeMap<u64, Rendition>,
 }
@@ -236,6 +239,12 @@ impl Place {
         self.0.clone()
     }
 
+    /// What came now is later by `lag` than its date, which is the source's.
+    pub fn note_lag(&self, lag: Duration) {
+        let mut agreed = self.0.lineup.agreed();
+        agreed.lag = Some(agreed.lag.map_or(lag, |least| least.min(lag)));
+    }
+
     /// Tells the others what is newest of each track.
     pub fn report(&self, newest: Vec<Report>) {
         if let Some(member) = self.0.lineup.agreed().members.get_mut(&self.0.ticket) {
@@ -359,6 +368,16 @@ pub struct Siblings {
 }
 
 impl Siblings {
+    /// By how much everything comes later than its date: what the encoder takes, as it was when this was first asked for.
+    pub fn delay(&self) -> Duration {
+        if self.rendition == Rendition::Source {
+            return Duration::ZERO;
+        }
+        let mut agreed = self.lineup.agreed();
+        let lag = agreed.lag.unwrap_or_default().min(MAX_DELAY);
+        *agreed.delay.get_or_insert(lag)
+    }
+
     /// What is newest of the other renditions' pictures, and of the sound that goes with all of them in run number `run`.
     pub fn reports(&self, run: u64) -> Vec<(Rendition, Report)> {
         if self.rendition == Rendition::Source {

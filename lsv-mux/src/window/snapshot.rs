@@ -222,6 +222,18 @@ impl Snapshot {
         })
     }
 
+    /// The date of the newest frame of the segment that grows.
+    pub(crate) fn newest_wall(&self) -> Option<SystemTime> {
+        let open = self.open.as_ref()?;
+        open.wall().checked_add(open.duration)
+    }
+
+    /// By how much what is listed comes later than its date.
+    pub(crate) fn delay(&self) -> Duration {
+        let siblings = self.siblings.as_ref();
+        siblings.map_or(Duration::ZERO, Siblings::delay)
+    }
+
     /// The newest part of each track under CMAF, where it is on.
     pub(crate) fn newest_parts(&self) -> Vec<Report> {
         let tracks = self.cmaf_tracks().filter(|_| self.cmaf);

@@ -199,6 +199,19 @@ fn reports_tell_of_the_other_renditions() {
 }
 
 #[test]
+fn what_an_encoder_takes_is_told_once() {
+    let lineup = Arc::new(Lineup::new(0));
+    let (source, low) = (lineup.join(Rendition::Source), lineup.join(P360));
+    low.note_lag(ms(2_500));
+    low.note_lag(ms(700));
+    low.note_lag(ms(900));
+    assert_eq!(low.siblings().delay(), ms(700));
+    low.note_lag(ms(100));
+    assert_eq!(low.siblings().delay(), ms(700));
+    assert_eq!(source.siblings().delay(), Duration::ZERO);
+}
+
+#[test]
 fn the_best_sound_is_chosen_once() {
     let lineup = Lineup::new(0);
     let offered = [(P360, 64_000), (P480, 128_500), (P720, 128_000)];
