@@ -133,10 +133,14 @@ pub enum Happening {
         /// What went wrong.
         message: String,
     },
-    /// Something moves in the picture.
+    /// Something moves in the picture. Told once for each clip, when it begins.
     Motion {
         /// The channel.
         channel: ChannelId,
+        /// The clip, which is there when it is told to be written.
+        clip: ObjectName,
+        /// The picture of the moment, likewise.
+        snapshot: ObjectName,
     },
     /// A channel's record was made.
     ChannelCreated {

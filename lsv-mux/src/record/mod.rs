@@ -30,7 +30,7 @@ use std::time::{Duration, SystemTime};
 use lsv_core::events::Events;
 use lsv_core::hub::{self, Delivery, Event, Hub, Stream, Subscriber};
 use lsv_core::media::MediaFrame;
-use lsv_core::path::{Rendition, StreamPath};
+use lsv_core::path::{ChannelId, Rendition, StreamPath};
 use lsv_core::ports::{ObjectName, ObjectStore};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
@@ -47,6 +47,8 @@ use output::Output;
 use spill::Spill;
 use thumbnails::Thumbnails;
 
+#[cfg(feature = "process")]
+pub(crate) mod clips;
 pub mod cutter;
 mod files;
 mod journal;
@@ -83,8 +85,8 @@ impl Default for Config {
 /// The recorders of all live streams of a hub. Clones share them.
 #[derive(Clone)]
 pub struct Recorders {
-    store: Arc<dyn ObjectStore>,
-    events: Events,
+    pub(crate) store: Arc<dyn ObjectStore>,
+    pub(crate) events: Events,
     config: Arc<Config>,
     journal: Journal,
     thumbnails: Option<Thumbnails>,
@@ -173,7 +175,7 @@ impl Recorders {
         }
         adopted.insert(path.clone(), Arc::downgrade(stream));
         let task = Task {
-            output: self.output(stream.path()),
+            output: self.output(&stream.path().channel),
             recorders: self.clone(),
             path: path.clone(),
             settings: stream.settings(),
@@ -191,7 +193,7 @@ impl Recorders {
             let Some(channel) = names::channel_of(&name) else {
                 continue;
             };
-            let output = self.output(&StreamPath::source(channel));
+            let output = self.output(&channel);
             match recover::recover(&output, &name).await {
                 Ok(None) => {}
                 Ok(Some(outdated)) => swept.push((output, name, outdated)),
@@ -208,9 +210,9 @@ impl Recorders {
         }
     }
 
-    fn output(&self, path: &StreamPath) -> Output {
+    fn output(&self, channel: &ChannelId) -> Output {
         Output {
-            channel: path.channel.clone(),
+            channel: channel.clone(),
             store: Arc::clone(&self.store),
             events: self.events.clone(),
             journal: self.journal.clone(),

@@ -10,7 +10,7 @@ use time::macros::format_description;
 /// What is kept as one file for each moment, by day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(
-    not(test),
+    not(any(test, feature = "process")),
     expect(dead_code, reason = "what needs ffmpeg is made with it alone")
 )]
 pub(crate) enum Shelf {

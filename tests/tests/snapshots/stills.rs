@@ -5,135 +5,23 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use bytes::Bytes;
-use lsv_core::channel::{LogLevel, TaskSize};
-use lsv_core::embedded::Objects;
-use lsv_core::events::{Events, Happening};
-use lsv_core::hub::{Hub, OnDemand, Settings};
-use lsv_core::ports::{ObjectName, ObjectStore, PageRequest, TaskControl};
+use lsv_core::events::Happening;
+use lsv_core::hub::{OnDemand, Settings};
+use lsv_core::ports::{ObjectName, TaskControl};
 use lsv_mux::poster::{NoPoster, Posters};
-use lsv_mux::process::Ffmpeg;
-use lsv_mux::process::stills::{Gallery, Snapshots, Style, sheets};
-use lsv_mux::record::thumbnails::Thumbnails;
+use lsv_mux::process::stills::Gallery;
 use lsv_mux::record::{self, Recorders};
-use lsv_tests::{Process, Signal, eventually};
-use tempfile::TempDir;
-use tokio::sync::{Mutex, MutexGuard};
+use lsv_tests::{Signal, eventually};
 
-use crate::camera::{self, H264};
+use crate::camera;
+use crate::studio::{Studio, children, style};
 
 /// A moving picture whose colour tells the second: 0 is black, each second a little brighter.
 const STAIRS: &str = "color=black:size=640x360:rate=25,format=yuv420p,\
     geq=lum='16+20*floor(T)':cb=128:cr=128[v]";
 
-fn style() -> Style {
-    Style::new(TaskSize::Small, LogLevel::Warning)
-}
-
-async fn ffmpeg() -> Ffmpeg {
-    Ffmpeg::find(None).await.expect("ffmpeg is installed")
-}
-
-struct Studio {
-    /// Tests look for the decoders that they started: one at a time.
-    _alone: MutexGuard<'static, ()>,
-    folder: TempDir,
-    store: Arc<Objects>,
-    hub: Hub,
-    events: Events,
-    gallery: Gallery,
-    snapshots: Snapshots,
-}
-
-impl Studio {
-    async fn open() -> Self {
-        static ALONE: Mutex<()> = Mutex::const_new(());
-        let folder = TempDir::new().expect("a temporary folder");
-        let store = Arc::new(Objects::open(folder.path().join("objects")).expect("a store"));
-        let (hub, events) = (Hub::default(), Events::new());
-        let ffmpeg = ffmpeg().await;
-        let gallery = Gallery::new(Some(ffmpeg.clone()), style());
-        let thumbnails = Thumbnails::new(sheets::compose);
-        let snapshots = Snapshots::new(
-            ffmpeg,
-            store.clone(),
-            events.clone(),
-            gallery.clone(),
-            thumbnails,
-        );
-        Self {
-            _alone: ALONE.lock().await,
-            folder,
-            store,
-            hub,
-            events,
-            gallery,
-            snapshots,
-        }
-    }
-
-    async fn encode(&self, seconds: u64) -> Vec<lsv_core::media::MediaFrame> {
-        let file = self.folder.path().join("source.flv");
-        camera::encode(STAIRS, seconds, &H264, &file).await;
-        camera::frames(&file)
-    }
-
-    async fn names(&self, prefix: &str) -> Vec<ObjectName> {
-        let page = self.store.list(prefix, &PageRequest::default()).await;
-        page.expect("a listing")
-            .items
-            .into_iter()
-            .map(|info| info.name)
-            .collect()
-    }
-
-    async fn read(&self, name: &ObjectName) -> Bytes {
-        self.store.get(name, None).await.expect("an object").bytes
-    }
-
-    /// Size and mean brightness of a picture, as ffmpeg decodes it.
-    async fn look(&self, picture: &[u8]) -> (String, u32) {
-        let file = self.folder.path().join("look.jpg");
-        fs::write(&file, picture).expect("a file to write");
-        (size(&file).await, brightness(&file).await)
-    }
-}
-
-async fn size(file: &Path) -> String {
-    let file = file.to_str().expect("a path in UTF-8");
-    let line = [
-        "-v",
-        "error",
-        "-show_entries",
-        "stream=width,height",
-        "-of",
-        "csv=p=0:s=x",
-        file,
-    ];
-    let mut probe = Process::start("ffprobe", line);
-    assert!(probe.ended().await.success(), "{}", probe.stderr());
-    probe.stdout().trim().to_owned()
-}
-
-/// The mean of the luma, from 0 to 255 as JPEG has it.
-async fn brightness(file: &Path) -> u32 {
-    let out = file.with_extension("grey");
-    let (input, output) = (file.to_str().expect("UTF-8"), out.to_str().expect("UTF-8"));
-    let line = [
-        "-v",
-        "error",
-        "-y",
-        "-i",
-        input,
-        "-vf",
-        "scale=2:2:flags=area",
-        "-pix_fmt",
-        "yuvj420p",
-    ];
-    let mut ffmpeg = Process::start("ffmpeg", [&line[..], &["-f", "rawvideo", output]].concat());
-    assert!(ffmpeg.ended().await.success(), "{}", ffmpeg.stderr());
-    u32::from(fs::read(&out).expect("a pixel")[0])
-}
+/// The words by which a running decoder is known.
+const DECODER: [&str; 2] = ["mpjpeg", "select"];
 
 fn wanting(every: Duration) -> Settings {
     let mut settings = Settings::default();
@@ -145,7 +33,7 @@ fn wanting(every: Duration) -> Settings {
 async fn a_snapshot_each_so_often_and_a_fresh_poster() {
     let studio = Studio::open().await;
     let mut told = studio.events.subscribe();
-    let frames = studio.encode(9).await;
+    let frames = studio.encode(STAIRS, 9).await;
     let publisher = camera::publish(&studio.hub, wanting(Duration::from_secs(2)));
     let stream = studio.hub.find(&camera::path()).expect("it is live");
     assert_eq!(
@@ -200,7 +88,7 @@ async fn a_snapshot_each_so_often_and_a_fresh_poster() {
 #[tokio::test]
 async fn posters_without_snapshots_are_made_when_somebody_asks() {
     let studio = Studio::open().await;
-    let frames = studio.encode(3).await;
+    let frames = studio.encode(STAIRS, 3).await;
     let publisher = camera::publish(&studio.hub, Settings::default());
     let stream = studio.hub.find(&camera::path()).expect("it is live");
     camera::push(&publisher, &frames, 1, 50.0).await;
@@ -219,30 +107,10 @@ async fn posters_without_snapshots_are_made_when_somebody_asks() {
     assert!(matches!(none, NoPoster::Impossible(_)), "{none:?}");
 }
 
-/// The processes that this one has started and that are called `ffmpeg`.
-fn children() -> Vec<i32> {
-    let mut found = Vec::new();
-    for task in fs::read_dir("/proc/self/task").expect("/proc").flatten() {
-        let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
-        found.extend(
-            children
-                .split_whitespace()
-                .filter_map(|id| id.parse::<i32>().ok()),
-        );
-    }
-    let is_ffmpeg = |id: &i32| {
-        let line = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
-        line.windows(6).any(|word| word == b"mpjpeg")
-            && line.windows(6).any(|word| word == b"select")
-    };
-    found.retain(is_ffmpeg);
-    found
-}
-
 #[tokio::test]
 async fn a_decoder_that_is_killed_is_started_again() {
     let studio = Studio::open().await;
-    let frames = studio.encode(2).await;
+    let frames = studio.encode(STAIRS, 2).await;
     let publisher = camera::publish(&studio.hub, wanting(Duration::from_millis(500)));
     let stream = studio.hub.find(&camera::path()).expect("it is live");
     let (control, steering) = TaskControl::new();
@@ -250,13 +118,13 @@ async fn a_decoder_that_is_killed_is_started_again() {
     let killing = async {
         let mut before = 0;
         for round in 1..=3 {
-            let id = eventually("a decoder", async || children().first().copied()).await;
+            let id = eventually("a decoder", async || children(&DECODER).first().copied()).await;
             let count = async || Some(studio.names("record/cam/images/").await.len());
             before = eventually("a picture", async || count().await.filter(|n| *n > before)).await;
             let pid = rustix::process::Pid::from_raw(id).expect("a process");
             rustix::process::kill_process(pid, Signal::KILL).expect("it runs");
             eventually("it is gone", async || {
-                (!children().contains(&id)).then_some(())
+                (!children(&DECODER).contains(&id)).then_some(())
             })
             .await;
             let restarts = async || {
@@ -280,7 +148,7 @@ async fn a_decoder_that_is_killed_is_started_again() {
     steering.stop();
     task.await.expect("no panic").expect("it is stopped");
     eventually("no process stays", async || {
-        children().is_empty().then_some(())
+        children(&DECODER).is_empty().then_some(())
     })
     .await;
 }
@@ -290,7 +158,7 @@ async fn a_decoder_that_is_killed_is_started_again() {
 async fn small_pictures_lie_beside_a_recording_on_demand() {
     let mut studio = Studio::open().await;
     studio.snapshots.thumbnail_distance = Duration::from_secs(1);
-    let frames = studio.encode(8).await;
+    let frames = studio.encode(STAIRS, 8).await;
     let recorders = Recorders::new(
         studio.store.clone(),
         studio.events.clone(),
@@ -375,7 +243,7 @@ async fn what_snapshots_cost() {
     let mut decoder = None;
     let watch = async {
         loop {
-            if let Some(id) = children().first() {
+            if let Some(id) = children(&DECODER).first() {
                 decoder = Some(ticks(&id.to_string()));
             }
             tokio::time::sleep(Duration::from_millis(500)).await;

@@ -475,7 +475,9 @@ async fn events_are_told_as_they_happen() {
 
     for _ in 0..crate::events::BACKLOG + 2 {
         let channel = ChannelId::parse("cam").unwrap();
-        platform.events.publish(NOW, Happening::Motion { channel });
+        platform
+            .events
+            .publish(NOW, Happening::Unpublished { channel });
     }
     let lost = stream.next().await.unwrap().unwrap();
     assert_eq!(lost, "event: lost\ndata: 2\n\n");

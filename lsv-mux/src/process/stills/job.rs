@@ -10,7 +10,8 @@ use lsv_core::channel::Moment;
 use lsv_core::events::{Events, Happening};
 use lsv_core::hub::{Delivery, Stream, Subscriber};
 use lsv_core::media::{Kind, MediaFrame};
-use lsv_core::ports::{self, ObjectStore, TaskControl, TaskState};
+use lsv_core::path::ChannelId;
+use lsv_core::ports::{ObjectName, ObjectStore, TaskControl, TaskState};
 use lsv_core::time::Timestamp;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -250,33 +251,31 @@ impl Job {
             Arc::clone(&self.snapshots.store),
             self.snapshots.events.clone(),
         );
-        let write = async move {
-            let size = picture.len() as u64;
-            if let Err(error) = put(&*store, &name, picture).await {
-                return tracing::error!(%name, %error, "a snapshot is not kept");
-            }
-            tracing::debug!(%name, size, "a snapshot is written");
-            let written = Happening::RecordingWritten {
-                channel,
-                name,
-                size,
-            };
-            events.publish(Moment::from(SystemTime::now()), written);
-        };
+        let write = async move { keep(&*store, &events, channel, name, picture).await };
         self.writes.spawn(write.in_current_span());
     }
 }
 
-/// Writes `picture`, with patience that ends.
-pub(crate) async fn put(
+/// Writes `picture`, with patience that ends, and tells it.
+pub(crate) async fn keep(
     store: &dyn ObjectStore,
-    name: &ports::ObjectName,
+    events: &Events,
+    channel: ChannelId,
+    name: ObjectName,
     picture: Bytes,
-) -> ports::Result<()> {
-    retry::persist!(
-        retry::Backoff::within(PATIENCE),
-        store.put(name, picture.clone())
-    )
+) {
+    let size = picture.len() as u64;
+    let patience = retry::Backoff::within(PATIENCE);
+    if let Err(error) = retry::persist!(patience, store.put(&name, picture.clone())) {
+        return tracing::error!(%name, %error, "a picture is not kept");
+    }
+    tracing::debug!(%name, size, "a picture is written");
+    let written = Happening::RecordingWritten {
+        channel,
+        name,
+        size,
+    };
+    events.publish(Moment::from(SystemTime::now()), written);
 }
 
 /// The first multiple of `every` since the last time due that lies ahead.

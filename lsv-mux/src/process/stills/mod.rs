@@ -19,3 +19,4 @@ pub use decoder::{Decoder, Style, picture_at, picture_of};
 pub use error::Error;
 pub use gallery::{Gallery, MAKERS};
 pub use job::Snapshots;
+pub(crate) use job::keep;
