@@ -20,7 +20,9 @@ use lsv_core::reach::Reach;
 use lsv_mux::dvr::{self, Dvr};
 use lsv_mux::packager::{self, Packagers};
 use lsv_mux::process::overlay::{self, Overlays};
+use lsv_mux::process::stills::{Gallery, sheets};
 use lsv_mux::process::{self, Conductor, Ffmpeg, Worker};
+use lsv_mux::record::thumbnails::Thumbnails;
 use lsv_mux::record::{self, Recorders};
 use lsv_rtmp::net::Service;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -118,6 +120,7 @@ struct Platform {
     lifecycle: Lifecycle,
     recorders: Recorders,
     overlays: Overlays,
+    gallery: Gallery,
     tasks: Tasks,
     secret: Secret,
     signer: Signer,
@@ -149,9 +152,13 @@ impl Platform {
         let recorded: Arc<dyn ObjectStore> = objects.clone();
         let trusted = trust::of_the_system()?;
         let overlays = overlays(config, Arc::clone(&trusted));
-        let worker = Worker::new(hub.clone(), ffmpeg, overlays.clone(), config.ladder.clone());
+        let recorders = Recorders::new(recorded, events.clone(), record::Config::default())
+            .with_thumbnails(Thumbnails::new(sheets::compose));
+        let (ladder, written) = (config.ladder.clone(), recorders.clone());
+        let worker = Worker::new(hub.clone(), ffmpeg, overlays.clone(), ladder, written);
         Ok(Self {
-            recorders: Recorders::new(recorded, events.clone(), record::Config::default()),
+            gallery: worker.gallery().clone(),
+            recorders,
             tasks: tasks::scheduler(config, trusted, &hub, &events, worker),
             lifecycle: Lifecycle::new(hub.clone(), events.clone(), registry, about),
             overlays,
@@ -242,7 +249,8 @@ impl Platform {
             clock: now,
         };
         let playback = lsv_mux::http::State::new(self.hub.clone(), packagers, self.authorizer())
-            .with_recordings(self.objects.clone());
+            .with_recordings(self.objects.clone())
+            .with_posters(Arc::new(self.gallery.clone()));
         api::router(api).merge(lsv_mux::http::router(playback))
     }
 }

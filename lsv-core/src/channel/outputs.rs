@@ -55,6 +55,7 @@ fn processing(settings: &Settings) -> hub::Processing {
         codec: settings.codec,
         watermark: watermark(settings),
         snapshots: settings.is_image.then(|| seconds(settings.image_time)),
+        thumbnails: settings.is_on_demand,
         motion: settings.is_motion.then(|| hub::Motion {
             percent: settings.motion_percent,
             difference: settings.motion_diff,

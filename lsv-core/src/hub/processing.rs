@@ -17,6 +17,8 @@ pub struct Processing {
     pub watermark: Option<Watermark>,
     /// Snapshots that are kept, one each so often.
     pub snapshots: Option<Duration>,
+    /// Small pictures beside recordings for video on demand.
+    pub thumbnails: bool,
     /// Clips of what moves.
     pub motion: Option<Motion>,
     /// Where the source is pushed on to.
@@ -37,6 +39,7 @@ impl Default for Processing {
             codec: Codec::X264,
             watermark: None,
             snapshots: None,
+            thumbnails: false,
             motion: None,
             relay: Targets::default(),
             codec_size: TaskSize::Large,

@@ -162,8 +162,8 @@ impl Plan {
             plan.lacks_pictures = of_pictures && tracks.iter().next().is_some();
             return plan;
         };
-        if let Some(snapshots) = wanted.snapshots {
-            plan.snapshots = Some(snapshots);
+        plan.snapshots = wanted.snapshots;
+        if wanted.snapshots.is_some() || wanted.thumbnails {
             plan.tasks.insert(TaskKind::Snapshot, wanted.record_size);
         }
         if let Some(motion) = &wanted.motion {

@@ -4,38 +4,55 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use lsv_core::channel::{LogLevel, TaskSize};
 use lsv_core::hub::{Hub, Warning};
 use lsv_core::path::StreamPath;
-use lsv_core::ports::{TaskControl, TaskKind, TaskRunner, TaskSpec};
+use lsv_core::ports::{TaskControl, TaskKind, TaskRunner, TaskSpec, TaskState};
 
 use super::encoder::Encoder;
+use super::motion::Watch;
 use super::overlay::Overlays;
 use super::plan::Ladder;
+use super::stills::{Gallery, Snapshots, Style, sheets};
 use super::{Error, Ffmpeg};
+use crate::record::Recorders;
+use crate::record::thumbnails::Thumbnails;
 
-/// Does the tasks of the kinds `transcode`, for the streams of one hub.
+/// Does the tasks of the kinds `transcode`, `snapshot` and `motion`, for the streams of one hub.
 #[derive(Clone)]
 pub struct Worker {
     hub: Hub,
     ffmpeg: Result<Ffmpeg, Arc<Error>>,
     overlays: Overlays,
     ladder: Ladder,
+    recorders: Recorders,
+    gallery: Gallery,
 }
 
 impl Worker {
-    /// A worker for the streams of `hub`. Without an ffmpeg its tasks fail and say why, and so do their streams.
+    /// A worker for the streams of `hub`, whose pictures and clips go where `recorders` write. Without an ffmpeg its tasks fail and say why, and so do their streams.
     pub fn new(
         hub: Hub,
         ffmpeg: Result<Ffmpeg, Error>,
         overlays: Overlays,
         ladder: Ladder,
+        recorders: Recorders,
     ) -> Self {
+        let ffmpeg = ffmpeg.map_err(Arc::new);
+        let style = Style::new(TaskSize::Small, LogLevel::Warning);
         Self {
             hub,
-            ffmpeg: ffmpeg.map_err(Arc::new),
+            gallery: Gallery::new(ffmpeg.as_ref().ok().cloned(), style),
+            ffmpeg,
             overlays,
             ladder,
+            recorders,
         }
+    }
+
+    /// The newest pictures of all streams.
+    pub fn gallery(&self) -> &Gallery {
+        &self.gallery
     }
 }
 
@@ -50,6 +67,14 @@ impl TaskRunner for Worker {
             Ok(ffmpeg) => ffmpeg.clone(),
             Err(error) => {
                 let text = format!("the task {} cannot be done: {error}", spec.kind);
+                let wants_snapshots = stream.settings().borrow().processing.snapshots.is_some();
+                if spec.kind == TaskKind::Snapshot && !wants_snapshots {
+                    // A recording without small pictures is nothing to warn of.
+                    control.set_state(TaskState::Waiting);
+                    control.report(|report| report.problem = Some(text));
+                    control.stopped().await;
+                    return Ok(());
+                }
                 stream.warn(Warning::FFMPEG, Some(text.clone()));
                 return Err(text);
             }
@@ -63,6 +88,21 @@ impl TaskRunner for Worker {
                     ladder: self.ladder.clone(),
                 };
                 encoder.run(stream, control).await
+            }
+            TaskKind::Snapshot => {
+                let thumbnails = self.recorders.thumbnails.clone();
+                let snapshots = Snapshots::new(
+                    ffmpeg,
+                    Arc::clone(&self.recorders.store),
+                    self.recorders.events.clone(),
+                    self.gallery.clone(),
+                    thumbnails.unwrap_or_else(|| Thumbnails::new(sheets::compose)),
+                );
+                snapshots.run(stream, control).await
+            }
+            TaskKind::Motion => {
+                let watch = Watch::new(ffmpeg, self.recorders.clone());
+                watch.run(stream, control).await
             }
             kind => Err(format!("this node does no tasks of the kind {kind}")),
         }

@@ -89,7 +89,7 @@ pub struct Recorders {
     pub(crate) events: Events,
     config: Arc<Config>,
     journal: Journal,
-    thumbnails: Option<Thumbnails>,
+    pub(crate) thumbnails: Option<Thumbnails>,
     /// Recordings that are not whole yet.
     unfinished: watch::Sender<usize>,
 }

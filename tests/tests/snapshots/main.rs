@@ -4,3 +4,4 @@ mod camera;
 mod motion;
 mod stills;
 mod studio;
+mod whole;

@@ -170,6 +170,13 @@ fn tasks_are_what_is_wanted() {
         ),
         (
             (
+                |wanted| wanted.thumbnails = true,
+                |plan| plan.snapshots.is_none(),
+            ),
+            &[TaskKind::Snapshot],
+        ),
+        (
+            (
                 |wanted| {
                     wanted.motion = Some(Motion {
                         percent: 30,
