@@ -286,6 +286,7 @@ impl Shared {
     fn place(&self, frame: &mut MediaFrame) -> bool {
         let mut inner = self.lock();
         (inner.unanswered, inner.works) = (None, true);
+        frame.dts = frame.dts - ROOM;
         inner.fed.place(frame)
     }
 
