@@ -60,7 +60,7 @@ async fn renditions_line_up_over_a_restart_of_their_encoder() {
 /// The same over what a real encoder makes of a real push.
 #[tokio::test]
 async fn a_transcoded_channel_lines_up_and_players_change_between_its_renditions() {
-    let server = Server::start(&[]).await;
+    let mut server = Server::start(&["--reconnect-window", "60s"]).await;
     let fields = json!({ "id": "cam", "isCMAF": true, "isCodec": true, "ld": true, "sd": true });
     let record = server.api().create(&fields).await;
     let picture = Picture {
@@ -78,8 +78,18 @@ async fn a_transcoded_channel_lines_up_and_players_change_between_its_renditions
     };
     channel.lists_both().await;
     channel.is_probed().await;
+    for (rung, width, _) in channel.rungs {
+        let streams = probe(&server.rtmp(&format!("cam/{rung}"))).await;
+        assert!(streams.iter().any(|it| it["width"] == width), "{streams:?}");
+    }
     channel.is_played().await;
-    channel.lines_up().await;
+    let before = channel.lines_up().await;
+    channel.is_dated_as_its_source().await;
+
+    let encoders = server.process().children("ffmpeg");
+    encoders.into_iter().for_each(lsv_tests::kill);
+    channel.breaks(before).await;
+    assert_eq!(channel.lines_up().await, before + 1);
     channel.is_dated_as_its_source().await;
 }
 
