@@ -66,6 +66,16 @@ impl Page {
     }
 }
 
+/// The page of a channel's recordings.
+pub(super) fn recordings(method: &Method, headers: &HeaderMap) -> Response {
+    let page = &SHELF.recordings;
+    let mut response = page.answer(HeaderValue::from_static("no-cache"), method, headers);
+    restrict(response.headers_mut());
+    let vary = HeaderValue::from_static("Accept, Accept-Encoding");
+    response.headers_mut().insert(header::VARY, vary);
+    response
+}
+
 /// A page for somebody who went to `path` and is told of a problem instead.
 pub(super) fn problem(path: &str, title: &str, detail: &str) -> String {
     let up = "../".repeat(path.matches('/').count().saturating_sub(1));
@@ -118,6 +128,7 @@ struct Shelf {
     assets: Vec<(&'static str, Asset)>,
     pages: Pages,
     rendition_pages: Pages,
+    recordings: Asset,
 }
 
 struct Pages {
@@ -150,6 +161,10 @@ static SHELF: LazyLock<Shelf> = LazyLock::new(|| {
     Shelf {
         pages: Pages::new(&format!("../players/{version}")),
         rendition_pages: Pages::new(&format!("../../players/{version}")),
+        recordings: Asset::new(
+            Bytes::from(RECORDINGS.replace("@players", &format!("../../players/{version}"))),
+            "text/html; charset=utf-8",
+        ),
         assets,
         version,
     }
@@ -220,6 +235,7 @@ const POLICY: &str = "default-src 'self'; media-src 'self' blob:; worker-src 'se
                       img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'none'";
 
 const TEMPLATE: &str = include_str!("../../players/page.html");
+const RECORDINGS: &str = include_str!("../../players/vod.html");
 const PROBLEM: &str = include_str!("../../players/problem.html");
 
 macro_rules! embedded {
@@ -229,7 +245,7 @@ macro_rules! embedded {
 }
 
 /// What pages load, and the licences of what others wrote.
-static FILES: [(&str, &[u8]); 15] = embedded![
+static FILES: [(&str, &[u8]); 16] = embedded![
     "clock.js",
     "dash.js",
     "flv.js",
@@ -239,6 +255,7 @@ static FILES: [(&str, &[u8]); 15] = embedded![
     "player.css",
     "player.js",
     "sources.js",
+    "vod.js",
     "vendor/hls.LICENSE",
     "vendor/hls.min.js",
     "vendor/mpegts.LICENSE",

@@ -13,6 +13,7 @@ use lsv_core::recording::{self, PLAYLIST, THUMBNAILS};
 use serde_json::{Value, json};
 
 use super::object::{self, About, OPENING_BYTES};
+use super::pages;
 use super::problem::Problem;
 use super::site::RETRY_AFTER;
 
@@ -23,6 +24,9 @@ pub(super) async fn answer(
     rest: &str,
     parts: &Parts,
 ) -> Result<Response, Problem> {
+    if rest.is_empty() && wants_page(parts) {
+        return Ok(pages::recordings(&parts.method, &parts.headers));
+    }
     if rest.is_empty() {
         return listing(&**store, channel, parts).await;
     }
@@ -38,6 +42,13 @@ pub(super) async fn answer(
     let opening = store.get(&name, Some(0..OPENING_BYTES)).await;
     let opening = opening.map_err(|error| failed(&error))?;
     Ok(file(store, opening, is_whole, parts))
+}
+
+/// Whether a browser goes there, and no program.
+fn wants_page(parts: &Parts) -> bool {
+    let accepted = parts.headers.get_all(header::ACCEPT).iter();
+    let mut accepted = accepted.filter_map(|value| value.to_str().ok());
+    accepted.any(|value| value.contains("text/html"))
 }
 
 /// Whether another segment follows the segment `name`, which so does not grow any more. Of the last one nobody can tell.
@@ -105,6 +116,7 @@ async fn listing(
             HeaderValue::from_static("application/json"),
         ),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        (header::VARY, HeaderValue::from_static("Accept")),
         (header::CONTENT_LENGTH, HeaderValue::from(text.len())),
     ];
     Ok(match parts.method {

@@ -295,6 +295,17 @@ async fn pictures_clips_and_small_pictures_are_served_and_listed() {
         let found = (field(&sent, "content-type"), field(&sent, "cache-control"));
         assert_eq!(found, (kind, caching), "{name}");
     }
+    let page = get(&router, "/cam/vod/", &[("accept", "text/html,*/*")]).await;
+    assert_eq!(field(&page, "content-type"), "text/html; charset=utf-8");
+    assert_eq!(field(&page, "vary"), "Accept, Accept-Encoding");
+    assert!(!field(&page, "content-security-policy").is_empty());
+    let page = String::from_utf8(body(page).await.to_vec()).unwrap();
+    let script = page
+        .split('"')
+        .find(|text| text.ends_with("/vod.js"))
+        .unwrap();
+    let script = script.replace("../../", "/");
+    assert_eq!(get(&router, &script, &[]).await.status(), 200, "{script}");
     let listing = body(get(&router, "/cam/vod/", &[]).await).await;
     let listing: serde_json::Value = serde_json::from_slice(&listing).unwrap();
     let listed: Vec<_> = listing["recordings"]
