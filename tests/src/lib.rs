@@ -26,6 +26,7 @@ mod trace;
 pub mod ts;
 mod viewer;
 mod wait;
+mod watcher;
 
 pub use api::{Answer, Api, stream_key};
 pub use browser::{Seen, play, play_clock, play_qualities};
@@ -43,4 +44,5 @@ pub use rtmp::{Client, Message, Refusal, handshake, kind};
 pub use server::{SECRET, Server, TOKEN, lsv, lsv_doctor};
 pub use trace::{Sent, Trace};
 pub use viewer::{Got, Viewer};
-pub use wait::{PATIENCE, eventually, seconds};
+pub use wait::{PATIENCE, eventually, seconds, strict};
+pub use watcher::{Fetched, FlvWatcher, HlsWatcher, Shown};

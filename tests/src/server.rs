@@ -44,13 +44,21 @@ impl Server {
     /// # Panics
     /// If it does not get ready, with what it wrote.
     pub async fn start_trusting(certificate: &Certificate, arguments: &[&str]) -> Self {
+        Self::start_with("SSL_CERT_FILE", &certificate.chain, arguments).await
+    }
+
+    /// Starts the binary in a new folder, with a variable in its environment that names a file or folder.
+    ///
+    /// # Panics
+    /// If it does not get ready, with what it wrote.
+    pub async fn start_with(variable: &str, value: &Path, arguments: &[&str]) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let standard = ["--api-token", TOKEN, "--secret", SECRET];
         let arguments = [&standard, arguments].concat();
         let mut command = tokio::process::Command::new(binary("lsv"));
         command
             .args(command_line(folder.path(), &arguments))
-            .env("SSL_CERT_FILE", &certificate.chain);
+            .env(variable, value);
         let mut server = Self::running(Process::run(command), folder.path()).await;
         server._folder = Some(folder);
         server

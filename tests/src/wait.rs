@@ -40,3 +40,9 @@ pub fn seconds(default: u64) -> u64 {
         Err(_) => default,
     }
 }
+
+/// Whether figures are held to what they are to be on a machine that does nothing else: `LSV_STRICT` is set.
+#[must_use]
+pub fn strict() -> bool {
+    std::env::var_os("LSV_STRICT").is_some()
+}
