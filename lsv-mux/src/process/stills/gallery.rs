@@ -169,8 +169,17 @@ impl Wall {
         state.asked = Some(Instant::now());
         let (known, poster) = state.newest.as_ref()?;
         let is_newest = newest.is_none_or(|newest| moment(newest) == *known);
-        let is_coming = state.is_followed && was_wanted && poster.is_ok();
+        let is_near = || newest.is_some_and(|newest| self.is_neighbour(newest, *known));
+        let is_coming = state.is_followed && was_wanted && poster.is_ok() && is_near();
         (is_newest || is_coming).then(|| poster.clone())
+    }
+
+    /// Whether `known` is the key frame in front of `newest`.
+    fn is_neighbour(&self, newest: &MediaFrame, (epoch, at): Moment) -> bool {
+        let stream = self.stream.upgrade();
+        let interval = stream.and_then(|stream| stream.ingest().key_frame_interval);
+        let step = newest.dts.since(at);
+        newest.epoch == epoch && interval.is_some_and(|interval| step <= interval * 3 / 2)
     }
 }
 
