@@ -144,6 +144,16 @@ impl Process {
         ids
     }
 
+    /// How many files, pipes and sockets it has open.
+    ///
+    /// # Panics
+    /// If it no longer runs.
+    #[must_use]
+    pub fn descriptors(&self) -> usize {
+        let open = fs::read_dir(format!("/proc/{}/fd", self.id()));
+        open.expect("the process runs").count()
+    }
+
     /// Memory that it holds now, in bytes.
     ///
     /// # Panics
@@ -199,6 +209,14 @@ impl Process {
 pub fn kill(id: u32) {
     let id = Pid::from_raw(id.cast_signed()).expect("a process id is not 0");
     kill_process(id, Signal::KILL).expect("the process is there");
+}
+
+/// Whether a process of this id is there and has not ended.
+#[must_use]
+pub fn is_there(id: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+    let state = stat.rsplit_once(')').map(|(_, fields)| fields.trim_start());
+    state.is_some_and(|state| !state.starts_with(['Z', 'X']))
 }
 
 impl Said {

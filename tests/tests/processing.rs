@@ -1,17 +1,152 @@
-//! Processing as a whole, under those who watch: switches that are flipped, odd sources.
+//! Processing as a whole, under those who watch: encoders that die, switches that are flipped, odd sources.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use lsv_tests::{
-    Api, FlvWatcher, HlsWatcher, Picture, Process, Server, Signal, eventually, probe, stream_key,
-    strict,
+    Api, FlvWatcher, HlsWatcher, Picture, Process, Server, Signal, eventually, is_there, kill,
+    probe, stream_key, strict,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
+
+/// Each of five times all encoders die at once. Then the server does.
+#[tokio::test]
+async fn killed_encoders_come_back_and_leave_nothing_behind() {
+    let temporary = TempDir::new().unwrap();
+    let mut server = Server::start_with("TMPDIR", temporary.path(), &[]).await;
+    let api = server.api();
+    let channel = json!({
+        "id": "cam", "isHls": true, "isFlv": true,
+        "isCodec": true, "ld": true, "sd": true, "isWaterMark": true, "WaterMarkText": "直播 lsv",
+        "isImage": true, "image_time": 5,
+    });
+    let source = Picture {
+        size: "854x480",
+        rate: 10,
+        gop: 20,
+        ..Picture::default()
+    };
+    let _push = source.push(&server.rtmp(&stream_key(&api.create(&channel).await)));
+    let names = ["/cam/", "/cam/360p/", "/cam/480p/"];
+    let mut viewers = Vec::new();
+    let mut playlists = Vec::new();
+    for name in names {
+        viewers.push(FlvWatcher::open(&server.http(&format!("{name}live.flv"))).await);
+        playlists.push(HlsWatcher::open(&server.http(&format!("{name}live.m3u8"))));
+    }
+    let (mut before, mut told): (Option<Held>, _) = (None, false);
+    for round in 0..KILLS {
+        eventually("the encoder runs", async || {
+            transcoding(&api)
+                .await
+                .filter(|task| task["state"] == "running")
+        })
+        .await;
+        let now = eventually("everything that was begun", async || {
+            Held::whole(server.process(), temporary.path())
+        })
+        .await;
+        let before_it = transcoding(&api).await.map_or(0, |task| restarts(&task));
+        println!("before kill {round}: {now:?}, {before_it} restarts");
+        before.get_or_insert(now);
+
+        let encoders = server.process().children("ffmpeg");
+        let killed = Instant::now();
+        encoders.iter().for_each(|&encoder| kill(encoder));
+        // What a session shows is a little old: of a short death it may tell no more than the restart.
+        let problem = eventually("the death is told", async || {
+            let task = transcoding(&api).await?;
+            (restarts(&task) > before_it).then(|| task["problem"].as_str().map(str::to_owned))
+        })
+        .await;
+        println!("  {problem:?}");
+        told |= problem.is_some_and(|problem| problem.contains("signal: 9"));
+        for viewer in &viewers {
+            viewer.shows(killed, 1_000).await;
+        }
+        for playlist in &playlists {
+            playlist.goes_on(killed, 1).await;
+        }
+        println!("  all go on after {:?}", killed.elapsed());
+    }
+    assert!(told, "no problem was ever told");
+    eventually("no problem any more", async || {
+        transcoding(&api)
+            .await
+            .filter(|task| task["problem"].is_null())
+    })
+    .await;
+    let before = before.expect("a round");
+    let after = eventually("as little as before", async || {
+        let held = Held::whole(server.process(), temporary.path())?;
+        let same = held.children <= before.children.max(OF_PICTURES + 1);
+        (same && held.descriptors <= before.descriptors + SPARE).then_some(held)
+    })
+    .await;
+    println!("in the end: {after:?}");
+    assert!(
+        after.resident < before.resident + (64 << 20),
+        "{before:?} {after:?}"
+    );
+    for (name, playlist) in names.into_iter().zip(&playlists) {
+        let segments = playlist.segments();
+        let breaks = segments.iter().filter(|segment| segment.discontinuity);
+        println!(
+            "{name}: {} discontinuities in {} segments",
+            breaks.clone().count(),
+            segments.len()
+        );
+        // The source has one where its watermark comes or goes, which a short absence may fall between.
+        let least = if name == "/cam/" {
+            1
+        } else {
+            usize::from(KILLS)
+        };
+        assert!(breaks.count() >= least, "{name}");
+    }
+
+    let children = server.process().children("ffmpeg");
+    assert!(!children.is_empty());
+    server.kill().await;
+    eventually("no orphans", async || {
+        (!children.iter().any(|&child| is_there(child))).then_some(())
+    })
+    .await;
+}
+
+/// What a server and its children hold.
+#[derive(Debug)]
+struct Held {
+    children: usize,
+    descriptors: usize,
+    resident: u64,
+}
+
+impl Held {
+    /// Once there is an encoder, and it has read what it is to draw.
+    fn whole(server: &Process, temporary: &Path) -> Option<Self> {
+        let entries = fs::read_dir(temporary).expect("a folder").flatten();
+        let overlays = entries
+            .filter(|entry| {
+                entry
+                    .file_name()
+                    .to_string_lossy()
+                    .starts_with("lsv-overlay-")
+            })
+            .count();
+        let held = Self {
+            children: server.children("ffmpeg").len(),
+            descriptors: server.descriptors(),
+            resident: server.resident_bytes(),
+        };
+        (held.children >= 1 && overlays == 0).then_some(held)
+    }
+}
 
 /// The encoder's task as the session shows it.
 async fn transcoding(api: &Api) -> Option<Value> {
@@ -22,6 +157,18 @@ async fn transcoding(api: &Api) -> Option<Value> {
         .find(|task| task["kind"] == "transcode")
         .cloned()
 }
+
+fn restarts(task: &Value) -> u64 {
+    task["restarts"].as_u64().unwrap_or_default()
+}
+
+const KILLS: u8 = 5;
+
+/// Most children that take pictures, which come and go.
+const OF_PICTURES: usize = 1;
+
+/// Descriptors of such a child, and of connections that are kept for the next request. An encoder has more.
+const SPARE: usize = 6;
 
 /// Who watches sees the picture go on whatever is switched on and off.
 #[tokio::test]
@@ -260,6 +407,53 @@ async fn sound_alone_needs_no_encoder() {
     assert_eq!(server.process().children("ffmpeg"), [0; 0]);
 }
 
+/// Key frames that come too rarely for segments, and a publisher that comes back with another size.
+#[tokio::test]
+async fn renditions_have_key_frames_for_their_segments_and_follow_the_size() {
+    let server = Server::start(&["--reconnect-window", "60s"]).await;
+    let api = server.api();
+    let large = Odd {
+        filter: "testsrc2=s=640x360:r=15",
+        encoder: "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -sc_threshold 0 -g 90 -keyint_min 90",
+        sound: true,
+    };
+    let mut push = large.start(&server, &api, "cam").await;
+    let url = server.http("/cam/360p/live.flv");
+    let viewer = FlvWatcher::open(&url).await;
+    let often = eventually("key frames two seconds apart", async || {
+        let pictures = viewer.pictures();
+        let keys = pictures.iter().filter(|picture| picture.key);
+        let keys: Vec<_> = keys.map(|picture| picture.at).collect();
+        let steps = keys.windows(2).map(|pair| pair[1] - pair[0]);
+        let steps: Vec<_> = steps.collect();
+        let [.., one, two, three] = steps[..] else {
+            return None;
+        };
+        [one, two, three]
+            .iter()
+            .all(|&step| (1_900..2_200).contains(&step))
+            .then_some(steps)
+    })
+    .await;
+    println!("key frames are {often:?} ms apart");
+
+    push.signal(Signal::KILL);
+    push.ended().await;
+    let small = Odd {
+        filter: "testsrc2=s=640x480:r=15",
+        ..large
+    };
+    let returned = Instant::now();
+    let _push = small.push(&server.rtmp(&stream_key(&api.read("/videostream/cam").await.json())));
+    viewer.shows(returned, 2_000).await;
+    eventually("the other size", async || {
+        FlvWatcher::open(&url).await;
+        let size = size(&url).await?;
+        (size == "480x360").then_some(())
+    })
+    .await;
+}
+
 /// A source of test pictures, encoded somehow.
 #[derive(Debug, Clone, Copy)]
 struct Odd {
@@ -295,6 +489,14 @@ impl Odd {
         line.extend(["-f", "flv", url]);
         Process::start("ffmpeg", line)
     }
+}
+
+/// Width and height of what is at an address for now.
+async fn size(url: &str) -> Option<String> {
+    let line = "-v error -select_streams v:0 -show_entries stream=width,height -of csv=p=0:s=x";
+    let mut ffprobe = Process::start("ffprobe", line.split(' ').chain([url]));
+    let found = ffprobe.ended().await.success();
+    found.then(|| ffprobe.stdout().trim().to_owned())
 }
 
 fn of_kind<'a>(streams: &'a [Value], kind: &str) -> Option<&'a Value> {
