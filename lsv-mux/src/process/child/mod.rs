@@ -1,7 +1,8 @@
 //! A child process: fed, read, listened to, held to its size, and gone when it should be.
 //!
-//! A child never outlives the node, not even one that is killed with SIGKILL: its standard streams are pipes whose other
-//! ends nobody else holds, so that it meets the end of its input, and at the next byte that it writes a broken pipe.
+//! A child that runs does not outlive the node, not even one that is killed with SIGKILL: its streams are pipes whose other
+//! ends nobody else holds, so that it meets the end of its input, and at the next byte that it writes a broken pipe. One
+//! that is stopped meets neither until it goes on.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
