@@ -175,14 +175,10 @@ async fn a_source_that_is_killed_is_pulled_again() {
     let hub = Hub::default();
     let from = address(&source.rtmp(CHANNEL));
     let offer = Offer::new("the source");
-    let pull = Pull::start(
-        &hub,
-        path(),
-        offer,
-        from,
-        &Client::default(),
-        Config::default(),
-    );
+    let mut config = Config::default();
+    // Failures before the kill delay the return; they are to stay well below what the sink bears of silence.
+    config.longest_delay = Duration::from_secs(2);
+    let pull = Pull::start(&hub, path(), offer, from, &Client::default(), config);
     let mut status = pull.status();
     // Nobody publishes yet: the source refuses its players.
     reach(&mut status, |status| status.last_error.is_some()).await;

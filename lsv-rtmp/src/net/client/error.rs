@@ -161,8 +161,15 @@ impl Error {
         }
     }
 
-    /// Whether the server refused the name or the credential: trying the same again soon is in vain.
+    /// Whether the server refused the name or the credential: trying the same again soon is in vain. A stream to be played
+    /// that is not there is no refusal: its publisher may begin at any moment.
     pub fn is_refusal(&self) -> bool {
-        matches!(&*self.fault, Fault::Refused { .. })
+        match &*self.fault {
+            Fault::Refused { code, .. } => code != NOT_THERE,
+            _ => false,
+        }
     }
 }
+
+/// RTMP 1.0, section 7.2.2.1, as servers answer it.
+const NOT_THERE: &str = "NetStream.Play.StreamNotFound";

@@ -49,7 +49,8 @@ pub struct Config {
     /// The longest delay after a failure. 1 min.
     pub longest_delay: Duration,
     /// The delay after a first refusal: the server is there and does not want the stream, because of its name, its
-    /// credential, or somebody else who publishes it. It doubles likewise. 30 s.
+    /// credential, or somebody else who publishes it. It doubles likewise. A stream to be pulled that is not there
+    /// counts as a failure. 30 s.
     pub first_delay_refused: Duration,
     /// The longest delay after a refusal. 10 min.
     pub longest_delay_refused: Duration,

@@ -667,6 +667,34 @@ async fn a_publisher_takes_over_from_a_source_for_good() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_source_without_the_stream_is_asked_again_soon() {
+    let (network, hub) = (Network::default(), Hub::default());
+    let mut host = network.listen("source");
+    let (began, pull) = (Instant::now(), pull(&network, &hub, &host));
+    for _ in 0..3 {
+        let mut peer = host.accept().await;
+        assert!(matches!(peer.event().await, Some(Event::Play(_))));
+        peer.session
+            .reject_play(&Reject::not_found("nobody publishes it"))
+            .unwrap();
+        peer.flush().await;
+    }
+    let mut peer = host.admit().await;
+    play(&mut peer, 0).await;
+    let status = pull.status().borrow().clone();
+    assert!(
+        is_live(&status) && status.last_error.is_some(),
+        "{status:?}"
+    );
+    // Delays of 1, 2 and 4 s, less up to half.
+    assert!(
+        began.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        began.elapsed()
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_source_waits_where_it_may_not_take_over() {
     let (network, hub) = (Network::default(), Hub::default());
     let publisher = hub
