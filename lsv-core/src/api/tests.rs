@@ -195,6 +195,11 @@ impl Platform {
         self.call(Method::GET, path).await
     }
 
+    /// Rotates the push key of the channel `cam`.
+    async fn new_key(&self) -> Answered {
+        self.call(Method::POST, "/videostream/cam/key").await
+    }
+
     async fn send_json(&self, method: Method, path: &str, body: Value) -> Answered {
         let request = Self::request(method, path).header(header::CONTENT_TYPE, "application/json");
         self.send(request.body(body.to_string().into()).unwrap())

@@ -67,26 +67,14 @@ pub(super) struct Push {
 /// Where to play. An output that is off has no address.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Play {
-    /// RTMP.
-    rtmp: String,
+    #[serde(flatten)]
+    outputs: Outputs,
     /// RTMPS.
     #[serde(skip_serializing_if = "Option::is_none")]
     rtmps: Option<String>,
-    /// HTTP-FLV.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    flv: Option<String>,
     /// FLV over a WebSocket.
     #[serde(skip_serializing_if = "Option::is_none")]
     wsflv: Option<String>,
-    /// HLS with MPEG-TS segments.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hls: Option<String>,
-    /// Low-latency HLS with CMAF segments.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cmaf: Option<String>,
-    /// DASH.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dash: Option<String>,
     /// HLS over all transcoded renditions, MPEG-TS where that is on; `cmaf` and `dash` are over all of them too.
     #[serde(skip_serializing_if = "Option::is_none")]
     index: Option<String>,
@@ -100,11 +88,18 @@ pub(super) struct Play {
     expires: Option<Moment>,
 }
 
-/// Where to play one rendition. An output that is off has no address.
+/// Where to play one rendition.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct PlayRendition {
     /// What it is called: `360p`, `480p`, `720p` or `1080p`.
     name: &'static str,
+    #[serde(flatten)]
+    outputs: Outputs,
+}
+
+/// What the source and each rendition have. An output that is off has no address.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Outputs {
     /// RTMP.
     rtmp: String,
     /// HTTP-FLV.
@@ -172,36 +167,35 @@ impl Play {
         let origin = reached.origin(dns.pull.as_ref(), &listeners);
         let (http, ws) = (origin.scheme(), origin.web_socket_scheme());
         let authority = &origin.authority;
-        let at = |scheme: &str, file: &str| format!("{scheme}://{authority}/{id}/{file}");
+        let at = |scheme: &str, file: &str| format!("{scheme}://{authority}/{id}{file}");
         let (flv, hls, cmaf) = (settings.is_flv, settings.is_hls, settings.is_cmaf);
         let rtmp = rtmp_at("rtmp", listeners.rtmp);
+        let outputs = |under: &str| Outputs {
+            rtmp: format!("{rtmp}{under}"),
+            flv: flv.then(|| at(http, &format!("{under}/live.flv"))),
+            hls: hls.then(|| at(http, &format!("{under}/live.m3u8"))),
+            cmaf: cmaf.then(|| at(http, &format!("{under}/master.m3u8"))),
+            dash: cmaf.then(|| at(http, &format!("{under}/manifest.mpd"))),
+        };
         let wanted = hub::Settings::from(channel).processing.renditions;
         let names = wanted.iter().filter_map(|rendition| rendition.segment());
         let renditions = names.map(|name| PlayRendition {
             name,
-            rtmp: format!("{rtmp}/{name}"),
-            flv: flv.then(|| at(http, &format!("{name}/live.flv"))),
-            hls: hls.then(|| at(http, &format!("{name}/live.m3u8"))),
-            cmaf: cmaf.then(|| at(http, &format!("{name}/master.m3u8"))),
-            dash: cmaf.then(|| at(http, &format!("{name}/manifest.mpd"))),
+            outputs: outputs(&format!("/{name}")),
         });
         let renditions: Vec<_> = renditions.collect();
         let has_index = !renditions.is_empty() && (hls || cmaf);
         Self {
-            index: has_index.then(|| at(http, "index.m3u8")),
-            renditions,
-            rtmp,
+            outputs: outputs(""),
             rtmps: listeners.rtmps.map(|listener| rtmp_at("rtmps", listener)),
-            flv: flv.then(|| at(http, "live.flv")),
-            wsflv: flv.then(|| at(ws, "live.flv")),
-            hls: hls.then(|| at(http, "live.m3u8")),
-            cmaf: cmaf.then(|| at(http, "master.m3u8")),
-            dash: cmaf.then(|| at(http, "manifest.mpd")),
+            wsflv: flv.then(|| at(ws, "/live.flv")),
+            index: has_index.then(|| at(http, "/index.m3u8")),
+            renditions,
             pages: Pages {
-                best: at(http, ""),
-                flv: flv.then(|| at(http, "flv.html")),
-                hls: (hls || cmaf).then(|| at(http, "hls.html")),
-                dash: cmaf.then(|| at(http, "dash.html")),
+                best: at(http, "/"),
+                flv: flv.then(|| at(http, "/flv.html")),
+                hls: (hls || cmaf).then(|| at(http, "/hls.html")),
+                dash: cmaf.then(|| at(http, "/dash.html")),
             },
             expires: None,
         }

@@ -174,7 +174,7 @@ async fn a_removed_channel_is_gone_and_its_publisher_too() {
 async fn a_new_key_replaces_the_old_one() {
     let platform = Platform::new();
     let before = platform.channel("cam").await;
-    let rotated = platform.call(Method::POST, "/videostream/cam/key").await;
+    let rotated = platform.new_key().await;
     assert_eq!(rotated.status, StatusCode::OK);
     assert_ne!(rotated.json()["key"], before["key"]);
     assert_eq!(rotated.json()["outdate"], before["outdate"]);

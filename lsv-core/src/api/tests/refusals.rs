@@ -403,18 +403,9 @@ async fn a_channel_remembers_no_endless_row_of_keys() {
     let platform = Platform::new();
     platform.channel("cam").await;
     for _ in 0..crate::channel::MAX_REMEMBERED_KEYS {
-        assert_eq!(
-            platform
-                .call(Method::POST, "/videostream/cam/key")
-                .await
-                .status,
-            StatusCode::OK
-        );
+        assert_eq!(platform.new_key().await.status, StatusCode::OK);
     }
-    platform
-        .call(Method::POST, "/videostream/cam/key")
-        .await
-        .problem(Kind::TooManyKeys);
+    platform.new_key().await.problem(Kind::TooManyKeys);
 }
 
 #[tokio::test]
@@ -534,12 +525,6 @@ async fn a_picture_that_cannot_be_drawn_is_refused_and_nothing_is_stored() {
     }
     patch(json!({"isImageWaterMark": false, "ImageURL": bad})).await;
     refuse(patch(json!({"isImageWaterMark": true})).await);
-    assert_eq!(
-        platform
-            .call(Method::POST, "/videostream/cam/key")
-            .await
-            .status,
-        StatusCode::OK
-    );
+    assert_eq!(platform.new_key().await.status, StatusCode::OK);
     assert_eq!(asked(), [bad]);
 }
