@@ -50,11 +50,19 @@ use crate::trust;
 pub async fn run(config: Config, options: &Options, log_level: LogLevel) -> anyhow::Result<()> {
     let sockets = Sockets::bind(&config).await?;
     let addresses = sockets.addresses()?;
+    let stored = Stored::open(&config)?;
     let ffmpeg = Ffmpeg::find(config.ffmpeg.as_deref()).await;
-    if let Err(error) = &ffmpeg {
-        tracing::warn!("transcoding, watermarks, snapshots and motion are not to be had: {error}");
+    match &ffmpeg {
+        Ok(ffmpeg) => tracing::info!(
+            path = %ffmpeg.path().display(),
+            version = %ffmpeg.version(),
+            "found ffmpeg"
+        ),
+        Err(error) => tracing::warn!(
+            "transcoding, watermarks, snapshots and motion are not to be had: {error}"
+        ),
     }
-    let platform = Platform::open(&config, addresses, ffmpeg)?;
+    let platform = Platform::new(&config, addresses, stored, ffmpeg)?;
     let first = platform.first_channel().await?;
 
     let servers = TaskTracker::new();
@@ -111,6 +119,28 @@ pub async fn run(config: Config, options: &Options, log_level: LogLevel) -> anyh
     Ok(())
 }
 
+/// What the data folder holds.
+struct Stored {
+    channels: Arc<Channels>,
+    objects: Arc<Objects>,
+    secret: Secret,
+    token: Kept,
+}
+
+impl Stored {
+    fn open(config: &Config) -> anyhow::Result<Self> {
+        let data = &config.data;
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(data);
+        made.with_context(|| format!("cannot make {}", data.display()))?;
+        Ok(Self {
+            channels: Arc::new(Channels::open(data.join("channels.redb"))?),
+            objects: Arc::new(Objects::open(data.join("objects"))?),
+            secret: keys::keep(data, "secret", config.secret.as_ref())?.secret,
+            token: keys::token(data, config.api_token.as_ref())?,
+        })
+    }
+}
+
 /// The ports in their embedded forms, and what stands on them.
 struct Platform {
     hub: Hub,
@@ -129,17 +159,18 @@ struct Platform {
 }
 
 impl Platform {
-    fn open(
+    fn new(
         config: &Config,
         listeners: Listeners,
+        stored: Stored,
         ffmpeg: Result<Ffmpeg, process::Error>,
     ) -> anyhow::Result<Self> {
-        let data = &config.data;
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(data);
-        made.with_context(|| format!("cannot make {}", data.display()))?;
-        let channels = Arc::new(Channels::open(data.join("channels.redb"))?);
-        let objects = Arc::new(Objects::open(data.join("objects"))?);
-        let secret = keys::keep(data, "secret", config.secret.as_ref())?.secret;
+        let Stored {
+            channels,
+            objects,
+            secret,
+            token,
+        } = stored;
         let mut limits = Limits::default();
         limits.advised_bit_rate = config.plan_bitrate;
         let (hub, events) = (Hub::new(limits), Events::new());
@@ -168,7 +199,7 @@ impl Platform {
             objects,
             signer: Signer::new(secret.clone(), config.push_sign.clone()),
             secret,
-            token: keys::token(data, config.api_token.as_ref())?,
+            token,
             metrics: PrometheusBuilder::new()
                 .install_recorder()
                 .context("cannot collect metrics")?,

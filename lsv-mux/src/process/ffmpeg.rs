@@ -61,7 +61,6 @@ impl Ffmpeg {
         if encoders.is_empty() || decoders.is_empty() {
             return Err(not_ffmpeg(&path, "no list of encoders and decoders"));
         }
-        tracing::info!(path = %path.display(), %version, "found ffmpeg");
         Ok(Self {
             found: Arc::new(Found {
                 path,
