@@ -56,6 +56,7 @@ pub async fn run(config: Config, options: &Options, log_level: LogLevel) -> anyh
         Ok(ffmpeg) => tracing::info!(
             path = %ffmpeg.path().display(),
             version = %ffmpeg.version(),
+            parent_death_signal = ffmpeg.has_parent_death_signal(),
             "found ffmpeg"
         ),
         Err(error) => tracing::warn!(

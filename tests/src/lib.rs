@@ -37,7 +37,7 @@ pub use ffmpeg::{
 };
 pub use http2::{Http2, tls};
 pub use packets::Packets;
-pub use process::{Process, Signal, is_there, kill};
+pub use process::{Process, Signal, is_there, kill, signal};
 pub use proxy::{Proxy, lsv_proxy};
 pub use recording::{Packet, Recording, Stream};
 pub use rtmp::{Client, Message, Refusal, handshake, kind};

@@ -207,8 +207,16 @@ impl Process {
 /// # Panics
 /// If there is no such process.
 pub fn kill(id: u32) {
+    signal(id, Signal::KILL);
+}
+
+/// Sends a signal to a process that is a child of one that a test started.
+///
+/// # Panics
+/// If there is no such process.
+pub fn signal(id: u32, signal: Signal) {
     let id = Pid::from_raw(id.cast_signed()).expect("a process id is not 0");
-    kill_process(id, Signal::KILL).expect("the process is there");
+    kill_process(id, signal).expect("the process is there");
 }
 
 /// Whether a process of this id is there and has not ended.

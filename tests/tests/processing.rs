@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use lsv_tests::{
     Api, FlvWatcher, HlsWatcher, Picture, Process, Server, Signal, eventually, is_there, kill,
-    probe, stream_key, strict,
+    probe, signal, stream_key, strict,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -112,6 +112,10 @@ async fn killed_encoders_come_back_and_leave_nothing_behind() {
 
     let children = server.process().children("ffmpeg");
     assert!(!children.is_empty());
+    // One that is stopped does not see that its pipes are closed.
+    children
+        .iter()
+        .for_each(|&child| signal(child, Signal::STOP));
     server.kill().await;
     eventually("no orphans", async || {
         (!children.iter().any(|&child| is_there(child))).then_some(())

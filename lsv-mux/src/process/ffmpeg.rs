@@ -24,6 +24,8 @@ pub struct Ffmpeg {
 #[derive(Debug)]
 struct Found {
     path: PathBuf,
+    /// What starts it so that it ends with this process.
+    setpriv: Option<PathBuf>,
     version: Version,
     encoders: BTreeSet<String>,
     decoders: BTreeSet<String>,
@@ -46,24 +48,24 @@ impl Ffmpeg {
     /// # Errors
     /// [`Error::Missing`], [`Error::NotExecutable`], [`Error::NotFfmpeg`] or [`Error::Start`].
     pub async fn find(configured: Option<&Path>) -> Result<Self, Error> {
+        let folders = std::env::var_os("PATH").unwrap_or_default();
         let path = match configured {
             Some(path) if is_executable(path) => path.to_owned(),
             Some(path) => return Err(Error::NotExecutable { path: path.into() }),
-            None => {
-                let folders = std::env::var_os("PATH").unwrap_or_default();
-                search(&folders).ok_or(Error::Missing)?
-            }
+            None => search(&folders, "ffmpeg").ok_or(Error::Missing)?,
         };
-        let version = ask(&path, "-version").await?;
+        let version = ask(&path, &["-hide_banner", "-version"]).await?;
         let version = Version::of(&version).ok_or_else(|| not_ffmpeg(&path, "no version"))?;
-        let encoders = coders(&ask(&path, "-encoders").await?);
-        let decoders = coders(&ask(&path, "-decoders").await?);
+        let encoders = coders(&ask(&path, &["-hide_banner", "-encoders"]).await?);
+        let decoders = coders(&ask(&path, &["-hide_banner", "-decoders"]).await?);
         if encoders.is_empty() || decoders.is_empty() {
             return Err(not_ffmpeg(&path, "no list of encoders and decoders"));
         }
+        let setpriv = setpriv(&folders).await;
         Ok(Self {
             found: Arc::new(Found {
                 path,
+                setpriv,
                 version,
                 encoders,
                 decoders,
@@ -77,6 +79,7 @@ impl Ffmpeg {
         Self {
             found: Arc::new(Found {
                 path: path.into(),
+                setpriv: search(OsStr::new("/usr/bin:/bin"), "setpriv"),
                 version: Version {
                     text: "stand-in".into(),
                     number: None,
@@ -90,6 +93,21 @@ impl Ffmpeg {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.found.path
+    }
+
+    /// Whether the system kills its processes when this one is gone, however that comes.
+    pub fn has_parent_death_signal(&self) -> bool {
+        self.found.setpriv.is_some()
+    }
+
+    /// What starts it; its arguments are still to come.
+    pub(super) fn command(&self) -> Command {
+        let Some(setpriv) = &self.found.setpriv else {
+            return quiet_command(self.path());
+        };
+        let mut command = quiet_command(setpriv);
+        command.args(DIES_WITH_PARENT).arg(self.path());
+        command
     }
 
     /// What it says of its age.
@@ -136,11 +154,11 @@ impl fmt::Display for Version {
     }
 }
 
-/// The first ffmpeg in `folders`. What is relative, and so depends on where the node was started, is passed over.
-fn search(folders: &OsStr) -> Option<PathBuf> {
+/// The first program `name` in `folders`. What is relative, and so depends on where the node was started, is passed over.
+fn search(folders: &OsStr, name: &str) -> Option<PathBuf> {
     std::env::split_paths(folders)
         .filter(|folder| folder.is_absolute())
-        .map(|folder| folder.join("ffmpeg"))
+        .map(|folder| folder.join(name))
         .find(|path| is_executable(path))
 }
 
@@ -150,10 +168,18 @@ fn is_executable(path: &Path) -> bool {
         .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 
-/// What it writes to standard output when it is asked `question`.
-async fn ask(path: &Path, question: &str) -> Result<String, Error> {
+/// The first setpriv in `folders`, if it knows of parent-death signals: that of BusyBox does not.
+async fn setpriv(folders: &OsStr) -> Option<PathBuf> {
+    let path = search(folders, "setpriv")?;
+    let question = [&DIES_WITH_PARENT[..], &[path.to_str()?, "--version"]].concat();
+    let answer = ask(&path, &question).await.ok()?;
+    answer.starts_with("setpriv ").then_some(path)
+}
+
+/// What the program at `path` writes to standard output when it is asked `question`.
+async fn ask(path: &Path, question: &[&str]) -> Result<String, Error> {
     let mut command = quiet_command(path);
-    command.args(["-hide_banner", question]);
+    command.args(question);
     command.stdin(Stdio::null()).stderr(Stdio::null());
     match timeout(PATIENCE, answer(command)).await {
         Ok(Ok(answer)) => Ok(answer),
@@ -166,7 +192,8 @@ async fn ask(path: &Path, question: &str) -> Result<String, Error> {
 }
 
 async fn answer(mut command: Command) -> std::io::Result<String> {
-    let mut child = spawn(command.stdout(Stdio::piped()))?;
+    command.stdout(Stdio::piped());
+    let mut child = spawn(command)?;
     let mut answer = Vec::new();
     if let Some(stdout) = child.stdout.take() {
         stdout.take(MAX_ANSWER).read_to_end(&mut answer).await?;
@@ -193,6 +220,9 @@ fn not_ffmpeg(path: &Path, problem: &'static str) -> Error {
         problem,
     }
 }
+
+/// What has setpriv run a program that is killed when its parent is gone.
+const DIES_WITH_PARENT: [&str; 3] = ["--pdeathsig", "KILL", "--"];
 
 /// It answers within a tenth of a second, but on a machine that is busy with everything at once.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -241,6 +271,6 @@ mod tests {
         assert!(message.contains("/nowhere/ffmpeg"), "{message}");
         let other = Ffmpeg::find(Some(Path::new("/bin/echo"))).await;
         assert!(matches!(other, Err(Error::NotFfmpeg { .. })), "{other:?}");
-        assert_eq!(search(OsStr::new("/nowhere:.:")), None);
+        assert_eq!(search(OsStr::new("/nowhere:.:"), "ffmpeg"), None);
     }
 }

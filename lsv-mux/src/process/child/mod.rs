@@ -1,8 +1,16 @@
 //! A child process: fed, read, listened to, held to its size, and gone when it should be.
 //!
-//! A child that runs does not outlive the node, not even one that is killed with SIGKILL: its streams are pipes whose other
-//! ends nobody else holds, so that it meets the end of its input, and at the next byte that it writes a broken pipe. One
-//! that is stopped meets neither until it goes on.
+//! A child does not outlive the node, not even one that is killed with SIGKILL, in three ways:
+//!
+//! - Its streams are pipes whose other ends nobody else holds: it meets the end of its input, and at the next byte that it
+//!   writes a broken pipe. One that hangs meets neither.
+//! - On Linux it is started through `setpriv` of util-linux, where that is in a folder of `PATH`: it gets SIGKILL from the
+//!   system, its parent-death signal, which nothing can hang too much for. To ask for it without `setpriv` takes `unsafe`.
+//! - It has a process group of its own. Should that be orphaned while a process in it is stopped, POSIX has the system send
+//!   it SIGHUP and SIGCONT. It also keeps from it the SIGINT that a terminal sends to the node: the node ends its children
+//!   itself, in order.
+//!
+//! So without `setpriv` one that hangs in some other way than stopped lives on until it goes on.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -13,6 +21,7 @@ use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
 use lsv_core::channel::TaskSize;
+use rustix::fs::{Access, access};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::{ChildStdin, Command};
 use tokio::task::JoinHandle;
@@ -24,9 +33,9 @@ mod cgroup;
 mod limits;
 mod output;
 mod said;
+mod start;
 
 pub use limits::threads;
-pub(super) use output::spawn;
 pub use output::{Output, Outputs};
 pub use said::Said;
 
@@ -85,7 +94,7 @@ impl Child {
         arguments: Vec<OsString>,
         options: Options,
     ) -> Result<Self, Error> {
-        let mut command = quiet_command(ffmpeg.path());
+        let mut command = ffmpeg.command();
         command.args(arguments).stdout(Stdio::piped());
         Self::start(command, Pipes::default(), ffmpeg, options)
     }
@@ -104,7 +113,7 @@ impl Child {
         options: Options,
     ) -> Result<Self, Error> {
         let pipes = Pipes::new(outputs).map_err(|error| not_started(ffmpeg, error))?;
-        let mut command = quiet_command(ffmpeg.path());
+        let mut command = ffmpeg.command();
         command.args(arguments(&pipes.addresses()));
         command.stdout(Stdio::null());
         Self::start(command, pipes, ffmpeg, options)
@@ -117,7 +126,9 @@ impl Child {
         options: Options,
     ) -> Result<Self, Error> {
         command.stdin(Stdio::piped()).stderr(Stdio::piped());
-        let started = pipes.spawn(&mut command);
+        // What is started first may be another program, which says so too late.
+        let there = access(ffmpeg.path(), Access::EXEC_OK).map_err(io::Error::from);
+        let started = there.and_then(|()| pipes.spawn(command));
         let (mut process, outputs) = started.map_err(|error| not_started(ffmpeg, error))?;
         let limits = Limits::hold(process.id(), options.size);
         let said = Said::default();
@@ -303,6 +314,11 @@ fn not_started(ffmpeg: &Ffmpeg, source: io::Error) -> Error {
     }
 }
 
+/// Starts `command`, without pipes beside its standard streams.
+pub(super) fn spawn(command: Command) -> io::Result<tokio::process::Child> {
+    start::start(command, Vec::new())
+}
+
 /// A program that gets nothing of this process but where libraries and temporary files are.
 pub(super) fn quiet_command(path: &Path) -> Command {
     let mut command = Command::new(path);
@@ -312,7 +328,7 @@ pub(super) fn quiet_command(path: &Path) -> Command {
             command.env(name, value);
         }
     }
-    command.current_dir("/").kill_on_drop(true);
+    command.current_dir("/").process_group(0).kill_on_drop(true);
     command
 }
 

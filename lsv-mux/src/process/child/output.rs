@@ -4,15 +4,15 @@ use std::future::{Future as _, poll_fn};
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::pin::pin;
-use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
-use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::pipe::{PipeFlags, pipe_with};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::net::unix::pipe::Receiver;
 use tokio::process::{Child, ChildStdout, Command};
+
+use super::start::start;
 
 /// The standard output of a child.
 #[derive(Debug)]
@@ -140,27 +140,13 @@ impl Pipes {
         numbers.map(|number| format!("pipe:{number}")).collect()
     }
 
-    /// Starts `command` with them. Its ends are closed here when it has them.
-    pub(super) fn spawn(self, command: &mut Command) -> io::Result<(Child, Outputs)> {
+    /// Starts `command` with them.
+    pub(super) fn spawn(self, command: Command) -> io::Result<(Child, Outputs)> {
         let outputs = Outputs::new(self.ours)?;
-        let alone = SPAWNING.lock().unwrap_or_else(PoisonError::into_inner);
-        for pipe in &self.theirs {
-            fcntl_setfd(pipe, FdFlags::empty())?;
-        }
-        let child = command.spawn();
-        drop(self.theirs);
-        drop(alone);
-        Ok((child?, outputs))
+        let child = start(command, self.theirs)?;
+        Ok((child, outputs))
     }
 }
-
-/// Starts `command` with its standard streams alone.
-pub(in crate::process) fn spawn(command: &mut Command) -> io::Result<Child> {
-    Pipes::default().spawn(command).map(|(child, _)| child)
-}
-
-/// While one child's pipes can be inherited, no other is started, which would hold them open.
-static SPAWNING: Mutex<()> = Mutex::new(());
 
 /// What a pipe holds on Linux.
 const PIPE_BYTES: usize = 64 * 1024;

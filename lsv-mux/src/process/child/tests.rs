@@ -165,3 +165,48 @@ async fn several_outputs_are_told_apart_and_end() {
         child.finish(Duration::from_secs(60)).await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn one_that_cannot_be_run_is_not_started() {
+    for (path, why) in [
+        ("/nowhere/ffmpeg", io::ErrorKind::NotFound),
+        ("/etc/passwd", io::ErrorKind::PermissionDenied),
+    ] {
+        let options = Options::new("test", TaskSize::Micro);
+        let refused = Child::spawn(&Ffmpeg::stand_in(path), Vec::new(), options);
+        let Err(Error::Start {
+            path: named,
+            source,
+        }) = refused
+        else {
+            panic!("{refused:?}");
+        };
+        assert_eq!((named.as_path(), source.kind()), (Path::new(path), why));
+    }
+}
+
+/// The parent-death signal is that of the thread which started a process.
+#[tokio::test]
+async fn it_outlives_the_thread_that_asked_for_it() {
+    let runtime = tokio::runtime::Handle::current();
+    let asking = std::thread::spawn(move || {
+        let _entered = runtime.enter();
+        let child = program("exec cat");
+        // By then it has asked for its signal.
+        let name = format!("/proc/{}/comm", child.id().unwrap());
+        while std::fs::read_to_string(&name).unwrap() != "cat\n" {
+            std::thread::yield_now();
+        }
+        let thread = std::fs::read_link("/proc/thread-self").unwrap();
+        (child, Path::new("/proc").join(thread))
+    });
+    let (mut child, thread) = asking.join().unwrap();
+    while thread.exists() {
+        tokio::task::yield_now().await;
+    }
+    let mut input = child.take_input().unwrap();
+    input.send([Bytes::from_static(b"alive")]).await.unwrap();
+    drop(input);
+    assert_eq!(read_all(child.take_output().unwrap()).await, b"alive");
+    child.finish(Duration::from_secs(60)).await.unwrap();
+}
