@@ -9,8 +9,12 @@ use lsv_core::time::Timestamp;
 /// The pictures that an encoder has been given and not given back.
 #[derive(Debug, Default)]
 pub(super) struct Fed {
-    /// When they are presented, and in which epoch; in the order of decoding.
-    pictures: VecDeque<(Timestamp, u32)>,
+    /// When they are presented, and in which epoch; in that order.
+    presented: VecDeque<(Timestamp, u32)>,
+    /// When they are decoded. Encoders here give pictures in the order of presentation, and the first to be presented is
+    /// decoded when the source's first is: so a picture has the decoding time of the one with the same place in its own
+    /// order, a key frame that of the source's key frame, and each can follow the other.
+    decoded: VecDeque<Timestamp>,
     /// The epochs, each with the presentation time of its first picture.
     epochs: VecDeque<(Timestamp, u32)>,
     newest: Option<Timestamp>,
@@ -18,11 +22,16 @@ pub(super) struct Fed {
 
 impl Fed {
     /// A picture goes in.
-    pub(super) fn note(&mut self, pts: Timestamp, epoch: u32) {
-        if self.pictures.len() == MOST_REMEMBERED {
-            self.pictures.pop_front();
+    pub(super) fn note(&mut self, frame: &MediaFrame) {
+        let (pts, epoch) = (frame.pts(), frame.epoch);
+        if self.presented.len() == MOST_REMEMBERED {
+            self.forget_first();
         }
-        self.pictures.push_back((pts, epoch));
+        let place = self.presented.partition_point(|known| known.0 <= pts);
+        self.presented.insert(place, (pts, epoch));
+        let last = self.decoded.back().copied();
+        self.decoded
+            .push_back(frame.dts.max(last.unwrap_or(frame.dts)));
         self.newest = self.newest.max(Some(pts));
         if self.epochs.back().is_none_or(|(_, known)| *known != epoch) {
             if self.epochs.len() == MOST_EPOCHS {
@@ -32,7 +41,7 @@ impl Fed {
         }
     }
 
-    /// Gives what comes out its time and its epoch. False for what cannot have been made of what went in: its time would be
+    /// Gives what comes out its times and its epoch. False for what cannot have been made of what went in: its time would be
     /// believed, and shut out what follows.
     pub(super) fn place(&mut self, frame: &mut MediaFrame) -> bool {
         let pts = frame.pts();
@@ -44,23 +53,37 @@ impl Fed {
             Kind::Video => self.find(pts),
             _ => None,
         };
-        (frame.dts, frame.epoch) = made_of.unwrap_or_else(|| (pts, self.epoch_at(pts)));
-        frame.composition = Timestamp::ZERO;
+        let (dts, (pts, epoch)) = made_of.unwrap_or_else(|| (pts, (pts, self.epoch_at(pts))));
+        frame.dts = dts.min(pts);
+        frame.composition = pts - frame.dts;
+        frame.epoch = epoch;
         true
     }
 
-    /// The picture that is meant by a time which an encoder has rounded. It is asked for once for each output.
-    fn find(&mut self, pts: Timestamp) -> Option<(Timestamp, u32)> {
-        let apart = |(known, _): &(Timestamp, u32)| known.since(pts).max(pts.since(*known));
-        let found = *self.pictures.iter().min_by_key(|known| apart(known))?;
-        while self
-            .pictures
-            .front()
-            .is_some_and(|(known, _)| pts.since(*known) > REMEMBERED)
-        {
-            self.pictures.pop_front();
+    /// When the picture is decoded, and which it is, that is meant by a time which an encoder has rounded. It is asked for
+    /// once for each output.
+    fn find(&mut self, pts: Timestamp) -> Option<(Timestamp, (Timestamp, u32))> {
+        let is_old = |known: &(Timestamp, u32)| pts.since(known.0) > REMEMBERED;
+        while self.presented.front().is_some_and(is_old) {
+            self.forget_first();
         }
-        (apart(&found) <= ROUNDING).then_some(found)
+        let after = self.presented.partition_point(|known| known.0 < pts);
+        let apart = |index: &usize| {
+            let known = self.presented.get(*index);
+            known.map_or(Duration::MAX, |known| {
+                known.0.since(pts).max(pts.since(known.0))
+            })
+        };
+        let index = (after.saturating_sub(1)..=after).min_by_key(apart)?;
+        if apart(&index) > ROUNDING {
+            return None;
+        }
+        Some((*self.decoded.get(index)?, *self.presented.get(index)?))
+    }
+
+    fn forget_first(&mut self) {
+        self.presented.pop_front();
+        self.decoded.pop_front();
     }
 
     fn epoch_at(&self, pts: Timestamp) -> u32 {
@@ -75,7 +98,7 @@ impl Fed {
 const ROUNDING: Duration = Duration::from_micros(200);
 
 /// How long after a picture came out once another output may still give it.
-const REMEMBERED: Duration = Duration::from_secs(2);
+const REMEMBERED: Duration = Duration::from_secs(10);
 
 /// How far from the newest picture that went in anything may be that comes out.
 const AHEAD: Duration = Duration::from_secs(2);
@@ -96,7 +119,69 @@ mod tests {
         let at = Timestamp::from_nanos(micros * 1_000);
         let mut frame = MediaFrame::new(track, at, Bytes::new());
         assert!(fed.place(&mut frame));
-        (frame.dts.as_nanos(), frame.epoch)
+        (frame.pts().as_nanos(), frame.epoch)
+    }
+
+    fn picture(dts: Timestamp, pts: Timestamp, epoch: u32) -> MediaFrame {
+        let tracks = crate::fuzzing::tracks();
+        let track = tracks.default_of(Kind::Video).unwrap();
+        let mut frame = MediaFrame::new(track, dts, Bytes::new());
+        (frame.composition, frame.epoch) = (pts - dts, epoch);
+        frame
+    }
+
+    /// A picture that is decoded when it is presented.
+    fn plain(pts: Timestamp, epoch: u32) -> MediaFrame {
+        picture(pts, pts, epoch)
+    }
+
+    #[test]
+    fn key_frames_are_decoded_when_those_of_the_source_are() {
+        let mut fed = Fed::default();
+        // Two groups, the second of which waits longer for its turn.
+        let source = [
+            (0, 80),
+            (40, 200),
+            (80, 120),
+            (120, 160),
+            (160, 280),
+            (200, 240),
+            (240, 360),
+            (280, 480),
+            (320, 400),
+            (360, 440),
+        ];
+        let millis = Timestamp::from_millis;
+        for (dts, pts) in source {
+            fed.note(&picture(millis(dts), millis(pts), 0));
+        }
+        let mut shown: Vec<i64> = source.iter().map(|(_, pts)| *pts).collect();
+        shown.sort_unstable();
+        let mut given = Vec::new();
+        for pts in shown {
+            let mut frame = plain(millis(pts), 0);
+            assert!(fed.place(&mut frame));
+            assert_eq!(frame.pts().as_millis(), pts);
+            given.push((frame.dts.as_millis(), pts));
+        }
+        let times: Vec<i64> = given.iter().map(|(dts, _)| *dts).collect();
+        assert_eq!(times, source.map(|(dts, _)| dts));
+        assert!(given.contains(&(0, 80)) && given.contains(&(240, 360)));
+    }
+
+    #[test]
+    fn nothing_is_decoded_after_it_is_presented() {
+        let mut fed = Fed::default();
+        for millis in [0, 40, 80] {
+            let at = Timestamp::from_millis(millis);
+            fed.note(&picture(at, at - Timestamp::from_millis(100), 0));
+        }
+        let mut frame = plain(Timestamp::from_millis(-60), 0);
+        assert!(fed.place(&mut frame));
+        assert_eq!(
+            (frame.dts.as_millis(), frame.composition.as_millis()),
+            (-60, 0)
+        );
     }
 
     #[test]
@@ -104,7 +189,7 @@ mod tests {
         let mut fed = Fed::default();
         // In the order of decoding, as with pictures that look back and ahead.
         for nanos in [33_366_667, 133_466_668, 66_733_334, 100_100_001] {
-            fed.note(Timestamp::from_nanos(nanos), 0);
+            fed.note(&plain(Timestamp::from_nanos(nanos), 0));
         }
         for output in 0..3 {
             let first = placed(&mut fed, Kind::Video, 33_366);
@@ -119,7 +204,7 @@ mod tests {
     #[test]
     fn what_was_not_made_of_the_source_is_told() {
         let mut fed = Fed::default();
-        fed.note(Timestamp::from_millis(100_000), 0);
+        fed.note(&plain(Timestamp::from_millis(100_000), 0));
         let tracks = crate::fuzzing::tracks();
         let track = tracks.default_of(Kind::Video).unwrap();
         for (millis, sane) in [
@@ -137,9 +222,9 @@ mod tests {
     #[test]
     fn epochs_are_those_of_the_source() {
         let mut fed = Fed::default();
-        fed.note(Timestamp::from_millis(0), 4);
-        fed.note(Timestamp::from_millis(1_000), 4);
-        fed.note(Timestamp::from_millis(1_040), 5);
+        fed.note(&plain(Timestamp::from_millis(0), 4));
+        fed.note(&plain(Timestamp::from_millis(1_000), 4));
+        fed.note(&plain(Timestamp::from_millis(1_040), 5));
         assert_eq!(placed(&mut fed, Kind::Audio, 1_039_000).1, 4);
         assert_eq!(placed(&mut fed, Kind::Audio, 1_040_000).1, 5);
         assert_eq!(placed(&mut fed, Kind::Video, 1_040_010).1, 5);

@@ -278,7 +278,7 @@ impl Shared {
         let mut inner = self.lock();
         inner.unanswered.get_or_insert_with(Instant::now);
         if frame.kind() == Kind::Video {
-            inner.fed.note(frame.pts(), frame.epoch);
+            inner.fed.note(frame);
         }
     }
 
