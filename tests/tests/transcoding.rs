@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use lsv_tests::{
-    Api, Picture, Process, Server, Viewer, eventually, flv, probe, seconds, stream_key,
+    Api, FlvWatcher, Picture, Process, Server, Viewer, eventually, flv, probe, seconds, stream_key,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 /// A source of which two renditions are made without the machine being short of breath.
 fn source() -> Picture {
@@ -248,6 +249,56 @@ async fn a_watermark_comes_changes_and_goes_before_the_eyes_of_who_watches() {
     let widest = steps.max().unwrap();
     assert!(widest <= 120, "pictures are {widest} ms apart");
     assert!(viewer.got().ended.is_none());
+}
+
+/// The source has a key frame every ten seconds, so the encoder has some of its own, where one can follow the other.
+#[tokio::test]
+async fn a_watermark_changes_without_a_hole_where_key_frames_are_rare() {
+    let more = json!({ "isCodec": true, "ld": true, "isWaterMark": true, "WaterMarkText": "0" });
+    let picture = Picture {
+        size: "640x360",
+        rate: 15,
+        gop: 150,
+        preset: "superfast",
+        ..Picture::default()
+    };
+    let (mut server, api, _push) = live(&picture, more).await;
+    let whole = FlvWatcher::open(&server.http("/cam/live.flv")).await;
+    let low = FlvWatcher::open(&server.http("/cam/360p/live.flv")).await;
+    let often = |viewer: &FlvWatcher| {
+        let pictures = viewer.pictures();
+        let mut keys = pictures.iter().rev().filter(|picture| picture.key);
+        let (last, before) = (keys.next()?, keys.next()?);
+        (last.at - before.at < 3_000).then_some(())
+    };
+    for viewer in [&low, &whole] {
+        eventually("key frames of the encoder's own", async || often(viewer)).await;
+    }
+    for text in ["1", "2", "3"] {
+        let before = server.process().children("ffmpeg");
+        change(&api, json!({ "WaterMarkText": text })).await;
+        eventually("another encoder in place of the one before", async || {
+            let now = server.process().children("ffmpeg");
+            (now.len() == 1 && now != before).then_some(())
+        })
+        .await;
+        for viewer in [&low, &whole] {
+            viewer.shows(Instant::now(), 1_000).await;
+        }
+    }
+    for (name, viewer) in [("360p", &low), ("source", &whole)] {
+        let mut times: Vec<_> = viewer.pictures().iter().map(|it| it.at).collect();
+        times.sort_unstable();
+        // The last ones wait for some that are shown before them.
+        times.truncate(times.len().saturating_sub(4));
+        let steps = times.windows(2).map(|pair| pair[1] - pair[0]);
+        let widest = steps.max().unwrap();
+        println!(
+            "{name}: {} pictures, at most {widest} ms apart",
+            times.len()
+        );
+        assert!(widest <= 70, "{name}: pictures are {widest} ms apart");
+    }
 }
 
 #[tokio::test]
