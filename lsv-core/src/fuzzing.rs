@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 #[cfg(feature = "platform")]
 use crate::channel::{Channel, Fields, Moment};
 use crate::codec::{aac, ac3, av1, avc, flac, hevc, mp3, opus, vp9};
-use crate::media::{Codec, Kind, MediaFrame, Track};
+use crate::media::{Codec, Kind, MediaFrame, Orientation, Track};
 #[cfg(feature = "platform")]
 use crate::path::ChannelId;
 use crate::script::Message;
@@ -134,6 +134,9 @@ pub fn picture(data: &[u8]) {
         return;
     };
     assert_picture(&codec);
+    assert!(codec.orientation(key_frame).quarter_turns < 4);
+    let quiet = codec.without_orientation(&Bytes::copy_from_slice(key_frame));
+    assert_eq!(codec.orientation(&quiet), Orientation::default());
     let Some(brought) = codec.brought_by(key_frame) else {
         return;
     };

@@ -105,11 +105,15 @@ pub fn put_i24(out: &mut BytesMut, value: i32) {
 ///
 /// A `part` from elsewhere gives empty bytes.
 pub fn subslice(whole: &Bytes, part: &[u8]) -> Bytes {
+    let start = offset(whole, part);
+    start.map_or_else(Bytes::new, |start| whole.slice(start..start + part.len()))
+}
+
+/// Where in `whole` a slice of it begins; none of what is empty or from elsewhere.
+pub(crate) fn offset(whole: &[u8], part: &[u8]) -> Option<usize> {
     let start = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
-    match start.checked_add(part.len()) {
-        Some(end) if end <= whole.len() && !part.is_empty() => whole.slice(start..end),
-        _ => Bytes::new(),
-    }
+    let end = start.checked_add(part.len())?;
+    (end <= whole.len() && !part.is_empty()).then_some(start)
 }
 
 /// A cursor over single bits, most significant first (ISO/IEC 14496 syntax).

@@ -251,6 +251,47 @@ async fn a_watermark_comes_changes_and_goes_before_the_eyes_of_who_watches() {
     assert!(viewer.got().ended.is_none());
 }
 
+/// A camera that is held upright: its picture lies on its side, and each key frame says so. Browsers show it as it lies.
+#[tokio::test]
+async fn a_picture_that_lies_on_its_side_is_made_upright() {
+    let server = Server::start(&[]).await;
+    let api = server.api();
+    let record = api
+        .create(
+            &json!({ "id": "cam", "isFlv": true, "isCodec": true, "ld": true, "isWaterMark": true,
+            "WaterMarkText": "直播 lsv", "WaterMarkFontSize": 60, "WaterMarkFontColor": "green" }),
+        )
+        .await;
+    // Anticlockwise: what is on the right is to be at the top.
+    let line = "-hide_banner -nostdin -loglevel info -nostats -re -f lavfi -i color=c=red:size=640x360:rate=15 \
+                -vf drawbox=x=320:w=320:h=360:c=blue:t=fill -pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 15 \
+                -bsf:v h264_metadata=display_orientation=insert:rotate=90 -f flv";
+    let url = server.rtmp(&stream_key(&record));
+    let _push = Process::start("ffmpeg", line.split_whitespace().chain([&*url]));
+    let folder = TempDir::new().unwrap();
+    let (blue, red, green) = ([0, 0, 255], [255, 0, 0], [0, 128, 0]);
+    for name in ["360p/", ""] {
+        let viewer = Viewer::open(&server.http(&format!("/cam/{name}live.flv"))).await;
+        let file = folder.path().join("seen.png");
+        eventually("an upright picture with text", async || {
+            if pictures(&viewer.got().body).len() < 15 {
+                return None;
+            }
+            newest_picture(&viewer, &file).await;
+            (share(&file, "360:120:0:0", green).await > 0.03).then_some(())
+        })
+        .await;
+        let streams = probe(file.to_str().unwrap()).await;
+        assert_eq!(
+            [&streams[0]["width"], &streams[0]["height"]],
+            [360, 640],
+            "{name}"
+        );
+        assert!(share(&file, "360:180:0:130", blue).await > 0.99, "{name}");
+        assert!(share(&file, "360:300:0:330", red).await > 0.99, "{name}");
+    }
+}
+
 /// The source has a key frame every ten seconds, so the encoder has some of its own, where one can follow the other.
 #[tokio::test]
 async fn a_watermark_changes_without_a_hole_where_key_frames_are_rare() {

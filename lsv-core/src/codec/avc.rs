@@ -75,6 +75,17 @@ impl Config {
         Sps::parse(self.sps.first()?).ok()?.reordered_frames
     }
 
+    /// The supplemental enhancement information of an access unit, without the headers of its NAL units; also what comes
+    /// behind the picture, where FFmpeg puts some of it.
+    pub(crate) fn messages<'a>(
+        &self,
+        access_unit: &'a [u8],
+    ) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        in_front(access_unit, self.length_size, |_| false)
+            .filter(|unit| nal::unit_type(unit) == nal::SEI)
+            .filter_map(|unit| unit.get(1..))
+    }
+
     /// The configuration that the access unit `key_frame` brings with it, where its parameter sets are others.
     ///
     /// Under `avc1` a decoder looks for none in the access units (ISO/IEC 14496-15 §5.4.2.1). A picture parameter set
@@ -143,6 +154,8 @@ fn count(units: &[Bytes], most: u8) -> Result<u8, InvalidConfig> {
 pub mod nal {
     /// Coded slice of an IDR picture.
     pub const IDR: u8 = 5;
+    /// Supplemental enhancement information.
+    pub const SEI: u8 = 6;
     /// Sequence parameter set.
     pub const SPS: u8 = 7;
     /// Picture parameter set.
@@ -317,18 +330,11 @@ const HIGH_PROFILES: [u32; 13] = [100, 110, 122, 244, 44, 83, 86, 118, 128, 138,
 mod tests {
     use super::*;
     use crate::codec::Colour;
-
-    /// libx264, High profile, 640x360, 30 frames a second.
-    const X264_360P30: &[u8] = &[
-        0x01, 0x64, 0x00, 0x1e, 0xff, 0xe1, 0x00, 0x1a, 0x67, 0x64, 0x00, 0x1e, 0xac, 0xd9, 0x40,
-        0xa0, 0x2f, 0xf9, 0x70, 0x11, 0x00, 0x00, 0x03, 0x00, 0x01, 0x00, 0x00, 0x03, 0x00, 0x3c,
-        0x0f, 0x16, 0x2d, 0x96, 0x01, 0x00, 0x06, 0x68, 0xeb, 0xe3, 0xcb, 0x22, 0xc0, 0xfd, 0xf8,
-        0xf8, 0x00,
-    ];
+    use crate::fuzzing::vectors::AVC_RECORD;
 
     #[test]
     fn high_profile_from_x264() {
-        let config = Config::parse(Bytes::from_static(X264_360P30)).unwrap();
+        let config = Config::parse(Bytes::from_static(AVC_RECORD)).unwrap();
         assert_eq!((config.picture.width, config.picture.height), (640, 360));
         assert_eq!(config.picture.frame_rate_millis, Some(30_000));
         assert_eq!(config.rfc6381(), "avc1.64001E");
@@ -362,8 +368,8 @@ mod tests {
 
     #[test]
     fn every_cut_is_an_error_or_the_same() {
-        for end in 0..X264_360P30.len() {
-            if let Ok(config) = Config::parse(Bytes::from_static(&X264_360P30[..end])) {
+        for end in 0..AVC_RECORD.len() {
+            if let Ok(config) = Config::parse(Bytes::from_static(&AVC_RECORD[..end])) {
                 assert_eq!((config.picture.width, config.picture.height), (640, 360));
             }
         }
@@ -391,7 +397,7 @@ mod tests {
 
     #[test]
     fn a_key_frame_with_another_sps_brings_a_configuration() {
-        let old = Config::parse(Bytes::from_static(X264_360P30)).unwrap();
+        let old = Config::parse(Bytes::from_static(AVC_RECORD)).unwrap();
         let new = Config::parse(Bytes::from_static(X264_WIDE)).unwrap();
         let access_unit = |units: &[&[u8]]| {
             let length = |unit: &[u8]| (unit.len() as u32).to_be_bytes();

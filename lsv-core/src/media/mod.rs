@@ -9,10 +9,12 @@ use crate::codec::{FourCc, InvalidConfig, aac, ac3, av1, avc, flac, hevc, mp3, o
 use crate::time::Timestamp;
 
 mod channels;
+mod orientation;
 mod tracks;
 
 pub use crate::codec::Picture;
 pub use channels::ChannelLayout;
+pub use orientation::Orientation;
 pub use tracks::Tracks;
 
 /// What a track carries.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use lsv_core::channel::TaskSize;
 use lsv_core::hub::{Event, Hub, Stream, Warning};
+use lsv_core::media::Orientation;
 use lsv_core::path::{Rendition, StreamPath};
 use lsv_core::ports::{TaskId, TaskKind, TaskScheduler, TaskSpec};
 use tokio::sync::broadcast::error::RecvError;
@@ -13,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 use tracing::Instrument;
 
-use super::plan::{Ladder, Plan, Rhythm};
+use super::plan::{Known, Ladder, Plan};
 
 /// Follows a hub and keeps a scheduler busy with what its channels want. A change of what is wanted starts and stops only
 /// what differs; what changes within a task, the task follows by itself.
@@ -105,11 +106,12 @@ impl Score {
             let tracks = Arc::clone(&tracks.borrow_and_update());
             let interval = self.stream.ingest().key_frame_interval;
             self.longest_group = self.longest_group.max(interval);
-            let rhythm = Rhythm {
+            let known = Known {
                 key_frame_interval: self.longest_group,
                 segment,
+                orientation: Orientation::default(),
             };
-            let plan = Plan::new(&wanted, &tracks, rhythm, &self.conductor.ladder);
+            let plan = Plan::new(&wanted, &tracks, known, &self.conductor.ladder);
             self.warn(&plan);
             if missing {
                 self.forget_ended().await;

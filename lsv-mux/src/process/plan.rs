@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use lsv_core::channel::{Codec, LogLevel, TaskSize};
 use lsv_core::hub::{Motion, Processing, Watermark};
-use lsv_core::media::{Kind, Picture, Track, Tracks};
+use lsv_core::media::{Kind, Orientation, Picture, Track, Tracks};
 use lsv_core::path::Rendition;
 use lsv_core::ports::TaskKind;
 
@@ -61,11 +61,13 @@ impl Default for Ladder {
 
 /// What is known of a source, beside its tracks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rhythm {
+pub struct Known {
     /// The longest time between key frames so far, once there were two.
     pub key_frame_interval: Option<Duration>,
     /// How long the channel's segments are to be.
     pub segment: Duration,
+    /// How its pictures are to be turned.
+    pub orientation: Orientation,
 }
 
 /// Everything that is to be made of a source.
@@ -104,6 +106,8 @@ pub struct Encoding {
     pub key_frames: KeyFrames,
     /// Whether two fields become one picture where they are two.
     pub deinterlace: bool,
+    /// How pictures are turned before all else, so that every output is upright.
+    pub orientation: Orientation,
     /// How much of a machine it gets.
     pub size: TaskSize,
     /// How much it logs.
@@ -147,7 +151,7 @@ pub enum KeyFrames {
 
 impl Plan {
     /// What is to be made of a source with these `tracks`.
-    pub fn new(wanted: &Processing, tracks: &Tracks, rhythm: Rhythm, ladder: &Ladder) -> Self {
+    pub fn new(wanted: &Processing, tracks: &Tracks, known: Known, ladder: &Ladder) -> Self {
         let mut plan = Self::default();
         if wanted.relay.iter().next().is_some() {
             plan.tasks.insert(TaskKind::Relay, TaskSize::Micro);
@@ -170,6 +174,7 @@ impl Plan {
             plan.motion = Some(motion.clone());
             plan.tasks.insert(TaskKind::Motion, wanted.record_size);
         }
+        let picture = turned(picture, known.orientation);
         let rungs = wanted.renditions.iter();
         let mut renditions = Vec::new();
         for rung in rungs.filter_map(|rendition| ladder.rung(*rendition)) {
@@ -193,8 +198,9 @@ impl Plan {
             program,
             renditions,
             codec: wanted.codec,
-            key_frames: KeyFrames::of(rhythm),
+            key_frames: KeyFrames::of(known),
             deinterlace: picture.may_be_interlaced,
+            orientation: known.orientation,
             size: wanted.codec_size,
             log_level: wanted.log_level,
         });
@@ -218,14 +224,23 @@ impl Encoding {
 impl KeyFrames {
     /// The source's own are best, as switching to and from the source is then easy; segments that would be much longer than
     /// wanted are worse.
-    fn of(rhythm: Rhythm) -> Self {
-        match rhythm.key_frame_interval {
-            Some(interval) if interval > rhythm.segment.mul_f64(TOLERATED) => {
-                Self::Every(rhythm.segment)
+    fn of(known: Known) -> Self {
+        match known.key_frame_interval {
+            Some(interval) if interval > known.segment.mul_f64(TOLERATED) => {
+                Self::Every(known.segment)
             }
             _ => Self::Source,
         }
     }
+}
+
+/// A picture as it is once it has been turned.
+fn turned(mut picture: Picture, orientation: Orientation) -> Picture {
+    if orientation.is_sideways() {
+        (picture.width, picture.height) = (picture.height, picture.width);
+        picture.pixel_aspect = picture.pixel_aspect.map(|(width, height)| (height, width));
+    }
+    picture
 }
 
 /// The rendition of a picture: as large as its box allows, the box turned where the picture is upright. None where that

@@ -130,6 +130,17 @@ impl Config {
         record.freeze()
     }
 
+    /// The supplemental enhancement information in front of the picture of an access unit, without the headers of its NAL
+    /// units.
+    pub(crate) fn messages<'a>(
+        &self,
+        access_unit: &'a [u8],
+    ) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        in_front(access_unit, self.length_size, |_| false)
+            .filter(|unit| nal::unit_type(unit) == nal::PREFIX_SEI)
+            .filter_map(|unit| unit.get(2..))
+    }
+
     /// The configuration that the access unit `key_frame` brings with it, where its parameter sets are others.
     ///
     /// Under `hvc1` a decoder looks for none in the access units. A video or picture parameter set takes the place of the

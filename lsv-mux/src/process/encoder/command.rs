@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use lsv_core::channel::Codec;
+use lsv_core::media::Orientation;
 
 use crate::process::arguments::Arguments;
 use crate::process::plan::{Encoding, KeyFrames, Output};
@@ -87,6 +88,7 @@ fn graph(encoding: &Encoding, circumstances: &Circumstances<'_>) -> String {
     if encoding.deinterlace {
         graph.push_str("bwdif=mode=send_frame:deint=interlaced,");
     }
+    turn(&mut graph, encoding.orientation);
     graph.push_str("format=yuv420p");
     if let Some(Overlay { left, top, .. }) = circumstances.overlay {
         put(
@@ -119,6 +121,19 @@ fn graph(encoding: &Encoding, circumstances: &Circumstances<'_>) -> String {
         );
     }
     graph
+}
+
+/// Turns pictures.
+fn turn(graph: &mut String, orientation: Orientation) {
+    if orientation.mirrored {
+        graph.push_str("hflip,");
+    }
+    graph.push_str(match orientation.quarter_turns % 4 {
+        0 => "",
+        1 => "transpose=cclock,",
+        2 => "hflip,vflip,",
+        _ => "transpose=clock,",
+    });
 }
 
 fn put_pictures(line: &mut Arguments, encoding: &Encoding, label: &str, kbit: u64) {
@@ -193,7 +208,7 @@ const PROGRAM_KBIT: std::ops::RangeInclusive<u64> = 800..=20_000;
 mod tests {
     use super::*;
     use crate::fuzzing;
-    use crate::process::plan::{Ladder, Plan, Rhythm};
+    use crate::process::plan::{Known, Ladder, Plan};
     use lsv_core::channel::Color;
     use lsv_core::hub::{Processing, Watermark, WatermarkText};
     use lsv_core::path::Rendition;
@@ -203,11 +218,12 @@ mod tests {
         let mut wanted = Processing::default();
         wanted.renditions = vec![Rendition::P360, Rendition::P480];
         change(&mut wanted);
-        let rhythm = Rhythm {
+        let known = Known {
             key_frame_interval: None,
             segment: Duration::from_secs(2),
+            orientation: Orientation::default(),
         };
-        let plan = Plan::new(&wanted, &fuzzing::tracks(), rhythm, &Ladder::default());
+        let plan = Plan::new(&wanted, &fuzzing::tracks(), known, &Ladder::default());
         plan.encoding.unwrap()
     }
 
@@ -247,6 +263,18 @@ mod tests {
         assert!(program.contains("-map [program]"), "{text}");
         assert!(program.contains("-b:v 3000k"), "{text}");
         assert!(renditions.contains("-b:v 400k"), "{text}");
+    }
+
+    #[test]
+    fn pictures_are_turned_before_anything_is_drawn() {
+        let mut encoding = encoding(|_| ());
+        encoding.orientation = Orientation {
+            mirrored: true,
+            quarter_turns: 1,
+        };
+        let text = text(&encoding, &Circumstances::default());
+        let turned = "[0:v:0]hflip,transpose=cclock,format";
+        assert!(text.contains(turned), "{text}");
     }
 
     #[test]

@@ -29,7 +29,7 @@ use self::publication::Publication;
 use self::run::{Note, Run, RunError};
 use self::speed::Speed;
 use super::overlay::{Overlay, Overlays};
-use super::plan::{Encoding, Ladder, Plan, Rhythm};
+use super::plan::{Encoding, Known, Ladder, Plan};
 use super::{Ffmpeg, seed};
 
 mod command;
@@ -235,9 +235,10 @@ impl Job {
         let tracks: Arc<Tracks> = self.stream.source_tracks();
         let interval = self.stream.ingest().key_frame_interval;
         self.longest_group = self.longest_group.max(interval);
-        let rhythm = Rhythm {
+        let known = Known {
             key_frame_interval: self.longest_group,
             segment: settings.segment,
+            orientation: self.publication.orientation()?,
         };
         let mut wanted = settings.processing;
         let undrawable = self.undrawable.as_ref();
@@ -245,7 +246,7 @@ impl Job {
         if undrawable.is_some_and(|(watermark, _)| wanted.watermark.as_ref() == Some(watermark)) {
             wanted.watermark = None;
         }
-        Plan::new(&wanted, &tracks, rhythm, &self.tools.ladder).encoding
+        Plan::new(&wanted, &tracks, known, &self.tools.ladder).encoding
     }
 
     fn begin(&mut self, encoding: Arc<Encoding>) {

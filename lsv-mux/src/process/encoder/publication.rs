@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use lsv_core::hub::{
     Closed, Delivery, Hub, Insert, Offer, Publisher, Settings, Stage, Subscriber, Times,
 };
-use lsv_core::media::{Kind, MediaFrame, Track, Tracks};
+use lsv_core::media::{Kind, MediaFrame, Orientation, Track, Tracks};
 use lsv_core::path::{Rendition, StreamPath};
 use lsv_core::time::Timestamp;
 
@@ -26,12 +26,14 @@ pub(super) struct Publication {
     waiting: VecDeque<MediaFrame>,
     /// Up to when the publisher has sent.
     sent: Option<Timestamp>,
+    /// How its pictures are to be turned, once it has sent any.
+    orientation: Option<Orientation>,
     /// Whether a watermark is wanted, and since when there are pictures with it.
     draws: bool,
     drawn: Option<Instant>,
     /// Breaks of the renditions beside those of the source: as often as they had no encoder.
     breaks: u32,
-    /// When the last pictures that were published are presented.
+    /// When the last pictures that were published are decoded.
     last: Option<Timestamp>,
 }
 
@@ -52,6 +54,7 @@ impl Publication {
             renditions: BTreeMap::new(),
             waiting: VecDeque::new(),
             sent: None,
+            orientation: None,
             draws: false,
             drawn: None,
             breaks: 0,
@@ -63,9 +66,14 @@ impl Publication {
         &self.insert
     }
 
-    /// When the last pictures that were published are presented.
+    /// When the last pictures that were published are decoded.
     pub(super) fn last(&self) -> Option<Timestamp> {
         self.last
+    }
+
+    /// How the publisher's pictures are to be turned, as its last key frame says.
+    pub(super) fn orientation(&self) -> Option<Orientation> {
+        self.orientation
     }
 
     /// The renditions have the live outputs of the channel.
@@ -248,6 +256,9 @@ impl Publication {
             Some(Delivery::Item(frame)) => {
                 self.sent = self.sent.max(Some(frame.dts));
                 let is_picture = frame.kind() == Kind::Video && frame.is_default;
+                if is_picture && frame.key {
+                    self.orientation = Some(frame.track.codec.orientation(&frame.payload));
+                }
                 if !is_picture && frame.kind() != Kind::Data {
                     self.waiting.push_back(frame);
                 }

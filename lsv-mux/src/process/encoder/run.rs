@@ -246,6 +246,8 @@ impl Feed<'_> {
                 self.shared.note(&frame);
                 let mut frame = frame;
                 frame.dts = frame.dts + ROOM;
+                // The plan has it. Where only some pictures say it, all filters would begin anew, without what is drawn.
+                frame.payload = frame.track.codec.without_orientation(&frame.payload);
                 match self.muxer.frame(&frame) {
                     Ok(pieces) => input.send(pieces).await?,
                     Err(error) => tracing::debug!(%error, "a frame is not encoded"),

@@ -102,15 +102,39 @@ fn sizes_fit_their_box_and_never_grow() {
     }
 }
 
-fn rhythm(interval: Option<u64>) -> Rhythm {
-    Rhythm {
+#[test]
+fn pictures_that_lie_on_their_side_are_planned_upright() {
+    let wanted = wanted(|wanted| {
+        wanted.renditions = vec![Rendition::P360];
+        wanted.watermark = watermark();
+    });
+    let sizes = |quarter_turns| {
+        let mut known = known(None);
+        known.orientation.quarter_turns = quarter_turns;
+        let plan = Plan::new(&wanted, &tracks(), known, &Ladder::default());
+        let encoding = plan.encoding.unwrap();
+        let program = encoding.program.unwrap();
+        let output = encoding.renditions[0];
+        [
+            (program.width, program.height),
+            (output.width, output.height),
+        ]
+    };
+    let lying = sizes(0);
+    assert_eq!(sizes(1), lying.map(|(width, height)| (height, width)));
+    assert_eq!(sizes(2), lying);
+}
+
+fn known(interval: Option<u64>) -> Known {
+    Known {
         key_frame_interval: interval.map(Duration::from_millis),
         segment: Duration::from_secs(2),
+        orientation: Orientation::default(),
     }
 }
 
 fn plan(wanted: &Processing, tracks: &Tracks) -> Plan {
-    Plan::new(wanted, tracks, rhythm(None), &Ladder::default())
+    Plan::new(wanted, tracks, known(None), &Ladder::default())
 }
 
 fn watermark() -> Option<Watermark> {
@@ -224,7 +248,7 @@ fn a_sound_is_encoded_once_for_all_that_want_it() {
 
 #[test]
 fn key_frames_are_the_sources_unless_they_come_too_rarely() {
-    let of = |interval| KeyFrames::of(rhythm(interval));
+    let of = |interval| KeyFrames::of(known(interval));
     assert_eq!(of(None), KeyFrames::Source);
     assert_eq!(of(Some(2_040)), KeyFrames::Source);
     assert_eq!(of(Some(500)), KeyFrames::Source);
