@@ -177,7 +177,6 @@ impl Recorders {
         let task = Task {
             output: self.output(&stream.path().channel),
             recorders: self.clone(),
-            path: path.clone(),
             settings: stream.settings(),
             stream: Arc::downgrade(stream),
             files: None,
@@ -250,7 +249,6 @@ impl Drop for Unfinished {
 /// Records one stream.
 struct Task {
     recorders: Recorders,
-    path: StreamPath,
     output: Output,
     settings: watch::Receiver<hub::Settings>,
     stream: Weak<Stream>,
@@ -279,7 +277,7 @@ impl Task {
                         break;
                     };
                     let wanted = self.settings.borrow_and_update().recording.clone();
-                    self.follow(&wanted, &mut workers);
+                    self.follow(&stream, &wanted, &mut workers);
                     let is_on = self.files.is_some() || self.on_demand.is_some();
                     frames = frames.filter(|_| is_on);
                     if is_on && frames.is_none() {
@@ -303,7 +301,7 @@ impl Task {
     }
 
     /// Begins, changes and ends what is recorded.
-    fn follow(&mut self, wanted: &hub::Recording, workers: &mut JoinSet<()>) {
+    fn follow(&mut self, stream: &Arc<Stream>, wanted: &hub::Recording, workers: &mut JoinSet<()>) {
         let config = &self.recorders.config;
         match (&mut self.files, wanted.files) {
             (Some(recording), Some(length)) => recording.cutter.set_length(length),
@@ -333,8 +331,8 @@ impl Task {
                     .store(wanted.list_size, Ordering::Relaxed);
                 let list_size = Arc::clone(&recording.list_size);
                 let mut session = OnDemand::new(self.output.clone(), list_size);
-                if let Some(thumbnails) = self.recorders.thumbnails.clone() {
-                    session = session.with_thumbnails(thumbnails, self.path.clone());
+                if let Some(thumbnails) = &self.recorders.thumbnails {
+                    session = session.with_thumbnails(thumbnails.taker(stream));
                 }
                 let spill = Arc::clone(&recording.spill);
                 let work = |unfinished| async move { session.run(&spill, unfinished).await };

@@ -2,11 +2,14 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use bytes::Bytes;
-use lsv_core::path::StreamPath;
+use lsv_core::hub::{State, Stream};
 use lsv_core::time::Timestamp;
+use tokio::sync::Notify;
+use tokio::time::timeout;
 
 /// A small picture of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,16 +34,24 @@ pub type Compose = fn(tiles: &[Tile], columns: u32) -> Option<Bytes>;
 #[derive(Clone)]
 pub struct Thumbnails {
     compose: Compose,
-    strips: Strips,
+    shared: Arc<Shared>,
 }
 
-type Strips = Arc<Mutex<HashMap<StreamPath, Waiting>>>;
+#[derive(Default)]
+struct Shared {
+    streams: Mutex<HashMap<usize, Waiting>>,
+    /// A strip was dropped.
+    dropped: Notify,
+}
 
-/// The pictures of a stream that wait, and how many putters it has.
-#[derive(Debug, Default)]
+/// The pictures of a stream that wait.
+#[derive(Debug)]
 struct Waiting {
+    /// Keeps its place in memory, by which it is known, from becoming another's.
+    stream: Weak<Stream>,
     tiles: VecDeque<Tile>,
     strips: usize,
+    takers: usize,
 }
 
 impl Thumbnails {
@@ -48,28 +59,142 @@ impl Thumbnails {
     pub fn new(compose: Compose) -> Self {
         Self {
             compose,
-            strips: Arc::default(),
+            shared: Arc::default(),
         }
     }
 
-    /// Where the pictures of the stream at `path` go, until it is dropped.
-    pub fn strip(&self, path: &StreamPath) -> Strip {
-        let mut strips = locked(&self.strips);
-        strips.entry(path.clone()).or_default().strips += 1;
-        Strip {
-            path: path.clone(),
-            strips: Arc::clone(&self.strips),
+    /// Where the pictures of `stream` go, until it is dropped.
+    pub fn strip(&self, stream: &Arc<Stream>) -> Strip {
+        Strip(self.place(stream, |waiting| &mut waiting.strips))
+    }
+
+    /// Takes the pictures of `stream`, until it is dropped.
+    pub(super) fn taker(&self, stream: &Arc<Stream>) -> Taker {
+        Taker {
+            place: self.place(stream, |waiting| &mut waiting.takers),
+            compose: self.compose,
         }
     }
 
-    /// Takes the pictures of the stream at `path` that are shown before `end`.
-    pub(super) fn take(&self, path: &StreamPath, end: Timestamp) -> Vec<Tile> {
-        let mut strips = locked(&self.strips);
-        let Some(Waiting { tiles, .. }) = strips.get_mut(path) else {
-            return Vec::new();
+    fn place(&self, stream: &Arc<Stream>, count: Count) -> Place {
+        let key = Arc::as_ptr(stream).addr();
+        let mut streams = self.shared.streams();
+        let waiting = streams.entry(key).or_insert_with(|| Waiting {
+            stream: Arc::downgrade(stream),
+            tiles: VecDeque::new(),
+            strips: 0,
+            takers: 0,
+        });
+        *count(waiting) += 1;
+        Place {
+            key,
+            count,
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+impl fmt::Debug for Thumbnails {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Thumbnails").finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn streams(&self) -> MutexGuard<'_, HashMap<usize, Waiting>> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Which of the counts of who has to do with a stream's pictures.
+type Count = fn(&mut Waiting) -> &mut usize;
+
+/// Holds the pictures of a stream: they go when nobody puts any in and nobody takes any.
+struct Place {
+    key: usize,
+    count: Count,
+    shared: Arc<Shared>,
+}
+
+impl Place {
+    fn with<T: Default>(&self, act: impl FnOnce(&mut Waiting) -> T) -> T {
+        let mut streams = self.shared.streams();
+        streams.get_mut(&self.key).map(act).unwrap_or_default()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut streams = self.shared.streams();
+        let Some(waiting) = streams.get_mut(&self.key) else {
+            return;
         };
-        let count = tiles.iter().take_while(|tile| tile.at < end).count();
-        tiles.drain(..count).collect()
+        *(self.count)(waiting) -= 1;
+        if waiting.strips + waiting.takers == 0 {
+            streams.remove(&self.key);
+        }
+        drop(streams);
+        self.shared.dropped.notify_waiters();
+    }
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Place").finish_non_exhaustive()
+    }
+}
+
+/// Takes in the small pictures of one stream. They stay until it is dropped, and as long as somebody takes them.
+#[derive(Debug)]
+pub struct Strip(Place);
+
+impl Strip {
+    /// Puts in the next picture.
+    pub fn put(&self, tile: Tile) {
+        self.0.with(|waiting| {
+            if waiting.tiles.len() >= MAX_WAITING {
+                let mut place = 0;
+                waiting.tiles.retain(|_| {
+                    place += 1;
+                    place % 2 == 1
+                });
+            }
+            waiting.tiles.push_back(tile);
+        });
+    }
+}
+
+/// Takes the small pictures of one stream.
+#[derive(Debug)]
+pub(super) struct Taker {
+    place: Place,
+    compose: Compose,
+}
+
+impl Taker {
+    /// The pictures that are shown before `end`; they are gone then.
+    pub(super) fn take(&self, end: Timestamp) -> Vec<Tile> {
+        self.place.with(|waiting| {
+            let before = |tile: &&Tile| tile.at < end;
+            let count = waiting.tiles.iter().take_while(before).count();
+            waiting.tiles.drain(..count).collect()
+        })
+    }
+
+    /// Waits for the last pictures of a stream that has ended, which may still be made. Not for long.
+    pub(super) async fn last(&self) {
+        let all = async {
+            loop {
+                let dropped = self.place.shared.dropped.notified();
+                if self.place.with(|waiting| !waiting.has_last_to_come()) {
+                    return;
+                }
+                dropped.await;
+            }
+        };
+        if timeout(PATIENCE, all).await.is_err() {
+            tracing::debug!("a session ends without its last small pictures");
+        }
     }
 
     /// One picture of all `tiles`, made where it keeps nobody waiting.
@@ -80,59 +205,22 @@ impl Thumbnails {
     }
 }
 
-impl fmt::Debug for Thumbnails {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Thumbnails").finish_non_exhaustive()
+impl Waiting {
+    fn has_last_to_come(&self) -> bool {
+        let stream = self.stream.upgrade();
+        self.strips > 0 && stream.is_none_or(|stream| stream.state() == State::Ended)
     }
-}
-
-/// Takes the small pictures of one stream. They stay until it is dropped.
-#[derive(Debug)]
-pub struct Strip {
-    path: StreamPath,
-    strips: Strips,
-}
-
-impl Strip {
-    /// Puts in the next picture.
-    pub fn put(&self, tile: Tile) {
-        let mut strips = locked(&self.strips);
-        let Some(Waiting { tiles, .. }) = strips.get_mut(&self.path) else {
-            return;
-        };
-        if tiles.len() >= MAX_WAITING {
-            let mut place = 0;
-            tiles.retain(|_| {
-                place += 1;
-                place % 2 == 1
-            });
-        }
-        tiles.push_back(tile);
-    }
-}
-
-impl Drop for Strip {
-    fn drop(&mut self) {
-        let mut strips = locked(&self.strips);
-        if let Some(waiting) = strips.get_mut(&self.path) {
-            waiting.strips -= 1;
-            if waiting.strips == 0 {
-                strips.remove(&self.path);
-            }
-        }
-    }
-}
-
-fn locked(strips: &Strips) -> MutexGuard<'_, HashMap<StreamPath, Waiting>> {
-    strips.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Pictures of one stream that wait, some kilobytes each: those of the longest segment, an hour, every ten seconds.
 const MAX_WAITING: usize = 512;
+/// What a decoder gets for the last picture of a stream.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 #[cfg(test)]
 mod tests {
-    use lsv_core::path::ChannelId;
+    use lsv_core::hub::{Hub, Offer, Publisher};
+    use lsv_core::path::{ChannelId, StreamPath};
 
     use super::*;
 
@@ -145,27 +233,64 @@ mod tests {
         }
     }
 
+    fn live(hub: &Hub) -> (Publisher, Arc<Stream>) {
+        let path = StreamPath::source(ChannelId::parse("cam").unwrap());
+        let now = std::time::Instant::now();
+        let publisher = hub.publish(&path, Offer::new("a camera"), now).unwrap();
+        (publisher, hub.find(&path).unwrap())
+    }
+
+    fn count(taker: &Taker, end: i64) -> usize {
+        taker.take(Timestamp::from_millis(end)).len()
+    }
+
     #[test]
     fn what_is_taken_is_gone_and_what_is_not_gets_sparse() {
         let thumbnails = Thumbnails::new(|_, _| None);
-        let path = StreamPath::source(ChannelId::parse("cam").unwrap());
-        let taken = |end| thumbnails.take(&path, Timestamp::from_millis(end)).len();
-        let strip = thumbnails.strip(&path);
+        let (_publisher, stream) = live(&Hub::default());
+        let (strip, taker) = (thumbnails.strip(&stream), thumbnails.taker(&stream));
         for second in 0..10 {
             strip.put(tile(second * 1_000));
         }
-        assert_eq!((taken(3_000), taken(3_000), taken(3_001)), (3, 0, 1));
+        let taken = [3_000, 3_000, 3_001].map(|end| count(&taker, end));
+        assert_eq!(taken, [3, 0, 1]);
         for second in 10..10_000 {
             strip.put(tile(second * 1_000));
         }
-        let first = locked(&thumbnails.strips)[&path].tiles.len();
-        assert!((MAX_WAITING / 2..=MAX_WAITING).contains(&first), "{first}");
-        let again = thumbnails.strip(&path);
-        drop(strip);
-        assert_eq!(taken(i64::MAX / 1_000_000), first, "another strip is there");
-        again.put(tile(0));
-        drop(again);
-        assert_eq!(taken(1), 0);
-        assert!(locked(&thumbnails.strips).is_empty());
+        let all = count(&taker, i64::MAX / 1_000_000);
+        assert!((MAX_WAITING / 2..=MAX_WAITING).contains(&all), "{all}");
+        strip.put(tile(0));
+        drop(taker);
+        let again = thumbnails.taker(&stream);
+        assert_eq!(count(&again, 1), 1, "a strip is there");
+        drop((again, strip));
+        assert!(thumbnails.shared.streams().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_pictures_of_a_stream_are_waited_for() {
+        let (thumbnails, hub) = (Thumbnails::new(|_, _| None), Hub::default());
+        let (publisher, stream) = live(&hub);
+        let (strip, taker) = (thumbnails.strip(&stream), thumbnails.taker(&stream));
+        let begun = tokio::time::Instant::now();
+        taker.last().await;
+        assert_eq!(begun.elapsed(), Duration::ZERO, "it goes on");
+        publisher.finish();
+        let making = async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            strip.put(tile(0));
+        };
+        tokio::join!(making, taker.last());
+        assert_eq!(begun.elapsed(), Duration::from_secs(1));
+
+        // One of the same name has pictures of its own.
+        let (_publisher, next) = live(&hub);
+        let strip = thumbnails.strip(&next);
+        strip.put(tile(0));
+        assert_eq!((count(&taker, 1), count(&taker, 1)), (1, 0));
+        let stuck = thumbnails.strip(&stream);
+        taker.last().await;
+        assert_eq!(begun.elapsed(), Duration::from_secs(1) + PATIENCE);
+        drop(stuck);
     }
 }

@@ -73,7 +73,7 @@ impl Snapshots {
     pub async fn run(self, stream: Arc<Stream>, control: TaskControl) -> Result<(), String> {
         let mut job = Job {
             place: self.gallery.follow(&stream),
-            strip: self.thumbnails.strip(stream.path()),
+            strip: self.thumbnails.strip(&stream),
             frames: stream.subscribe(),
             backoff: Backoff::new(backoff::Config::default(), seed(&stream)),
             since: Instant::now(),

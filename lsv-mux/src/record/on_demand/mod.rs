@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use lsv_core::path::StreamPath;
 use lsv_core::ports::{self, Error, ObjectName};
 use lsv_core::time::Timestamp;
 
@@ -15,7 +14,7 @@ use super::journal::Noted;
 use super::names;
 use super::output::{Growing, Output};
 use super::spill::{Spill, Spilled};
-use super::thumbnails::Thumbnails;
+use super::thumbnails::Taker;
 use crate::mp4::recording::Fragment;
 use outdated::Outdated;
 use playlist::{Listed, Playlist, init_name, segment_name};
@@ -95,10 +94,10 @@ impl OnDemand {
         }
     }
 
-    /// The same with small pictures of the stream at `path`.
-    pub(super) fn with_thumbnails(self, thumbnails: Thumbnails, path: StreamPath) -> Self {
+    /// The same with the small pictures that `taker` gets.
+    pub(super) fn with_thumbnails(self, taker: Taker) -> Self {
         Self {
-            seek: Some(Seek::new(thumbnails, path)),
+            seek: Some(Seek::new(taker)),
             ..self
         }
     }
@@ -289,6 +288,9 @@ impl OnDemand {
     }
 
     async fn end_session(&mut self, unfinished: Unfinished) -> ports::Result<()> {
+        if let Some(seek) = &mut self.seek {
+            seek.finish().await;
+        }
         let Some(folder) = &self.folder else {
             return Ok(());
         };
