@@ -61,6 +61,9 @@ pub enum Files {
 /// Where key frames do not come, no file is longer than its length and [`PATIENCE`], and no segment longer than the
 /// first has made the target duration: then it ends in front of any frame. The next one, which begins without a key
 /// frame, ends at the first that comes.
+///
+/// Pictures are shown later than they are decoded, sound is not. What is heard before the first picture of the next file
+/// belongs to the one before, also where it comes behind that picture: files play one after the other without a gap.
 #[derive(Debug)]
 pub struct Cutter {
     files: Files,
@@ -131,6 +134,7 @@ impl Cutter {
             State::Gathering(held, _) => self.begin(held),
             running => self.state = running,
         }
+        self.succeed();
         // What waits for a file that describes it gets one.
         while let State::Running(mut running) = std::mem::replace(&mut self.state, State::Waiting) {
             let aside = std::mem::take(&mut running.aside);
@@ -234,6 +238,12 @@ impl Cutter {
         let State::Running(running) = &mut self.state else {
             return;
         };
+        if !running.takes(frame) {
+            if running.hold(frame, now) {
+                self.succeed();
+            }
+            return;
+        }
         let leads = running.leads(frame);
         if !running.fragmenter.knows(&frame.track) {
             let takes_over = frame.key && frame.is_default && frame.kind() == Kind::Video;
@@ -268,10 +278,12 @@ impl Cutter {
         };
         match self.files {
             Files::Whole => {
-                let mut next = Running::new(running.fragmenter.successor(), frame, now);
-                next.group = running.group;
-                self.end(*running, Some(frame));
-                self.start(next, now, true);
+                let is_over = running.is_followed_by(frame, now);
+                self.state = State::Running(running);
+                if is_over {
+                    self.succeed();
+                }
+                return;
             }
             Files::Segments => {
                 self.cuts
@@ -287,6 +299,29 @@ impl Cutter {
             }
         }
         self.route(frame, now);
+    }
+
+    /// Ends the file in front of what was held of the next one, which goes on from it.
+    fn succeed(&mut self) {
+        let State::Running(running) = &mut self.state else {
+            return;
+        };
+        let Some(mut next) = running.next.take() else {
+            return;
+        };
+        let State::Running(running) = std::mem::replace(&mut self.state, State::Waiting) else {
+            return;
+        };
+        let Some((first, arrival)) = next.held.frames.front().cloned() else {
+            return;
+        };
+        let mut successor = Running::new(running.fragmenter.successor(), &first, arrival);
+        successor.group = running.group;
+        self.end(*running, Some(&first));
+        self.start(successor, arrival, true);
+        for (frame, arrival) in next.held.frames.drain(..) {
+            self.route(&frame, arrival);
+        }
     }
 
     /// Ends the file in front of `frame`, with which one begins that describes more.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use super::edits::{self, Edits, Shown};
 use super::{Fragment, Header, MOVIE_TIMESCALE};
 use crate::mp4::Sample;
 use crate::mp4::boxes::{full, plain};
@@ -173,23 +174,14 @@ impl Index {
         out.freeze()
     }
 
-    /// The tracks that have samples, with their tables and how they are laid on the movie's time, which begins with the
-    /// earliest of what they show.
+    /// The tracks that have samples, with their tables and how they are laid on the movie's time.
     fn edits(&self) -> (Vec<(&Description, &Table)>, Vec<Edits>) {
         let tracks = self.header.tracks.iter().zip(&self.tables);
         let tracks: Vec<_> = tracks
             .filter(|(_, table)| !table.sizes.is_empty())
             .collect();
-        let starts = tracks
-            .iter()
-            .map(|(track, table)| to_movie(table.shown_first(), track.timescale));
-        let earliest = starts.clone().min().unwrap_or(0);
-        let edits = starts.zip(&tracks).map(|(start, (track, table))| Edits {
-            delay: u64::try_from(start - earliest).unwrap_or(0),
-            from: u32::try_from(table.first_composition).unwrap_or(0),
-            length: table.shown_length(track.timescale),
-        });
-        let edits = edits.collect();
+        let shown = tracks.iter().map(|(track, table)| table.shown(track));
+        let edits = edits::lay(&shown.collect::<Vec<_>>());
         (tracks, edits)
     }
 }
@@ -201,42 +193,6 @@ pub struct Flat {
     pub header: Bytes,
     /// The bytes of the file of fragments that follow.
     pub media: Range<u64>,
-}
-
-/// How a track lies on the movie's time (§8.6.6), in ticks of the movie but for `from`.
-#[derive(Debug, Clone, Copy)]
-struct Edits {
-    /// Nothing of it is there so long.
-    delay: u64,
-    /// Where in its own time, and ticks, it begins: what the first picture is later shown than decoded.
-    from: u32,
-    length: u64,
-}
-
-impl Edits {
-    fn shown(&self) -> u64 {
-        self.delay.saturating_add(self.length)
-    }
-
-    /// Nothing where the track begins with the movie, and with its own time.
-    fn write(&self, out: &mut BytesMut) {
-        if self.delay == 0 && self.from == 0 {
-            return;
-        }
-        plain(out, b"edts", |out| {
-            full(out, b"elst", (1, 0), |out| {
-                out.put_u32(1 + u32::from(self.delay > 0));
-                if self.delay > 0 {
-                    out.put_u64(self.delay);
-                    out.put_i64(-1);
-                    out.put_u32(0x0001_0000);
-                }
-                out.put_u64(self.length);
-                out.put_i64(i64::from(self.from));
-                out.put_u32(0x0001_0000);
-            });
-        });
-    }
 }
 
 /// The samples of one track, in runs of what is the same.
@@ -306,18 +262,19 @@ impl Table {
             + 16 * self.chunks.len()
     }
 
-    /// When the first sample is shown, in ticks.
-    fn shown_first(&self) -> i64 {
+    fn shown(&self, track: &Description) -> Shown {
         let base = i64::try_from(self.base).unwrap_or(i64::MAX);
-        base.saturating_add(i64::from(self.first_composition.max(0)))
-    }
-
-    /// How long it is shown, in ticks of the movie; no picture is cut short by rounding.
-    fn shown_length(&self, timescale: u32) -> u64 {
-        let first = u64::try_from(self.first_composition).unwrap_or(0);
-        let ticks = u128::from(self.end.max(self.length + first) - first);
-        let movie = (ticks * u128::from(MOVIE_TIMESCALE)).div_ceil(u128::from(timescale.max(1)));
-        u64::try_from(movie).unwrap_or(u64::MAX)
+        let composition = u32::try_from(self.first_composition).unwrap_or(0);
+        let lasts = |run: Option<&(u32, u32)>| run.map_or(0, |(_, duration)| *duration);
+        Shown {
+            kind: track.kind,
+            timescale: track.timescale,
+            at: base.saturating_add(composition.into()),
+            composition: composition.into(),
+            length: self.end.saturating_sub(composition.into()).max(self.length),
+            first: lasts(self.durations.first()),
+            last: lasts(self.durations.last()),
+        }
     }
 
     fn write(&self, out: &mut BytesMut, place: impl Fn(u64) -> u64) {
@@ -382,10 +339,4 @@ fn append<T: PartialEq>(runs: &mut Vec<(u32, T)>, value: T) {
         Some((count, same)) if *same == value => *count += 1,
         _ => runs.push((1, value)),
     }
-}
-
-/// Ticks of the movie, rounded down.
-fn to_movie(ticks: i64, timescale: u32) -> i64 {
-    let movie = i128::from(ticks) * i128::from(MOVIE_TIMESCALE) / i128::from(timescale.max(1));
-    i64::try_from(movie).unwrap_or(i64::MAX)
 }

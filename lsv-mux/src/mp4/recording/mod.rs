@@ -44,6 +44,7 @@ use super::boxes::plain;
 use super::movie::{self, Description};
 use crate::Error;
 
+mod edits;
 mod fragmenter;
 mod index;
 mod scan;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf as _, BytesMut};
+use futures::future::OptionFuture;
 use lsv_core::media::{MediaFrame, Track};
 use lsv_core::time::Timestamp;
 
@@ -18,7 +19,9 @@ use crate::process::{Child, Ffmpeg, Input, Options, Output, threads};
 #[derive(Debug)]
 pub(super) struct Eye {
     child: Child,
-    input: Input,
+    /// Until it is closed, and all of it is written.
+    input: Option<Input>,
+    is_closing: bool,
     output: Output,
     muxer: mkv::Muxer,
     buffer: BytesMut,
@@ -37,7 +40,8 @@ impl Eye {
         input.queue(muxer.header());
         Ok(Self {
             child,
-            input,
+            input: Some(input),
+            is_closing: false,
             output,
             muxer,
             buffer: BytesMut::new(),
@@ -52,16 +56,24 @@ impl Eye {
 
     /// Whether it takes more: it does not, as long as it is behind.
     pub(super) fn has_room(&self) -> bool {
-        self.input.unwritten() < MAX_UNWRITTEN
+        let input = self.input.as_ref();
+        input.is_some_and(|input| input.unwritten() < MAX_UNWRITTEN)
     }
 
     /// Shows it the next frame; the first is a key frame.
     pub(super) fn show(&mut self, frame: &MediaFrame) -> Result<(), Error> {
         for piece in self.muxer.frame(frame)? {
-            self.input.queue(piece);
+            if let Some(input) = &mut self.input {
+                input.queue(piece);
+            }
         }
         self.next.get_or_insert_with(|| nearest(frame.pts()));
         Ok(())
+    }
+
+    /// No frame comes any more. The last pictures do, and then an error.
+    pub(super) fn close(&mut self) {
+        self.is_closing = true;
     }
 
     /// Goes on until the next picture is there: its time, and its pixels. May be given up and called again.
@@ -73,10 +85,17 @@ impl Eye {
                 self.next = Some(number + 1);
                 return Ok((time(number), picture));
             }
+            let is_waiting = |input: &&mut Input| input.unwritten() > 0;
+            let mut waiting = self.input.as_mut().filter(is_waiting);
+            if waiting.is_none() && self.is_closing {
+                self.input = None;
+                waiting = None;
+            }
+            let write = OptionFuture::from(waiting.map(Input::write));
             let read = tokio::select! {
                 biased;
                 read = self.output.read() => Some(read?),
-                written = self.input.write(), if self.input.unwritten() > 0 => {
+                Some(written) = write => {
                     written?;
                     None
                 }

@@ -91,15 +91,24 @@ struct Job {
     detector: Detector,
     clips: Clips,
     writer: ClipWriter,
-    /// The number of the frame that the running clip needs next, and whether that is its first, which is to have arrived
-    /// then.
-    cursor: Option<(u64, Option<SystemTime>)>,
+    cursor: Option<Cursor>,
     epoch: Option<u32>,
     /// Pictures of moments that are being made.
     snapshots: JoinSet<()>,
     /// What the name of the last one was made of.
     last_snapshot: SystemTime,
     backoff: Backoff,
+}
+
+/// How far the running clip is written.
+#[derive(Debug, Clone, Copy)]
+struct Cursor {
+    /// The number of the frame that it needs next.
+    number: u64,
+    /// When its first frame is to have arrived, as long as that comes next.
+    arrival: Option<SystemTime>,
+    /// When its first picture is shown: what is heard before belongs to a clip in front of it.
+    shown: Timestamp,
 }
 
 /// Why an eye is closed.
@@ -185,7 +194,10 @@ impl Job {
                 delivery = self.frames.next(), if has_room => delivery,
             };
             match delivery {
-                None => return Ok(Closed::Ended),
+                None => {
+                    self.see_last(eye).await;
+                    return Ok(Closed::Ended);
+                }
                 Some(Delivery::Skipped(frames)) => {
                     tracing::warn!(
                         frames,
@@ -207,6 +219,19 @@ impl Job {
                     self.go_on();
                 }
             }
+        }
+    }
+
+    /// Judges what is still on its way through a decoder that gets no more.
+    async fn see_last(&mut self, mut eye: Eye) {
+        eye.close();
+        let rest = async {
+            while let Ok((at, picture)) = eye.picture().await {
+                self.see(at, &picture);
+            }
+        };
+        if timeout(LAST, rest).await.is_err() {
+            tracing::warn!("the end of a stream was not watched for motion");
         }
     }
 
@@ -245,15 +270,19 @@ impl Job {
             return;
         };
         let first = self.ring.from(number).and_then(|mut frames| frames.next());
-        let Some((start, arrival)) = first.map(|(frame, arrival)| (frame.dts, *arrival)) else {
+        let Some((first, arrival)) = first.cloned() else {
             return;
         };
-        self.clips.starts(start);
+        self.clips.starts(first.dts);
         let named = self.writer.begin(arrival);
         let pictured = self.snapshot(begin.moment + DISTANCE / 2);
         match (named, pictured) {
             (Ok((clip, wall)), Ok(snapshot)) => {
-                self.cursor = Some((number, Some(wall)));
+                self.cursor = Some(Cursor {
+                    number,
+                    arrival: Some(wall),
+                    shown: first.pts(),
+                });
                 tracing::info!(%clip, "something moves");
                 self.tell(Happening::Motion {
                     channel: self.stream.path().channel.clone(),
@@ -309,26 +338,39 @@ impl Job {
     }
 
     fn write_until(&mut self, end: Timestamp) {
-        let Some((mut number, mut first)) = self.cursor else {
+        let Some(mut cursor) = self.cursor else {
             return;
         };
         let tracks = self.stream.tracks();
-        let Some(frames) = self.ring.from(number) else {
+        let Some(frames) = self.ring.from(cursor.number) else {
             tracing::warn!("a motion clip ends early: its frames are gone");
             return self.close_clip();
         };
         for (frame, arrival) in frames.take_while(|(frame, _)| frame.dts < end) {
-            self.writer
-                .push(frame, first.take().unwrap_or(*arrival), &tracks);
-            number += 1;
+            cursor.number += 1;
+            if frame.kind() == Kind::Audio && frame.dts < cursor.shown {
+                continue;
+            }
+            let arrival = cursor.arrival.take().unwrap_or(*arrival);
+            self.writer.push(frame, arrival, &tracks);
         }
-        self.cursor = Some((number, first));
+        self.cursor = Some(cursor);
     }
 
+    /// Ends the running clip where it is written to, with what is heard until its last picture vanishes.
     fn close_clip(&mut self) {
-        if self.cursor.take().is_some() {
-            self.writer.end();
+        let Some(cursor) = self.cursor.take() else {
+            return;
+        };
+        let tracks = self.stream.tracks();
+        let rest = || self.ring.from(cursor.number).into_iter().flatten();
+        if let Some((next, _)) = rest().find(|(frame, _)| is_seen(frame)) {
+            let heard = rest().take_while(|(frame, _)| frame.dts < next.pts());
+            for (frame, arrival) in heard.filter(|(frame, _)| frame.kind() == Kind::Audio) {
+                self.writer.push(frame, *arrival, &tracks);
+            }
         }
+        self.writer.end();
     }
 
     /// Ends the running clip with what there is of it: what comes does not go on from it.
@@ -368,5 +410,7 @@ fn rules(wanted: &hub::Motion) -> Rules {
 const KEPT: Duration = Duration::from_secs(15);
 /// How long a decoder that has enough to do may show nothing.
 const BLIND: Duration = Duration::from_secs(20);
+/// How long the decoder may take for what it has when the stream ends.
+const LAST: Duration = Duration::from_secs(5);
 /// Pictures of moments that are made at once.
 const MAX_SNAPSHOTS: usize = 2;

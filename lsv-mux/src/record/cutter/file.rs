@@ -29,6 +29,16 @@ pub(super) struct Running {
     pub(super) samples: u32,
     /// Frames of tracks that the next file will describe.
     pub(super) aside: Held,
+    /// The next file, while sound of this one may come.
+    pub(super) next: Option<Next>,
+}
+
+/// What was held of the file that comes next.
+#[derive(Debug)]
+pub(super) struct Next {
+    pub(super) held: Held,
+    /// When its first picture is shown.
+    shown: Timestamp,
 }
 
 impl Running {
@@ -45,7 +55,38 @@ impl Running {
             independent: None,
             samples: 0,
             aside: Held::default(),
+            next: None,
         }
+    }
+
+    /// Ends the file in front of `frame`, once its sound is there. Says whether it is.
+    pub(super) fn is_followed_by(&mut self, frame: &MediaFrame, now: SystemTime) -> bool {
+        self.next = Some(Next {
+            held: Held::default(),
+            shown: frame.pts(),
+        });
+        // Shown when it is decoded: what is heard before it came before it.
+        self.hold(frame, now) || frame.pts() <= frame.dts
+    }
+
+    /// Whether `frame` belongs to this file, and not to the next.
+    pub(super) fn takes(&self, frame: &MediaFrame) -> bool {
+        self.next.as_ref().is_none_or(|next| {
+            let is_heard_before = frame.kind() == Kind::Audio && frame.dts < next.shown;
+            is_heard_before && self.fragmenter.knows(&frame.track)
+        })
+    }
+
+    /// Holds `frame` for the next file. Says whether this one is over: all of its sound has come, or is late.
+    pub(super) fn hold(&mut self, frame: &MediaFrame, now: SystemTime) -> bool {
+        let Some(next) = &mut self.next else {
+            return true;
+        };
+        next.held.push(frame, now);
+        let is_late = frame.dts.since(next.shown) > LATE_SOUND;
+        let tracks = self.fragmenter.tracks();
+        let mut sounds = tracks.iter().filter(|track| track.kind == Kind::Audio);
+        is_late || next.held.is_full() || sounds.all(|track| next.held.has(track))
     }
 
     pub(super) fn leads(&self, frame: &MediaFrame) -> bool {
@@ -157,6 +198,8 @@ const SLACK: Duration = Duration::from_millis(400);
 const TOLERANCE: Duration = Duration::from_millis(50);
 /// Of a track with one frame.
 const DEFAULT_STEP: Duration = Duration::from_millis(33);
+/// How much later than pictures sound may come.
+const LATE_SOUND: Duration = Duration::from_millis(500);
 /// What waits for a file in memory: a second of video, or seconds of sound.
 const MAX_HELD_BYTES: usize = 16 << 20;
 const MAX_HELD: usize = 4_096;

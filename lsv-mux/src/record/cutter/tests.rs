@@ -97,6 +97,54 @@ fn files_are_cut_at_key_frames_and_lose_nothing() {
     }
 }
 
+/// What encoders with two B-frames send: pictures are shown 80 ms after they are decoded, and sound when it is.
+fn shown_later(millis: i64) -> Vec<MediaFrame> {
+    let mut frames = Source::default().frames(millis);
+    for frame in frames.iter_mut().filter(|it| it.kind() == Kind::Video) {
+        frame.composition = Timestamp::from_millis(80);
+    }
+    frames
+}
+
+/// Each file is as long as its pictures, and its sound as well.
+#[test]
+fn files_play_one_after_the_other() {
+    let frames = shown_later(17_000);
+    let mut cutter = cutter(Files::Whole, 5);
+    cutter.expect(&known(&Source::default()));
+    push_all(&mut cutter, &frames);
+    cutter.interrupt();
+    let cuts = cutter.take();
+    let mut played: Vec<Index> = Vec::new();
+    for cut in &cuts {
+        match cut {
+            Cut::Begin(beginning) => played.push(Index::new(&beginning.header)),
+            Cut::Fragment(fragment) => played.last_mut().unwrap().add(fragment),
+            Cut::End { .. } => {}
+        }
+    }
+    let lengths = played.iter().map(|file| file.duration().as_millis());
+    // In front of the first picture of all is sound.
+    assert_eq!(lengths.collect::<Vec<_>>(), [5_080, 5_000, 5_000, 2_000]);
+    assert_eq!(samples(&files(cuts)), frames.len(), "nothing is lost");
+}
+
+/// Sound that does not come is not waited for.
+#[test]
+fn a_file_does_not_wait_for_sound_for_long() {
+    let mut frames = shown_later(12_000);
+    frames.retain(|frame| frame.kind() == Kind::Video || frame.dts.as_millis() < 4_000);
+    let mut cutter = cutter(Files::Whole, 5);
+    cutter.expect(&known(&Source::default()));
+    let ended = frames.iter().find(|frame| {
+        push_all(&mut cutter, std::slice::from_ref(frame));
+        let cuts = cutter.take();
+        cuts.iter().any(|cut| matches!(cut, Cut::End { .. }))
+    });
+    let millis = ended.expect("a file ends").dts.as_millis();
+    assert!((5_580..5_700).contains(&millis), "{millis}");
+}
+
 /// With three seconds between key frames: a file ends when it has its length, a segment before it would be too long.
 #[test]
 fn a_length_between_key_frames_is_told_by_the_kind_of_files() {
