@@ -176,17 +176,7 @@ impl Process {
     /// If it no longer runs.
     #[must_use]
     pub fn processor_time(&self) -> Duration {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id()));
-        let stat = stat.expect("the process runs");
-        // The second field is the name in parentheses; user and system ticks are fields 14 and 15.
-        let (_, fields) = stat.rsplit_once(')').expect("a name in parentheses");
-        let ticks: u64 = fields
-            .split_whitespace()
-            .skip(11)
-            .take(2)
-            .map(|ticks| ticks.parse::<u64>().expect("ticks"))
-            .sum();
-        Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second())
+        processor_time(self.id())
     }
 
     /// What it has written to standard output so far.
@@ -200,6 +190,24 @@ impl Process {
     pub fn stderr(&self) -> String {
         self.stderr.text()
     }
+}
+
+/// Processor time that a process has used so far, in user and system mode together.
+///
+/// # Panics
+/// If it no longer runs.
+#[must_use]
+pub fn processor_time(id: u32) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).expect("the process runs");
+    // The second field is the name in parentheses; user and system ticks are fields 14 and 15.
+    let (_, fields) = stat.rsplit_once(')').expect("a name in parentheses");
+    let ticks: u64 = fields
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .map(|ticks| ticks.parse::<u64>().expect("ticks"))
+        .sum();
+    Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second())
 }
 
 /// Kills a process that is a child of one that a test started.
