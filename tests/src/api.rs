@@ -92,6 +92,24 @@ impl Api {
         stream_key(&self.create(&channel).await)
     }
 
+    /// Changes fields of a channel's record.
+    ///
+    /// # Panics
+    /// If the server refuses.
+    pub async fn change(&self, id: &str, fields: &Value) {
+        let path = format!("/videostream/{id}");
+        let answer = self.send(Method::PATCH, &path, fields.to_string()).await;
+        assert!(answer.status.is_success(), "{}", answer.text);
+    }
+
+    /// The first task of a kind in a channel's session.
+    pub async fn task(&self, id: &str, kind: &str) -> Option<Value> {
+        let path = format!("/videostream/{id}/session");
+        let session = self.read(&path).await.json();
+        let mut tasks = session["tasks"].as_array()?.iter();
+        tasks.find(|task| task["kind"] == kind).cloned()
+    }
+
     /// How many channels are stored.
     ///
     /// # Panics

@@ -6,7 +6,6 @@ use std::path::Path;
 use lsv_tests::{
     Api, FlvWatcher, Picture, Process, Server, Viewer, eventually, flv, probe, seconds, stream_key,
 };
-use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::Instant;
@@ -32,13 +31,6 @@ async fn live(picture: &Picture, more: Value) -> (Server, Api, Process) {
     let record = api.create(&channel).await;
     let push = picture.push(&server.rtmp(&stream_key(&record)));
     (server, api, push)
-}
-
-async fn change(api: &Api, fields: Value) {
-    let answer = api
-        .send(Method::PATCH, "/videostream/cam", fields.to_string())
-        .await;
-    assert!(answer.status.is_success(), "{}", answer.text);
 }
 
 /// The pictures of an FLV body by their times, each with whether it is a key frame; without codec headers.
@@ -221,9 +213,9 @@ async fn a_watermark_comes_changes_and_goes_before_the_eyes_of_who_watches() {
     newest_picture(&viewer, &file).await;
     assert_eq!(share(&file, text_at, red).await, 0.0);
 
-    change(
-        &api,
-        json!({ "isWaterMark": true, "WaterMarkText": "直播 lsv %{pts}", "WaterMarkFontSize": 40 }),
+    api.change(
+        "cam",
+        &json!({ "isWaterMark": true, "WaterMarkText": "直播 lsv %{pts}", "WaterMarkFontSize": 40 }),
     )
     .await;
     let drawn = |wanted: [u8; 3]| {
@@ -234,9 +226,10 @@ async fn a_watermark_comes_changes_and_goes_before_the_eyes_of_who_watches() {
         }
     };
     eventually("red text", drawn(red)).await;
-    change(&api, json!({ "WaterMarkFontColor": "green" })).await;
+    api.change("cam", &json!({ "WaterMarkFontColor": "green" }))
+        .await;
     eventually("green text", drawn(green)).await;
-    change(&api, json!({ "isWaterMark": false })).await;
+    api.change("cam", &json!({ "isWaterMark": false })).await;
     eventually("no text", async || {
         newest_picture(&viewer, &file).await;
         (share(&file, "640:360:0:0", [0, 0, 255]).await > 0.99).then_some(())
@@ -317,7 +310,7 @@ async fn a_watermark_changes_without_a_hole_where_key_frames_are_rare() {
     }
     for text in ["1", "2", "3"] {
         let before = server.process().children("ffmpeg");
-        change(&api, json!({ "WaterMarkText": text })).await;
+        api.change("cam", &json!({ "WaterMarkText": text })).await;
         eventually("another encoder in place of the one before", async || {
             let now = server.process().children("ffmpeg");
             (now.len() == 1 && now != before).then_some(())

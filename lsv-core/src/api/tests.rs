@@ -17,8 +17,8 @@ use crate::channel::{Channel, TaskSize};
 use crate::embedded::{Channels, Objects};
 use crate::path::ChannelId;
 use crate::ports::{
-    ObjectName, PageRequest, SessionInfo, Task, TaskId, TaskKind, TaskOutput, TaskReport, TaskSpec,
-    TaskState, Unusable, VideoInfo, WarningInfo,
+    ObjectName, PageRequest, SessionInfo, Task, TaskFailure, TaskId, TaskKind, TaskOutput,
+    TaskReport, TaskSpec, TaskState, Unusable, VideoInfo, WarningInfo,
 };
 
 mod calls;
@@ -266,6 +266,11 @@ fn relay(channel: &ChannelId) -> Task {
             restarts: 2,
             speed: Some(1.0),
             problem: None,
+            last_failure: Some(TaskFailure {
+                at: NOW,
+                problem: "the connection broke".to_owned(),
+                said: vec!["one".to_owned(), "two".to_owned()],
+            }),
             outputs: vec![
                 output(
                     "rtmps://one.example/live/..",

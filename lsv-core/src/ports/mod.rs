@@ -37,8 +37,8 @@ pub use objects::{InvalidName, Object, ObjectInfo, ObjectName, ObjectStore, Obje
 pub use pictures::{PictureCheck, Unusable};
 pub use sessions::{Lease, Session, SessionRegistry};
 pub use tasks::{
-    Task, TaskControl, TaskId, TaskKind, TaskOutput, TaskReport, TaskRunner, TaskScheduler,
-    TaskSpec, TaskState, TaskSteering,
+    Task, TaskControl, TaskFailure, TaskId, TaskKind, TaskOutput, TaskReport, TaskRunner,
+    TaskScheduler, TaskSpec, TaskState, TaskSteering,
 };
 
 /// What a port answers.

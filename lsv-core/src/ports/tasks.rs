@@ -164,9 +164,36 @@ pub struct TaskReport {
     /// What is wrong, with the last words of the process that failed; gone when it works again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
+    /// The last failure of what it runs; it stays when that works again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<TaskFailure>,
     /// What it makes: renditions, or targets that it pushes to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outputs: Vec<TaskOutput>,
+}
+
+impl TaskReport {
+    /// What it runs has failed and is to be started again.
+    pub fn fail(&mut self, failure: TaskFailure) {
+        self.restarts = self.restarts.saturating_add(1);
+        self.problem = Some(failure.problem.clone());
+        self.last_failure = Some(failure);
+    }
+}
+
+/// A failure of what a task runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct TaskFailure {
+    /// When it failed.
+    #[cfg_attr(feature = "api", schema(value_type = String, format = DateTime))]
+    pub at: Moment,
+    /// What went wrong.
+    pub problem: String,
+    /// The last lines that the process wrote to standard error, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub said: Vec<String>,
 }
 
 /// One of several things that a task makes.

@@ -7,6 +7,10 @@
 //!
 //! What a process is told is an argument vector and never a shell's line, and nothing that an operator typed is in it.
 
+use std::time::SystemTime;
+
+use lsv_core::ports::TaskFailure;
+
 pub mod arguments;
 mod child;
 mod conductor;
@@ -24,6 +28,15 @@ pub use conductor::Conductor;
 pub use error::Error;
 pub use ffmpeg::{Ffmpeg, Version};
 pub use worker::Worker;
+
+/// A failure that has just been, as a task reports it.
+fn failure(error: &impl ToString, said: Vec<String>) -> TaskFailure {
+    TaskFailure {
+        at: SystemTime::now().into(),
+        problem: error.to_string(),
+        said,
+    }
+}
 
 /// What tells this process from others that draw delays.
 fn seed() -> u64 {

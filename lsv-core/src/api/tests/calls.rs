@@ -433,6 +433,7 @@ async fn live_sessions_are_shown_and_ended() {
     let task = json!({
         "id": "relay-1", "kind": "relay", "channel": "cam", "size": "micro", "state": "running",
         "since": "2023-11-14T22:13:20Z", "restarts": 2, "speed": 1.0,
+        "lastFailure": {"at": "2023-11-14T22:13:20Z", "problem": "the connection broke", "said": ["one", "two"]},
         "outputs": [
             {"name": "rtmps://one.example/live/..", "state": "running", "bitrate": 1_000_000},
             {"name": "rtmp://two.example/live/..", "state": "waiting", "bitrate": 0, "problem": "cannot connect"},

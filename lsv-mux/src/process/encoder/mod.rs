@@ -30,7 +30,7 @@ use self::run::{Note, Run, RunError};
 use self::speed::Speed;
 use super::overlay::{Overlay, Overlays};
 use super::plan::{Encoding, Known, Ladder, Plan};
-use super::{Ffmpeg, seed};
+use super::{Ffmpeg, failure, seed};
 
 mod command;
 mod fed;
@@ -336,8 +336,8 @@ impl Job {
             }
             Err(error) => {
                 self.fail(error.to_string(), run.since.elapsed());
-                self.control
-                    .report(|report| report.restarts = report.restarts.saturating_add(1));
+                let failure = failure(&error, error.said());
+                self.control.report(|report| report.fail(failure));
             }
         }
         if self.runs.is_empty() {

@@ -55,8 +55,22 @@ pub(super) enum RunError {
     Output(#[from] demux::DemuxError),
     #[error("the encoder's output cannot be read: {0}")]
     Pipe(std::io::Error),
-    #[error("the encoder has given nothing in {} s", .0.as_secs())]
-    Silent(Duration),
+    #[error("the encoder has given nothing in {} s", patience.as_secs())]
+    Silent {
+        patience: Duration,
+        said: Vec<String>,
+    },
+}
+
+impl RunError {
+    /// What the encoder said last, oldest first.
+    pub(super) fn said(&self) -> Vec<String> {
+        match self {
+            Self::Child(error) => error.said().to_vec(),
+            Self::Silent { said, .. } => said.clone(),
+            _ => Vec::new(),
+        }
+    }
 }
 
 /// Everything that a run needs.
@@ -115,7 +129,10 @@ impl Run {
         let outcome = tokio::select! {
             read = self.read(output, outputs, overlay, &shared) => read,
             never = feed.run(frames, input) => match never {},
-            silent = shared.watch() => Err(silent),
+            patience = shared.watch() => {
+                let said = child.said().last_lines();
+                Err(RunError::Silent { patience, said })
+            }
         };
         let ended = match &outcome {
             // Its output is over, so it is.
@@ -292,8 +309,8 @@ impl Shared {
         inner.fed.place(frame)
     }
 
-    /// Waits until the encoder takes and does not give, or does not even take.
-    async fn watch(&self) -> RunError {
+    /// Waits until the encoder takes and does not give, or does not even take, and answers for how long.
+    async fn watch(&self) -> Duration {
         let mut look = tokio::time::interval(Duration::from_millis(500));
         loop {
             look.tick().await;
@@ -304,7 +321,7 @@ impl Shared {
             };
             let silence = inner.unanswered.map(|since| since.elapsed());
             if silence.is_some_and(|silence| silence > patience) {
-                return RunError::Silent(patience);
+                return patience;
             }
         }
     }

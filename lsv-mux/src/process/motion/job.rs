@@ -18,8 +18,8 @@ use super::clips::{Begin, Clips, Rules};
 use super::detector::{Detector, Sensitivity};
 use super::eye::{DISTANCE, Eye};
 use super::ring::Ring;
-use crate::process::Ffmpeg;
 use crate::process::stills::{self, Error, Style};
+use crate::process::{Ffmpeg, failure};
 use crate::record::Recorders;
 use crate::record::clips::ClipWriter;
 use crate::record::names::{self, Shelf};
@@ -384,10 +384,8 @@ impl Job {
         let delay = self.backoff.fail(lasted);
         tracing::warn!(%error, ?delay, "nobody watches for motion for a moment");
         self.control.set_state(TaskState::Waiting);
-        self.control.report(|report| {
-            report.restarts = report.restarts.saturating_add(1);
-            report.problem = Some(error.to_string());
-        });
+        let failure = failure(error, error.said());
+        self.control.report(|report| report.fail(failure));
         tokio::time::sleep(delay).await;
     }
 

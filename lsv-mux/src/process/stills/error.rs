@@ -38,6 +38,17 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// What the decoder said last, oldest first.
+    pub fn said(&self) -> Vec<String> {
+        match self {
+            Self::Process(error) => error.said().to_vec(),
+            Self::NoPicture { said } | Self::Late { said, .. } => said.iter().cloned().collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
 fn colon(said: Option<&str>) -> String {
     said.map_or_else(String::new, |said| format!(": {said}"))
 }

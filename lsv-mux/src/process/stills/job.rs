@@ -21,7 +21,7 @@ use super::decoder::{Decoder, Style};
 use super::error::Error;
 use super::gallery::{Gallery, Place};
 use super::sheets;
-use crate::process::Ffmpeg;
+use crate::process::{Ffmpeg, failure};
 use crate::record::names::{self, Shelf};
 use crate::record::thumbnails::{Strip, Thumbnails};
 use crate::retry;
@@ -224,10 +224,8 @@ impl Job {
         let delay = self.backoff.fail(self.since.elapsed());
         tracing::warn!(%error, ?delay, "snapshots stop for a moment");
         self.control.set_state(TaskState::Waiting);
-        self.control.report(|report| {
-            report.restarts = report.restarts.saturating_add(1);
-            report.problem = Some(error.to_string());
-        });
+        let failure = failure(error, error.said());
+        self.control.report(|report| report.fail(failure));
         tokio::time::sleep(delay).await;
     }
 

@@ -1,178 +1,19 @@
-//! Processing as a whole, under those who watch: encoders that die, switches that are flipped, odd sources.
+//! Processing as a whole, under those who watch: encoders that die or hang, switches that are
+//! flipped, odd sources.
 
 use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 use lsv_tests::{
-    Api, FlvWatcher, HlsWatcher, Picture, Process, Server, Signal, eventually, is_there, kill,
-    probe, signal, stream_key, strict,
+    Api, FlvWatcher, HlsWatcher, Picture, Process, Server, Signal, eventually, probe, stream_key,
+    strict,
 };
-use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
-/// Each of five times all encoders die at once. Then the server does.
-#[tokio::test]
-async fn killed_encoders_come_back_and_leave_nothing_behind() {
-    let temporary = TempDir::new().unwrap();
-    let mut server = Server::start_with("TMPDIR", temporary.path(), &[]).await;
-    let api = server.api();
-    let channel = json!({
-        "id": "cam", "isHls": true, "isFlv": true,
-        "isCodec": true, "ld": true, "sd": true, "isWaterMark": true, "WaterMarkText": "直播 lsv",
-        "isImage": true, "image_time": 5,
-    });
-    let source = Picture {
-        size: "854x480",
-        rate: 10,
-        gop: 20,
-        ..Picture::default()
-    };
-    let _push = source.push(&server.rtmp(&stream_key(&api.create(&channel).await)));
-    let names = ["/cam/", "/cam/360p/", "/cam/480p/"];
-    let mut viewers = Vec::new();
-    let mut playlists = Vec::new();
-    for name in names {
-        viewers.push(FlvWatcher::open(&server.http(&format!("{name}live.flv"))).await);
-        playlists.push(HlsWatcher::open(&server.http(&format!("{name}live.m3u8"))));
-    }
-    let (mut before, mut told): (Option<Held>, _) = (None, false);
-    for round in 0..KILLS {
-        eventually("the encoder runs", async || {
-            transcoding(&api)
-                .await
-                .filter(|task| task["state"] == "running")
-        })
-        .await;
-        let now = eventually("everything that was begun", async || {
-            Held::whole(server.process(), temporary.path())
-        })
-        .await;
-        let before_it = transcoding(&api).await.map_or(0, |task| restarts(&task));
-        println!("before kill {round}: {now:?}, {before_it} restarts");
-        before.get_or_insert(now);
-
-        let encoders = server.process().children("ffmpeg");
-        let killed = Instant::now();
-        encoders.iter().for_each(|&encoder| kill(encoder));
-        // What a session shows is a little old: of a short death it may tell no more than the restart.
-        let problem = eventually("the death is told", async || {
-            let task = transcoding(&api).await?;
-            (restarts(&task) > before_it).then(|| task["problem"].as_str().map(str::to_owned))
-        })
-        .await;
-        println!("  {problem:?}");
-        told |= problem.is_some_and(|problem| problem.contains("signal: 9"));
-        for viewer in &viewers {
-            viewer.shows(killed, 1_000).await;
-        }
-        for playlist in &playlists {
-            playlist.goes_on(killed, 1).await;
-        }
-        println!("  all go on after {:?}", killed.elapsed());
-    }
-    assert!(told, "no problem was ever told");
-    eventually("no problem any more", async || {
-        transcoding(&api)
-            .await
-            .filter(|task| task["problem"].is_null())
-    })
-    .await;
-    let before = before.expect("a round");
-    let after = eventually("as little as before", async || {
-        let held = Held::whole(server.process(), temporary.path())?;
-        let same = held.children <= before.children.max(OF_PICTURES + 1);
-        (same && held.descriptors <= before.descriptors + SPARE).then_some(held)
-    })
-    .await;
-    println!("in the end: {after:?}");
-    assert!(
-        after.resident < before.resident + (64 << 20),
-        "{before:?} {after:?}"
-    );
-    for (name, playlist) in names.into_iter().zip(&playlists) {
-        let segments = playlist.segments();
-        let breaks = segments.iter().filter(|segment| segment.discontinuity);
-        println!(
-            "{name}: {} discontinuities in {} segments",
-            breaks.clone().count(),
-            segments.len()
-        );
-        // The source has one where its watermark comes or goes, which a short absence may fall between.
-        let least = if name == "/cam/" {
-            1
-        } else {
-            usize::from(KILLS)
-        };
-        assert!(breaks.count() >= least, "{name}");
-    }
-
-    let children = server.process().children("ffmpeg");
-    assert!(!children.is_empty());
-    // One that is stopped does not see that its pipes are closed.
-    children
-        .iter()
-        .for_each(|&child| signal(child, Signal::STOP));
-    server.kill().await;
-    eventually("no orphans", async || {
-        (!children.iter().any(|&child| is_there(child))).then_some(())
-    })
-    .await;
-}
-
-/// What a server and its children hold.
-#[derive(Debug)]
-struct Held {
-    children: usize,
-    descriptors: usize,
-    resident: u64,
-}
-
-impl Held {
-    /// Once there is an encoder, and it has read what it is to draw.
-    fn whole(server: &Process, temporary: &Path) -> Option<Self> {
-        let entries = fs::read_dir(temporary).expect("a folder").flatten();
-        let overlays = entries
-            .filter(|entry| {
-                entry
-                    .file_name()
-                    .to_string_lossy()
-                    .starts_with("lsv-overlay-")
-            })
-            .count();
-        let held = Self {
-            children: server.children("ffmpeg").len(),
-            descriptors: server.descriptors(),
-            resident: server.resident_bytes(),
-        };
-        (held.children >= 1 && overlays == 0).then_some(held)
-    }
-}
-
-/// The encoder's task as the session shows it.
-async fn transcoding(api: &Api) -> Option<Value> {
-    let session = api.read("/videostream/cam/session").await.json();
-    let tasks = session["tasks"].as_array()?;
-    tasks
-        .iter()
-        .find(|task| task["kind"] == "transcode")
-        .cloned()
-}
-
-fn restarts(task: &Value) -> u64 {
-    task["restarts"].as_u64().unwrap_or_default()
-}
-
-const KILLS: u8 = 5;
-
-/// Most children that take pictures, which come and go.
-const OF_PICTURES: usize = 1;
-
-/// Descriptors of such a child, and of connections that are kept for the next request. An encoder has more.
-const SPARE: usize = 6;
+mod deaths;
 
 /// Who watches sees the picture go on whatever is switched on and off.
 #[tokio::test]
@@ -258,7 +99,7 @@ async fn every_switch_is_flipped_before_the_eyes_of_who_watches() {
     let (mut worst, mut torn) = (Duration::ZERO, Vec::new());
     for (name, fields, encodes) in rows {
         let flipped = Instant::now();
-        change(&api, fields).await;
+        api.change("cam", &fields).await;
         if let Some(encodes) = encodes {
             eventually(name, async || {
                 let task = transcoding(&api).await;
@@ -308,11 +149,13 @@ async fn every_switch_is_flipped_before_the_eyes_of_who_watches() {
     }
 }
 
-async fn change(api: &Api, fields: Value) {
-    let answer = api
-        .send(Method::PATCH, "/videostream/cam", fields.to_string())
-        .await;
-    assert!(answer.status.is_success(), "{}", answer.text);
+/// The encoder's task as the session shows it.
+async fn transcoding(api: &Api) -> Option<Value> {
+    api.task("cam", "transcode").await
+}
+
+fn restarts(task: &Value) -> u64 {
+    task["restarts"].as_u64().unwrap_or_default()
 }
 
 /// The address of a small picture.
