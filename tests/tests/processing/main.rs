@@ -1,5 +1,5 @@
-//! Processing as a whole, under those who watch: encoders that die or hang, switches that are
-//! flipped, odd sources.
+//! Processing as a whole, under those who watch: encoders that die or hang, sessions that follow each other, switches that
+//! are flipped, odd sources.
 
 use std::fs;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 mod deaths;
+mod sessions;
 
 /// Who watches sees the picture go on whatever is switched on and off.
 #[tokio::test]
