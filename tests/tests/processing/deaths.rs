@@ -178,6 +178,78 @@ async fn an_encoder_that_hangs_is_replaced() {
     assert_ne!(server.process().children("ffmpeg"), [0; 0]);
 }
 
+/// What watches for motion dies each time that it has found some. When it is not wanted any more nothing is left of it.
+#[tokio::test]
+async fn killed_watches_for_motion_come_back_and_leave_nothing_behind() {
+    let temporary = TempDir::new().unwrap();
+    let mut server = Server::start_with("TMPDIR", temporary.path(), &[]).await;
+    let api = server.api();
+    let channel = json!({
+        "id": "cam", "isMotion": true, "motion_percent": 1, "motion_diff": 1,
+        "motion_duration": 1, "motion_timeout": 2,
+    });
+    let source = Picture {
+        rate: 10,
+        gop: 10,
+        ..Picture::default()
+    };
+    let without = server.process().descriptors();
+    let _push = source.push(&server.rtmp(&stream_key(&api.create(&channel).await)));
+    let clips = async || {
+        let listed = api.read("/videostream/cam/recordings").await.json();
+        let names = listed.as_array().into_iter().flatten();
+        let names = names.filter_map(|it| it["name"].as_str());
+        names.filter(|name| name.starts_with("motion/mp4/")).count()
+    };
+    for round in 0..=KILLS {
+        eventually("somebody watches", async || {
+            let task = api.task("cam", "motion").await?;
+            (task["state"] == "running").then_some(())
+        })
+        .await;
+        let known = clips().await;
+        eventually("another clip", async || {
+            (clips().await > known).then_some(())
+        })
+        .await;
+        if round == KILLS {
+            break;
+        }
+        let before = api.task("cam", "motion").await;
+        let before = before.map_or(0, |task| restarts(&task));
+        let watches = eventually("a watch", async || {
+            let mut children = server.process().children("ffmpeg");
+            children.retain(|&child| is_watch(child));
+            (!children.is_empty()).then_some(children)
+        })
+        .await;
+        assert_eq!(watches.len(), 1);
+        kill(watches[0]);
+        let failure = eventually("the death is told", async || {
+            let task = api.task("cam", "motion").await?;
+            (restarts(&task) > before).then(|| task["lastFailure"].clone())
+        })
+        .await;
+        println!("{round}: {before} restarts, then {failure}");
+    }
+    api.change("cam", &json!({ "isMotion": false })).await;
+    let left = eventually("nothing left", async || {
+        let children = server.process().children("ffmpeg");
+        let files = fs::read_dir(temporary.path()).expect("a folder").count();
+        let descriptors = server.process().descriptors();
+        let nothing = children.is_empty() && files == 0 && descriptors <= without + SPARE;
+        nothing.then_some(descriptors)
+    })
+    .await;
+    println!("{without} descriptors before, {left} after");
+}
+
+/// Others take the picture of a moment.
+fn is_watch(child: u32) -> bool {
+    let line = fs::read_to_string(format!("/proc/{child}/cmdline"));
+    line.is_ok_and(|line| line.contains("scale=160:90"))
+}
+
 /// What a server and its children hold.
 #[derive(Debug)]
 struct Held {
