@@ -1,13 +1,17 @@
 //! Renditions and watermarks, made by a real encoder of a real push.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use lsv_tests::{
     Api, FlvWatcher, Picture, Process, Server, Viewer, eventually, flv, probe, seconds, stream_key,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 /// A source of which two renditions are made without the machine being short of breath.
@@ -283,6 +287,87 @@ async fn a_picture_that_lies_on_its_side_is_made_upright() {
         assert!(share(&file, "360:180:0:130", blue).await > 0.99, "{name}");
         assert!(share(&file, "360:300:0:330", red).await > 0.99, "{name}");
     }
+}
+
+/// The host of a picture takes the request and never answers, until the address is corrected: the encoder that waits for it
+/// gives way at once, and blames nobody.
+#[tokio::test]
+async fn a_corrected_watermark_does_not_wait_for_the_one_before() {
+    let host = PictureHost::start().await;
+    let folder = TempDir::new().unwrap();
+    let options = ["--allow-private-targets"];
+    let mut server = Server::start_in(folder.path(), &options).await;
+    let channel = json!({
+        "id": "cam", "isFlv": true, "isImageWaterMark": true, "ImageURL": host.url("one.png"),
+    });
+    let key = stream_key(&server.api().create(&channel).await);
+    // It was fetched when it was set, which the next node does not know of.
+    assert!(server.stop().await.success());
+    host.hangs.store(true, Ordering::SeqCst);
+    let server = Server::start_in(folder.path(), &options).await;
+    let _push = push_blue(&server.rtmp(&key));
+    let viewer = Viewer::open(&server.http("/cam/live.flv")).await;
+    eventually("the encoder asks for its picture", async || {
+        host.hanging.load(Ordering::SeqCst).then_some(())
+    })
+    .await;
+    let corrected = json!({ "ImageURL": host.url("two.png") });
+    server.api().change("cam", &corrected).await;
+    let file = folder.path().join("seen.png");
+    eventually("the corrected picture", async || {
+        newest_picture(&viewer, &file).await;
+        (share(&file, "80:30:20:20", [255, 0, 0]).await > 0.9).then_some(())
+    })
+    .await;
+    let log = server.log();
+    assert!(!log.contains("the watermark cannot be drawn"), "{log}");
+    let session = server.api().read("/videostream/cam/session").await.json();
+    let mut warnings = session["warnings"].as_array().unwrap().iter();
+    assert!(!warnings.any(|it| it["topic"] == "watermark"), "{session}");
+}
+
+/// Serves a red picture under any name, and `one.png` only as long as it does not hang.
+struct PictureHost {
+    address: SocketAddr,
+    hangs: Arc<AtomicBool>,
+    /// Somebody waits.
+    hanging: Arc<AtomicBool>,
+}
+
+impl PictureHost {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let host = Self {
+            address: listener.local_addr().expect("its address"),
+            hangs: Arc::default(),
+            hanging: Arc::default(),
+        };
+        let (hangs, hanging) = (Arc::clone(&host.hangs), Arc::clone(&host.hanging));
+        let picture = red_picture().await;
+        let serve = async move |name: axum::extract::Path<String>| {
+            if name.0 == "one.png" && hangs.load(Ordering::SeqCst) {
+                hanging.store(true, Ordering::SeqCst);
+                std::future::pending::<()>().await;
+            }
+            picture
+        };
+        let router = axum::Router::new().route("/{name}", axum::routing::get(serve));
+        tokio::spawn(axum::serve(listener, router).into_future());
+        host
+    }
+
+    fn url(&self, name: &str) -> String {
+        format!("http://{}/{name}", self.address)
+    }
+}
+
+async fn red_picture() -> Vec<u8> {
+    let folder = TempDir::new().expect("a temporary folder");
+    let file = folder.path().join("red.png");
+    let line = "-v error -f lavfi -i color=c=red:s=64x48 -frames:v 1 -y";
+    let line = line.split(' ').chain([file.to_str().expect("UTF-8")]);
+    assert!(Process::start("ffmpeg", line).ended().await.success());
+    std::fs::read(&file).expect("a picture")
 }
 
 /// The source has a key frame every ten seconds, so the encoder has some of its own, where one can follow the other.
