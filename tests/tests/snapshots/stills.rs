@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use lsv_core::events::Happening;
 use lsv_core::hub::{OnDemand, Settings};
@@ -210,69 +210,4 @@ async fn small_pictures_lie_beside_a_recording_on_demand() {
     if let Ok(folder) = std::env::var("LSV_TEST_KEEP") {
         fs::write(Path::new(&folder).join("sheet.jpg"), &bytes).expect("a folder");
     }
-}
-
-/// What a picture costs: processor seconds of the decoder and of this process for a minute of 720p30 with a key frame
-/// each two seconds. Run it alone, on an idle machine.
-#[tokio::test]
-#[ignore = "a benchmark"]
-async fn what_snapshots_cost() {
-    let studio = Studio::open().await;
-    let file = studio.folder.path().join("source.flv");
-    let source = "testsrc2=size=1280x720:rate=30[v]";
-    let encoder = [
-        "-c:v",
-        "libx264",
-        "-preset",
-        "veryfast",
-        "-b:v",
-        "3M",
-        "-g",
-        "60",
-        "-sc_threshold",
-        "0",
-    ];
-    camera::encode(source, 60, &encoder, &file).await;
-    let frames = camera::frames(&file);
-    let publisher = camera::publish(&studio.hub, wanting(Duration::from_secs(2)));
-    let stream = studio.hub.find(&camera::path()).expect("it is live");
-    let (control, steering) = TaskControl::new();
-    let task = tokio::spawn(studio.snapshots.clone().run(Arc::clone(&stream), control));
-    let ours = ticks("self");
-    let since = Instant::now();
-    let mut decoder = None;
-    let watch = async {
-        loop {
-            if let Some(id) = children(&DECODER).first() {
-                decoder = Some(ticks(&id.to_string()));
-            }
-            tokio::time::sleep(Duration::from_millis(500)).await;
-        }
-    };
-    tokio::select! {
-        _ = camera::push(&publisher, &frames, 1, 1.0) => {}
-        () = watch => {}
-    }
-    let seconds = since.elapsed().as_secs_f64();
-    let ours = ticks("self") - ours;
-    let decoder = decoder.expect("a decoder ran");
-    steering.stop();
-    task.await.expect("no panic").expect("it is stopped");
-    let pictures = studio.names("record/cam/images/").await.len();
-    println!(
-        "{pictures} pictures in {seconds:.0} s: decoder {:.2} s, this process with its publisher {:.2} s: {:.2} % of a core",
-        decoder as f64 / 100.0,
-        ours as f64 / 100.0,
-        (decoder + ours) as f64 / seconds
-    );
-}
-
-/// Processor time of a process, in hundredths of a second.
-fn ticks(process: &str) -> u64 {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    let fields = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
-    let numbers = fields.split(' ').skip(11).take(2);
-    numbers
-        .filter_map(|number| number.parse::<u64>().ok())
-        .sum()
 }
