@@ -12,12 +12,13 @@ use clap::Parser;
 use lsv_auth::push::Algorithm;
 use lsv_auth::{EmptySecret, Secret};
 use lsv_core::hub::OnBusy;
+use lsv_core::recording::StorageClasses;
 use lsv_mux::process::plan::Ladder;
 use lsv_rtmp::net::IpNet;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
-use crate::ladder;
+use crate::{classes, ladder};
 
 /// What can be given to a node, in any of the three places; absent fields take the defaults of [`Config`].
 #[derive(Debug, Clone, Default, Parser, Deserialize)]
@@ -88,6 +89,9 @@ pub struct Options {
     /// Renditions that differ from the templates, with size, video and audio kbit/s, such as 720p=1280x720:2500:128
     #[arg(long, env = "LSV_LADDER", value_name = "LIST")]
     pub ladder: Option<String>,
+    /// Kinds of recordings that are not kept hot, such as snapshot=cold,motion-clip=cold [default: all hot]
+    #[arg(long, env = "LSV_STORAGE_CLASS", value_name = "LIST")]
+    pub storage_class: Option<String>,
     /// How long a stop may take [default: 30s]
     #[arg(long, env = "LSV_GRACE", value_name = "DURATION")]
     pub grace: Option<String>,
@@ -139,6 +143,8 @@ pub struct Config {
     pub ffmpeg: Option<PathBuf>,
     /// The renditions that channels can have.
     pub ladder: Ladder,
+    /// In which class of storage recordings are kept.
+    pub storage_classes: StorageClasses,
     /// How long a stop may take.
     pub grace: Duration,
     /// The form of the log.
@@ -199,6 +205,7 @@ impl Options {
             allow_private_targets: self.allow_private_targets || file.allow_private_targets,
             ffmpeg: self.ffmpeg.or(file.ffmpeg),
             ladder: self.ladder.or(file.ladder),
+            storage_class: self.storage_class.or(file.storage_class),
             grace: self.grace.or(file.grace),
             log: self.log.or(file.log),
             log_level: self.log_level.or(file.log_level),
@@ -243,6 +250,10 @@ impl Options {
                 Some(ladder) => ladder::parse(ladder)?,
                 None => Ladder::default(),
             },
+            storage_classes: match &self.storage_class {
+                Some(list) => classes::parse(list)?,
+                None => StorageClasses::default(),
+            },
             grace: duration("grace", &text(&self.grace, "30s"))?,
             log: log_form(&text(&self.log, "text"))?,
             log_level: log_level(&text(&self.log_level, "info"))?,
@@ -271,6 +282,7 @@ impl Config {
             ),
             ("ffmpeg", self.ffmpeg != new.ffmpeg),
             ("ladder", self.ladder != new.ladder),
+            ("storage-class", self.storage_classes != new.storage_classes),
             ("log", self.log != new.log),
             ("demo", self.demo != new.demo),
         ]
@@ -451,130 +463,4 @@ pub(crate) fn bit_rate(name: &str, text: &str) -> anyhow::Result<u64> {
 const MAX_DURATION_MILLIS: u64 = 86_400_000;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn with_file(text: &str, flags: &[&str]) -> anyhow::Result<Config> {
-        let directory = tempfile::tempdir()?;
-        let path = directory.path().join("lsv.toml");
-        std::fs::write(&path, text)?;
-        let mut options = Options::try_parse_from([&["lsv"], flags].concat())?;
-        options.config = Some(path);
-        options.resolve()
-    }
-
-    #[test]
-    fn defaults_are_those_of_the_documentation() {
-        let config = Options::default().resolve().unwrap();
-        assert_eq!(config.http, "0.0.0.0:8080".parse().unwrap());
-        assert_eq!(config.rtmp, "0.0.0.0:1935".parse().unwrap());
-        assert_eq!((config.rtmps, config.https), (None, None));
-        assert_eq!(config.grace, Duration::from_secs(30));
-        assert_eq!(config.push_sign, [Algorithm::HmacSha256]);
-        assert_eq!(config.plan_bitrate, 10_000_000);
-    }
-
-    #[test]
-    fn flags_beat_the_file() {
-        let file = "rtmp = \"127.0.0.1:7\"\ngrace = \"5s\"\npush-sign = \"hmac-sha256,md5\"\n";
-        let config = with_file(file, &["--grace", "250ms"]).unwrap();
-        assert_eq!(config.rtmp, "127.0.0.1:7".parse().unwrap());
-        assert_eq!(config.grace, Duration::from_millis(250));
-        assert_eq!(config.push_sign, [Algorithm::HmacSha256, Algorithm::Md5]);
-    }
-
-    #[test]
-    fn unknown_keys_are_refused_with_their_line() {
-        let error = with_file("demo = true\n\nrtpm = \"127.0.0.1:7\"\n", &[]).unwrap_err();
-        let text = format!("{error:#}");
-        assert!(text.contains("line 3") && text.contains("rtpm"), "{text}");
-    }
-
-    #[test]
-    fn unusable_values_are_named() {
-        for (key, value) in [
-            ("grace", "1"),
-            ("grace", "9999h"),
-            ("push-sign", "sha1"),
-            ("log", "xml"),
-            ("tls-cert", "a"),
-            ("https", "127.0.0.1:7"),
-            ("rtmps", "127.0.0.1:7"),
-            ("plan-bitrate", "8G"),
-            ("plan-bitrate", "M"),
-            ("plan-bitrate", "0"),
-            ("plan-bitrate", "99999999999999M"),
-            ("proxy-protocol", "10.0.0.0/33"),
-            ("proxy-protocol", "127.0.0.1,the-balancer"),
-        ] {
-            let error = with_file(&format!("{key} = \"{value}\""), &[]).unwrap_err();
-            assert!(format!("{error:#}").contains(key), "{error:#}");
-        }
-    }
-
-    #[test]
-    fn certificates_go_with_the_keys_in_their_places() {
-        let config = with_file(
-            "tls-cert = \"a.pem, b.pem\"\ntls-key = \"a.key,b.key\"",
-            &[],
-        );
-        let config = config.unwrap();
-        assert_eq!(config.rtmps, Some("0.0.0.0:1938".parse().unwrap()));
-        assert_eq!(config.https, Some("0.0.0.0:8443".parse().unwrap()));
-        let files = |chain: &str, key: &str| CertificateFiles {
-            chain: chain.into(),
-            key: key.into(),
-        };
-        let expected = [files("a.pem", "a.key"), files("b.pem", "b.key")];
-        assert_eq!(config.certificates, expected);
-        let error = with_file("tls-cert = \"a,b\"\ntls-key = \"a\"", &[]).unwrap_err();
-        assert!(format!("{error:#}").contains("tls-key"), "{error:#}");
-    }
-
-    #[test]
-    fn networks_may_be_single_addresses() {
-        let config = with_file(
-            "",
-            &["--proxy-protocol", "10.0.0.0/8, 127.0.0.1,2001:db8::/32"],
-        );
-        let networks = config.unwrap().proxy_protocol;
-        let expected = ["10.0.0.0/8", "127.0.0.1/32", "2001:db8::/32"];
-        assert_eq!(networks, expected.map(|network| network.parse().unwrap()));
-    }
-
-    #[test]
-    fn a_bad_flag_is_named_in_one_line() {
-        for (arguments, part) in [
-            (&["lsv", "--htp", "1"][..], "--htp"),
-            (&["lsv", "--http", "nowhere"], "nowhere"),
-            (&["lsv", "--http"], "--http"),
-            (&["lsv", "--api-token", ""], "--api-token"),
-            (&["lsv", "word"], "word"),
-        ] {
-            let line = first_line("lsv", &Options::try_parse_from(arguments).unwrap_err());
-            assert!(line.contains(part) && !line.contains('\n'), "{line}");
-        }
-        #[derive(Debug, Parser)]
-        struct Needy {
-            #[arg(value_name = "FILE")]
-            _file: PathBuf,
-        }
-        let line = first_line("lsv", &Needy::try_parse_from(["lsv"]).unwrap_err());
-        assert!(line.contains("provided: <FILE>; `lsv --help`"), "{line}");
-    }
-
-    #[test]
-    fn what_needs_a_restart_is_named() {
-        let before = with_file("grace = \"5s\"", &[]).unwrap();
-        let after = "grace = \"6s\"\non-busy = \"reject\"\nlog = \"json\"\nrtmp = \"127.0.0.1:7\"";
-        let after = with_file(after, &[]).unwrap();
-        assert_eq!(before.needs_restart(&after), ["rtmp", "log"]);
-        assert!(after.needs_restart(&after).is_empty());
-    }
-
-    #[test]
-    fn secrets_are_not_printed() {
-        let config = with_file("secret = \"hunter22\"\napi-token = \"hunter33\"", &[]).unwrap();
-        assert!(!format!("{config:?}").contains("hunter"));
-    }
-}
+mod tests;

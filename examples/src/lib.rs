@@ -2,6 +2,7 @@
 //!
 //! The crates of the platform know nothing of files, flags or signals; here they meet them.
 
+pub mod classes;
 pub mod config;
 pub mod demo;
 pub mod descriptors;

@@ -184,7 +184,9 @@ impl Platform {
         let recorded: Arc<dyn ObjectStore> = objects.clone();
         let trusted = trust::of_the_system()?;
         let overlays = overlays(config, Arc::clone(&trusted));
-        let recorders = Recorders::new(recorded, events.clone(), record::Config::default())
+        let mut recording = record::Config::default();
+        recording.classes = config.storage_classes.clone();
+        let recorders = Recorders::new(recorded, events.clone(), recording)
             .with_thumbnails(Thumbnails::new(sheets::compose));
         let (ladder, written) = (config.ladder.clone(), recorders.clone());
         let worker = Worker::new(hub.clone(), ffmpeg, overlays.clone(), ladder, written);

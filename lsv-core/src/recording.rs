@@ -1,8 +1,11 @@
 //! What the objects are that are recorded of a channel, by their names below `record/<id>/`.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+use crate::ports::StorageClass;
 
 /// What an object is that somebody may want to see in a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -23,6 +26,15 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All there are.
+    pub const ALL: [Self; 5] = [
+        Self::File,
+        Self::OnDemand,
+        Self::Snapshot,
+        Self::MotionClip,
+        Self::MotionSnapshot,
+    ];
+
     /// What the object `name` is, below its channel's folder; `None` for what belongs to another one, as segments do to
     /// their playlist.
     pub fn of(name: &str) -> Option<Self> {
@@ -56,18 +68,6 @@ impl Kind {
         }
     }
 
-    /// In which class of storage it is written: `hot` is at hand at once. A lifecycle rule of the store may move what is
-    /// old elsewhere.
-    pub fn storage_class(self) -> &'static str {
-        match self {
-            Self::File
-            | Self::OnDemand
-            | Self::Snapshot
-            | Self::MotionClip
-            | Self::MotionSnapshot => "hot",
-        }
-    }
-
     /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -83,6 +83,23 @@ impl Kind {
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+/// In which class of storage what is recorded is kept, by its kind. All is hot, unless set otherwise; a lifecycle rule of
+/// the store may move what is old elsewhere.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StorageClasses(HashMap<Kind, StorageClass>);
+
+impl StorageClasses {
+    /// The class for recordings of `kind`.
+    pub fn of(&self, kind: Kind) -> StorageClass {
+        self.0.get(&kind).copied().unwrap_or_default()
+    }
+
+    /// Sets the class for recordings of `kind`.
+    pub fn set(&mut self, kind: Kind, class: StorageClass) {
+        self.0.insert(kind, class);
     }
 }
 

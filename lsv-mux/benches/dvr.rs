@@ -17,7 +17,7 @@ use lsv_core::media::{MediaFrame, Track};
 use lsv_core::path::{ChannelId, StreamPath};
 use lsv_core::ports::{
     Error, Object, ObjectInfo, ObjectName, ObjectStore, ObjectWriter, Page, PageRequest, Piece,
-    Result,
+    Result, StorageClass,
 };
 use lsv_core::time::Timestamp;
 use lsv_mux::dvr::{self, Dvr};
@@ -35,6 +35,10 @@ struct Nowhere;
 
 #[async_trait]
 impl ObjectStore for Nowhere {
+    fn in_class(&self, _: StorageClass) -> Arc<dyn ObjectStore> {
+        Arc::new(Self)
+    }
+
     async fn put(&self, _: &ObjectName, _: Bytes) -> Result<()> {
         Ok(())
     }

@@ -16,7 +16,9 @@ use super::reached::Reached;
 use super::{Api, Kind, Problem};
 use crate::channel::Moment;
 use crate::path::ChannelId;
-use crate::ports::{self, ObjectInfo, ObjectName, ObjectStore, PageRequest, unfinished};
+use crate::ports::{
+    self, ObjectInfo, ObjectName, ObjectStore, PageRequest, StorageClass, unfinished,
+};
 use crate::recording::{self, PLAYLIST, THUMBNAILS};
 
 mod length;
@@ -167,8 +169,8 @@ pub(super) struct Recording {
     seconds: Option<f64>,
     /// Its size in bytes; of a playlist, without its segments.
     size: u64,
-    /// Where it is kept: `hot` is at hand at once.
-    storage_class: &'static str,
+    /// How it is kept: `hot` is at hand at once.
+    storage_class: StorageClass,
     /// Where to play it, or to see it.
     url: String,
     /// WebVTT that says which part of which picture shows which time of a playlist, where there are such pictures.
@@ -187,7 +189,7 @@ impl Recording {
             time: object.modified,
             seconds: None,
             size: object.size,
-            storage_class: kind.storage_class(),
+            storage_class: object.class,
             url: format!("{base}/vod/{}", kind.address(name)),
             thumbnails: None,
         })

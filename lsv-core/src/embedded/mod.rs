@@ -1,6 +1,7 @@
 //! The ports of one machine: channels in one redb file, objects in a directory, sessions in memory, tasks in this process.
 
 mod channels;
+mod class;
 mod objects;
 mod sessions;
 mod tasks;

@@ -11,11 +11,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::blocking;
+use super::{blocking, class};
 use crate::channel::Moment;
 use crate::ports::{
     Cursor, Error, Object, ObjectInfo, ObjectName, ObjectStore, ObjectWriter, Page, PageRequest,
-    Piece, Result,
+    Piece, Result, StorageClass,
 };
 
 /// An [`ObjectStore`] in a directory: an object's name is its path there.
@@ -24,10 +24,14 @@ use crate::ports::{
 /// disk, so a reader, or a restart after a crash, never sees half of one. A file that grows is at its place from its
 /// first bytes on: what was appended is there when this process is killed, and on disk when it is finished. Names cannot lead out of the directory; symbolic links inside it are the
 /// operator's own doing and are followed for reading, never listed.
+///
+/// A directory has one class of storage. Which one was asked for is noted beside each file, as an extended attribute, for
+/// who moves files elsewhere by it; where the file system takes none, all is hot.
 #[derive(Clone, Debug)]
 pub struct Objects {
     root: Arc<Path>,
     writes: Arc<AtomicU64>,
+    class: StorageClass,
 }
 
 impl Objects {
@@ -48,6 +52,7 @@ impl Objects {
         Ok(Self {
             root,
             writes: Arc::default(),
+            class: StorageClass::default(),
         })
     }
 
@@ -75,6 +80,7 @@ impl Objects {
             .map_err(|error| failed(&unfinished, &error))
             .and_then(|mut file| {
                 fill(&mut file)?;
+                class::note(&file, self.class);
                 let place = || {
                     file.sync_all()?;
                     make_parent(&path)?;
@@ -145,7 +151,10 @@ impl Objects {
         let open = || -> std::io::Result<Option<(File, ObjectInfo)>> {
             let file = File::open(&path)?;
             let metadata = file.metadata()?;
-            let info = metadata.is_file().then(|| info(name.clone(), &metadata));
+            let class = class::of(&file);
+            let info = metadata
+                .is_file()
+                .then(|| info(name.clone(), &metadata, class));
             Ok(info.map(|info| (file, info)))
         };
         match open() {
@@ -206,7 +215,8 @@ impl Objects {
                     ahead.extend(self.entries(path)?);
                 }
             } else if metadata.is_file() && path.starts_with(prefix) && path > after {
-                found.push(info(name, &metadata));
+                let class = class::at(&self.path(&name));
+                found.push(info(name, &metadata, class));
                 if found.len() > limit {
                     break;
                 }
@@ -256,6 +266,13 @@ impl Entry {
 
 #[async_trait]
 impl ObjectStore for Objects {
+    fn in_class(&self, class: StorageClass) -> Arc<dyn ObjectStore> {
+        Arc::new(Self {
+            class,
+            ..self.clone()
+        })
+    }
+
     async fn put(&self, name: &ObjectName, bytes: Bytes) -> Result<()> {
         let (store, name) = (self.clone(), name.clone());
         blocking(move || store.write(&name, &bytes, true)).await
@@ -371,7 +388,8 @@ impl ObjectWriter for Growing {
                 file.metadata()
             };
             let metadata = settle().map_err(|error| failed(&path, &error))?;
-            Ok((file, info(growing.name, &metadata)))
+            let class = class::of(&file);
+            Ok((file, info(growing.name, &metadata, class)))
         })
         .await?;
         self.file = Some(file);
@@ -406,9 +424,10 @@ fn name_of(directory: &str, entry: &fs::DirEntry) -> Option<ObjectName> {
     ObjectName::parse(&text).ok()
 }
 
-fn info(name: ObjectName, metadata: &fs::Metadata) -> ObjectInfo {
+fn info(name: ObjectName, metadata: &fs::Metadata, class: StorageClass) -> ObjectInfo {
     ObjectInfo {
         name,
+        class,
         size: metadata.len(),
         modified: metadata.modified().map_or(Moment::EPOCH, Moment::from),
     }
@@ -451,130 +470,4 @@ const UNFINISHED: &str = ".unfinished";
 
 #[cfg(test)]
 #[cfg(feature = "conformance")]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn conforms() {
-        let directory = tempfile::tempdir().unwrap();
-        let store = Objects::open(directory.path().join("objects")).unwrap();
-        crate::ports::conformance::object_store(&store).await;
-    }
-
-    /// Page by page, whatever its size, a listing has every name once and in the order of its bytes, in which `-` and `.`
-    /// come before the slash behind a directory's name.
-    #[tokio::test]
-    async fn pages_are_in_the_order_of_names() {
-        let directory = tempfile::tempdir().unwrap();
-        let store = Objects::open(directory.path()).unwrap();
-        let mut names = Vec::new();
-        for channel in ["cam", "cam-2", "cam.2", "cam0", "c"] {
-            for file in [
-                "a", "a-b", "a.b", "a0", "b/c", "b/c-d", "b-c/d", "b/c0/d", "z/z/z/z",
-            ] {
-                names.push(format!("record/{channel}/{file}"));
-            }
-        }
-        names.push("other".to_owned());
-        for name in &names {
-            let name = ObjectName::parse(name).unwrap();
-            store.put(&name, Bytes::from_static(b"x")).await.unwrap();
-        }
-        names.sort_unstable();
-        for prefix in [
-            "",
-            "record/",
-            "record/cam",
-            "record/cam/",
-            "record/cam/b",
-            "o",
-            "no/",
-            "../",
-        ] {
-            let expected = names.iter().filter(|name| name.starts_with(prefix));
-            let expected: Vec<&str> = expected.map(String::as_str).collect();
-            for limit in [1, 2, 7, 1_000] {
-                let mut page = PageRequest::first(limit);
-                let mut listed = Vec::new();
-                loop {
-                    let part = store.list(prefix, &page).await.unwrap();
-                    assert!(part.items.len() <= limit);
-                    listed.extend(part.items.into_iter().map(|info| info.name));
-                    page.cursor = part.next;
-                    if page.cursor.is_none() {
-                        break;
-                    }
-                }
-                let listed: Vec<&str> = listed.iter().map(ObjectName::as_str).collect();
-                assert_eq!(listed, expected, "{prefix:?} by {limit}");
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn what_a_crash_left_is_removed_and_never_listed() {
-        let directory = tempfile::tempdir().unwrap();
-        let store = Objects::open(directory.path()).unwrap();
-        fs::write(directory.path().join(UNFINISHED).join("7"), b"half").unwrap();
-        assert!(
-            store
-                .list("", &PageRequest::default())
-                .await
-                .unwrap()
-                .items
-                .is_empty()
-        );
-        Objects::open(directory.path()).unwrap();
-        assert!(!directory.path().join(UNFINISHED).join("7").exists());
-    }
-
-    #[tokio::test]
-    async fn what_grows_is_there_at_once_and_outlives_its_writer() {
-        let directory = tempfile::tempdir().unwrap();
-        let store = Objects::open(directory.path()).unwrap();
-        let name = ObjectName::parse("record/cam/a.mp4").unwrap();
-        let mut writer = store.create(&name).await.unwrap();
-        writer.append(Bytes::from_static(b"one")).await.unwrap();
-        assert_eq!(store.get(&name, None).await.unwrap().bytes, "one");
-        // What a write left that failed in the middle is no part of the object.
-        let file = File::options()
-            .write(true)
-            .open(directory.path().join(name.as_str()));
-        file.unwrap().write_all_at(b"torn", 3).unwrap();
-        writer.append(Bytes::from_static(b"!")).await.unwrap();
-        assert_eq!(writer.finish().await.unwrap().size, 4);
-        drop(writer);
-        let store = Objects::open(directory.path()).unwrap();
-        assert_eq!(store.get(&name, None).await.unwrap().bytes, "one!");
-    }
-
-    #[tokio::test]
-    async fn a_file_in_the_way_is_an_error_and_leaves_nothing() {
-        let directory = tempfile::tempdir().unwrap();
-        let store = Objects::open(directory.path()).unwrap();
-        let (file, below) = (
-            ObjectName::parse("a").unwrap(),
-            ObjectName::parse("a/b").unwrap(),
-        );
-        store.put(&file, Bytes::from_static(b"x")).await.unwrap();
-        assert!(store.put(&below, Bytes::from_static(b"y")).await.is_err());
-        assert!(matches!(
-            store.get(&below, None).await,
-            Err(Error::NotFound(_))
-        ));
-        assert_eq!(
-            fs::read_dir(directory.path().join(UNFINISHED))
-                .unwrap()
-                .count(),
-            0
-        );
-    }
-
-    #[test]
-    fn a_directory_that_cannot_be_made_names_its_path() {
-        let directory = tempfile::tempdir().unwrap();
-        fs::write(directory.path().join("file"), b"x").unwrap();
-        let error = Objects::open(directory.path().join("file/objects")).unwrap_err();
-        assert!(error.to_string().contains("file/objects"), "{error}");
-    }
-}
+mod tests;

@@ -33,7 +33,9 @@ use serde::{Deserialize, Serialize};
 pub use access::{Access, AccessRequest, Authorizer, Denied, Grant, Reason};
 pub use channels::{ChannelStore, Precondition, StreamDns, VersionedChannel};
 pub use live::{AudioInfo, LiveSessions, SessionInfo, VideoInfo, WarningInfo};
-pub use objects::{InvalidName, Object, ObjectInfo, ObjectName, ObjectStore, ObjectWriter, Piece};
+pub use objects::{
+    InvalidName, Object, ObjectInfo, ObjectName, ObjectStore, ObjectWriter, Piece, StorageClass,
+};
 pub use pictures::{PictureCheck, Unusable};
 pub use sessions::{Lease, Session, SessionRegistry};
 pub use tasks::{

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -17,6 +18,10 @@ use crate::channel::Moment;
 /// [`ObjectStore::compose`]; neither needs more memory than one piece.
 #[async_trait]
 pub trait ObjectStore: fmt::Debug + Send + Sync {
+    /// The same store, where what is written through the answer is kept in `class`. It reads, lists and removes the same
+    /// objects.
+    fn in_class(&self, class: StorageClass) -> Arc<dyn ObjectStore>;
+
     /// Writes an object, replacing one of the same name. A reader sees the old bytes or the new, never a mixture.
     ///
     /// # Errors
@@ -96,6 +101,36 @@ pub trait ObjectWriter: fmt::Debug + Send + Sync {
     async fn abort(&mut self) -> Result<()>;
 }
 
+/// How an object is kept: how soon it is at hand, and how dear that is. A store maps it to what it has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum StorageClass {
+    /// At hand at once.
+    #[default]
+    Hot,
+    /// Cheaper to keep, dearer to read, and at hand no sooner than the store says.
+    Cold,
+}
+
+impl StorageClass {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hot => "hot",
+            Self::Cold => "cold",
+        }
+    }
+
+    /// The class of that word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Hot, Self::Cold]
+            .into_iter()
+            .find(|class| class.as_str() == word)
+    }
+}
+
 /// A part of an object that [`ObjectStore::compose`] makes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Piece {
@@ -125,6 +160,8 @@ pub struct ObjectInfo {
     pub size: u64,
     /// When it was written.
     pub modified: Moment,
+    /// The class that it is in, as far as the store knows.
+    pub class: StorageClass,
 }
 
 /// The name of an object: words of `[A-Za-z0-9._:-]` separated by `/`, none empty and none beginning with a dot.

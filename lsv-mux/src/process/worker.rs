@@ -8,6 +8,7 @@ use lsv_core::channel::{LogLevel, TaskSize};
 use lsv_core::hub::{Hub, Warning};
 use lsv_core::path::StreamPath;
 use lsv_core::ports::{TaskControl, TaskKind, TaskRunner, TaskSpec, TaskState};
+use lsv_core::recording::Kind;
 
 use super::encoder::Encoder;
 use super::motion::Watch;
@@ -93,7 +94,7 @@ impl TaskRunner for Worker {
                 let thumbnails = self.recorders.thumbnails.clone();
                 let snapshots = Snapshots::new(
                     ffmpeg,
-                    Arc::clone(&self.recorders.store),
+                    self.recorders.kept(Kind::Snapshot),
                     self.recorders.events.clone(),
                     self.gallery.clone(),
                     thumbnails.unwrap_or_else(|| Thumbnails::new(sheets::compose)),

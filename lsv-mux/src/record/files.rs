@@ -116,7 +116,9 @@ impl Files {
         self.last = wall.max(self.last + names::STEP);
         let name = names::capture(&self.output.channel, self.shelf, self.last)?;
         let noted = self.output.journal.note(&name).await?;
-        let file = Growing::begin(&self.output, name, &due.header, due.header.init()).await?;
+        // It gets its class with its tables.
+        let store = &*self.output.store;
+        let file = Growing::begin(store, name, &due.header, due.header.init()).await?;
         Ok((file, noted))
     }
 

@@ -32,6 +32,9 @@ use lsv_core::hub::{self, Delivery, Event, Hub, Stream, Subscriber};
 use lsv_core::media::MediaFrame;
 use lsv_core::path::{ChannelId, Rendition, StreamPath};
 use lsv_core::ports::{ObjectName, ObjectStore};
+#[cfg(feature = "process")]
+use lsv_core::recording::Kind;
+use lsv_core::recording::StorageClasses;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -67,6 +70,8 @@ pub struct Config {
     pub spill_bytes: usize,
     /// How long fragments get: what is lost when the process is killed, beyond what waits for the store.
     pub fragments: Options,
+    /// In which class of storage each kind of recording is kept once it is whole. All hot.
+    pub classes: StorageClasses,
     /// Tells this node from others that record into the same store, and is the same after a restart: what a node left
     /// unfinished is made whole by that node. Empty, for the only one.
     pub node: String,
@@ -77,6 +82,7 @@ impl Default for Config {
         Self {
             spill_bytes: 32 << 20,
             fragments: Options::default(),
+            classes: StorageClasses::default(),
             node: String::new(),
         }
     }
@@ -152,6 +158,12 @@ impl Recorders {
         }
     }
 
+    /// Where recordings of `kind` go that are written whole.
+    #[cfg(feature = "process")]
+    pub(crate) fn kept(&self, kind: Kind) -> Arc<dyn ObjectStore> {
+        self.store.in_class(self.config.classes.of(kind))
+    }
+
     /// Waits until no recording is under way: all that were are whole.
     pub async fn settled(&self) {
         let mut unfinished = self.unfinished.subscribe();
@@ -213,6 +225,7 @@ impl Recorders {
         Output {
             channel: channel.clone(),
             store: Arc::clone(&self.store),
+            classes: self.config.classes.clone(),
             events: self.events.clone(),
             journal: self.journal.clone(),
         }

@@ -8,6 +8,7 @@ use lsv_core::channel::Moment;
 use lsv_core::events::{Events, Happening};
 use lsv_core::path::ChannelId;
 use lsv_core::ports::{self, ObjectInfo, ObjectName, ObjectStore, ObjectWriter, Piece};
+use lsv_core::recording::{Kind, StorageClasses};
 
 use super::journal::Journal;
 use crate::mp4::recording::{Fragment, Header, Index};
@@ -17,7 +18,9 @@ use crate::retry::{Backoff, persist};
 #[derive(Debug, Clone)]
 pub(super) struct Output {
     pub(super) channel: ChannelId,
+    /// For what grows or is written again and again; all of it is hot.
     pub(super) store: Arc<dyn ObjectStore>,
+    pub(super) classes: StorageClasses,
     pub(super) events: Events,
     pub(super) journal: Journal,
 }
@@ -25,6 +28,20 @@ pub(super) struct Output {
 impl Output {
     pub(super) async fn put(&self, name: &ObjectName, bytes: &Bytes) -> ports::Result<()> {
         persist!(self.store.put(name, bytes.clone()))
+    }
+
+    /// Writes what belongs to a session and does not change any more.
+    pub(super) async fn put_last(&self, name: &ObjectName, bytes: &Bytes) -> ports::Result<()> {
+        persist!(self.kept(name).put(name, bytes.clone()))
+    }
+
+    /// The store for `name` once it does not change any more.
+    pub(super) fn kept(&self, name: &ObjectName) -> Arc<dyn ObjectStore> {
+        let folder = format!("record/{}/", self.channel);
+        let below = name.as_str().strip_prefix(&folder).unwrap_or_default();
+        // What is none by itself belongs to a session.
+        let kind = Kind::of(below).unwrap_or(Kind::OnDemand);
+        self.store.in_class(self.classes.of(kind))
     }
 
     /// Not tried for ever: it needs room for a second copy, which a store that is nearly full never has.
@@ -35,7 +52,7 @@ impl Output {
     ) -> ports::Result<ObjectInfo> {
         persist!(
             Backoff::within(COMPOSE_PATIENCE),
-            self.store.compose(name, pieces)
+            self.kept(name).compose(name, pieces)
         )
     }
 
@@ -78,14 +95,14 @@ pub(super) struct Growing {
 }
 
 impl Growing {
-    /// Begins `name`, whose first fragment follows the bytes `opening`.
+    /// Begins `name` in `store`; its first fragment follows the bytes `opening`.
     pub(super) async fn begin(
-        output: &Output,
+        store: &dyn ObjectStore,
         name: ObjectName,
         header: &Header,
         opening: &Bytes,
     ) -> ports::Result<Self> {
-        let writer = persist!(output.store.create(&name))?;
+        let writer = persist!(store.create(&name))?;
         Ok(Self {
             name,
             writer,

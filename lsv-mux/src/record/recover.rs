@@ -66,7 +66,7 @@ async fn session(
         }
         let text = Bytes::from(playlist.render(true));
         let size = text.len() as u64;
-        output.put(name, &text).await?;
+        output.put_last(name, &text).await?;
         tracing::info!(%name, "a session that a crash cut off is ended");
         output.tell_written(name, size);
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use lsv_tests::{Process, Server, eventually};
 use reqwest::Method;
+use rustix::fs::XattrFlags;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -68,6 +69,13 @@ impl<'a> Archive<'a> {
             (is_quiet && kinds.values().flatten().all(is_whole)).then_some(kinds)
         })
         .await
+    }
+
+    /// Whether the file system of the store takes note of classes of storage.
+    pub(crate) fn notes_classes(&self) -> bool {
+        let probe = fs::File::create(self.server.data().join("probe")).expect("a file");
+        let attribute = "user.lsv.storage-class";
+        rustix::fs::fsetxattr(probe, attribute, b"cold", XattrFlags::empty()).is_ok()
     }
 
     /// The file at an address, fetched.

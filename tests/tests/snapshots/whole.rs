@@ -17,7 +17,7 @@ use crate::studio::Studio;
 #[tokio::test]
 async fn all_kinds_of_one_channel() {
     let studio = Studio::open().await;
-    let server = Server::start(&[]).await;
+    let server = Server::start(&["--storage-class", "file=cold,on-demand=cold"]).await;
     let archive = Archive::of(&server);
     let told = Told::by(&server).await;
     let length = seconds(12);
@@ -46,6 +46,12 @@ async fn all_kinds_of_one_channel() {
     files_add_up(&archive, &kinds, "motion-clip", &source).await;
     session_adds_up(&studio, &archive, &kinds, &source).await;
     pictures_are_in_time(&studio, &archive, &kinds, &source, &pace).await;
+    for recording in kinds.values().flatten() {
+        let kind = recording["kind"].as_str().expect("a kind");
+        let is_cold = matches!(kind, "file" | "on-demand") && archive.notes_classes();
+        let class = if is_cold { "cold" } else { "hot" };
+        assert_eq!(recording["storageClass"], class, "{recording}");
+    }
     let count: usize = kinds.values().map(Vec::len).sum();
     told.hears("recording-written", count).await;
     told.hears("motion", kinds["motion-clip"].len()).await;
@@ -273,11 +279,7 @@ fn taken(recording: &Value) -> f64 {
 
 fn of<'a>(kinds: &'a Kinds, kind: &str) -> &'a [Value] {
     let recordings = kinds.get(kind);
-    let recordings = recordings.unwrap_or_else(|| panic!("{kind} in {kinds:?}"));
-    for recording in recordings {
-        assert_eq!(recording["storageClass"], "hot");
-    }
-    recordings
+    recordings.unwrap_or_else(|| panic!("{kind} in {kinds:?}"))
 }
 
 fn url(recording: &Value) -> &str {

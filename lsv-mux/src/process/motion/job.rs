@@ -9,6 +9,7 @@ use lsv_core::events::Happening;
 use lsv_core::hub::{self, Delivery, Stream, Subscriber};
 use lsv_core::media::{Kind, MediaFrame};
 use lsv_core::ports::{self, ObjectName, TaskControl, TaskState};
+use lsv_core::recording;
 use lsv_core::time::Timestamp;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
@@ -317,8 +318,8 @@ impl Job {
         let make = async move {
             match stills::picture_at(&ffmpeg, &frames, pts, style).await {
                 Ok(picture) => {
-                    let (store, events) = (&*recorders.store, &recorders.events);
-                    stills::keep(store, events, channel, kept, picture).await;
+                    let store = recorders.kept(recording::Kind::MotionSnapshot);
+                    stills::keep(&*store, &recorders.events, channel, kept, picture).await;
                 }
                 Err(error) => tracing::warn!(name = %kept, %error, "no picture of motion"),
             }

@@ -192,7 +192,8 @@ impl OnDemand {
             independent: fragment.is_independent(),
         };
         let name = self.name(&segment_name(number))?;
-        match Growing::begin(&self.output, name, &due.header, &Bytes::new()).await {
+        let store = self.output.kept(&name);
+        match Growing::begin(&*store, name, &due.header, &Bytes::new()).await {
             Ok(file) => Ok(Segment {
                 file,
                 listed,
@@ -216,7 +217,7 @@ impl OnDemand {
             return Ok(*init);
         }
         let name = self.name(&init_name(number))?;
-        self.output.put(&name, header).await?;
+        self.output.put_last(&name, header).await?;
         self.init = Some((number, header.clone()));
         Ok(number)
     }
@@ -261,7 +262,10 @@ impl OnDemand {
     async fn publish(&mut self, ended: bool) -> ports::Result<()> {
         let name = self.name(names::PLAYLIST)?;
         let text = Bytes::from(self.playlist.render(ended));
-        self.output.put(&name, &text).await?;
+        match ended {
+            true => self.output.put_last(&name, &text).await?,
+            false => self.output.put(&name, &text).await?,
+        }
         self.publish_thumbnails().await;
         for gone in std::mem::take(&mut self.withdrawn) {
             let after = self.playlist.stays_needed();

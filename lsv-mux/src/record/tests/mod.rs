@@ -1,11 +1,11 @@
 //! What goes in as frames, and what is in the store then.
 
-use std::sync::Mutex;
-
 use bytes::Bytes;
 use lsv_core::events::Happening;
 use lsv_core::hub::Offer;
 use lsv_core::path::ChannelId;
+use lsv_core::ports::StorageClass;
+use lsv_core::recording::Kind;
 
 use super::*;
 use crate::segmenter::synthetic::Source;
@@ -151,7 +151,7 @@ async fn what_was_left_is_made_whole() {
     publisher.finish();
     recorders.settled().await;
 
-    let again = Store(Arc::new(Mutex::new(left)));
+    let again = Store::of(left);
     started(&again, Config::default());
     settle().await;
     let names = again.names();
@@ -222,6 +222,50 @@ async fn files_that_cannot_get_their_tables_keep_no_other_waiting() {
     while let Ok(event) = told.try_recv() {
         assert!(!matches!(event.happened, Happening::RecordingGap { .. }));
     }
+}
+
+/// What is whole is in the class of its kind; what grows or is written again is hot.
+#[tokio::test(start_paused = true)]
+async fn each_kind_has_its_class_of_storage() {
+    let mut config = Config::default();
+    for kind in [Kind::File, Kind::OnDemand] {
+        config.classes.set(kind, StorageClass::Cold);
+    }
+    let store = Store::default();
+    let (hub, _events, recorders) = started(&store, config);
+    let publisher = hub
+        .publish(&path(), offer(), std::time::Instant::now())
+        .expect("free");
+    settle().await;
+    push(&publisher, &Source::default().frames(8_000)).await;
+    settle().await;
+    let (hot, cold) = store.by_class();
+    let count = |names: &[String], ending: &str| {
+        let named = names.iter().filter(|name| name.ends_with(ending));
+        named.filter(|name| name.starts_with("record/")).count()
+    };
+    assert_eq!(
+        (count(&hot, ".mp4"), count(&hot, ".m3u8")),
+        (1, 1),
+        "{hot:?}"
+    );
+    assert_eq!(count(&hot, ".m4s"), 0, "{hot:?}");
+    assert!(count(&cold, ".m4s") >= 3, "{cold:?}");
+    // A file that is whole, and what all segments need.
+    assert_eq!(
+        (count(&cold, ".mp4"), count(&cold, ".m3u8")),
+        (2, 0),
+        "{cold:?}"
+    );
+    publisher.finish();
+    recorders.settled().await;
+    let (hot, cold) = store.by_class();
+    assert_eq!(count(&hot, ""), 0, "{hot:?}");
+    assert_eq!(
+        (count(&cold, ".mp4"), count(&cold, ".m3u8")),
+        (3, 1),
+        "{cold:?}"
+    );
 }
 
 /// A write that is refused costs a fragment, which is told, and not the rest of the file.

@@ -9,17 +9,19 @@ use bytes::Bytes;
 use lsv_core::channel::Moment;
 use lsv_core::ports::{
     Error, Object, ObjectInfo, ObjectName, ObjectStore, ObjectWriter, Page, PageRequest, Piece,
-    Result,
+    Result, StorageClass,
 };
 use tokio::time::Instant;
 
 /// Objects in memory, in a store that can be out of reach.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Store(pub(super) Arc<Mutex<Kept>>);
+pub(crate) struct Store(pub(super) Arc<Mutex<Kept>>, StorageClass);
 
 #[derive(Debug, Default)]
 pub(in crate::record) struct Kept {
     pub(super) objects: std::collections::BTreeMap<String, Vec<u8>>,
+    /// What was asked for of each object when it was written last.
+    pub(super) classes: std::collections::BTreeMap<String, StorageClass>,
     pub(super) away: bool,
     /// No call is answered.
     pub(super) stalled: bool,
@@ -39,6 +41,18 @@ pub(in crate::record) enum Change {
 }
 
 impl Store {
+    /// One with what another had.
+    pub(super) fn of(kept: Kept) -> Self {
+        Self(Arc::new(Mutex::new(kept)), StorageClass::default())
+    }
+
+    /// The names of what is there: hot, and in other classes.
+    pub(super) fn by_class(&self) -> (Vec<String>, Vec<String>) {
+        let kept = self.0.lock().expect("no call panicked");
+        let is_hot = |name: &String| kept.classes.get(name) == Some(&StorageClass::Hot);
+        kept.objects.keys().cloned().partition(is_hot)
+    }
+
     fn call<T>(&self, call: impl FnOnce(&mut Kept) -> Result<T>) -> Result<T> {
         let mut kept = self.0.lock().expect("no call panicked");
         match kept.away {
@@ -74,6 +88,10 @@ impl Store {
 }
 
 impl Kept {
+    fn class(&mut self, name: &ObjectName, class: StorageClass) {
+        self.classes.insert(name.to_string(), class);
+    }
+
     fn note(&mut self, name: &ObjectName, change: Change) {
         self.history
             .push((Instant::now(), name.to_string(), change));
@@ -83,6 +101,7 @@ impl Kept {
 fn info(name: &ObjectName, bytes: &[u8]) -> ObjectInfo {
     ObjectInfo {
         name: name.clone(),
+        class: StorageClass::default(),
         size: bytes.len() as u64,
         modified: Moment::EPOCH,
     }
@@ -99,10 +118,15 @@ fn part(bytes: &[u8], range: &Range<u64>) -> Bytes {
 
 #[async_trait]
 impl ObjectStore for Store {
+    fn in_class(&self, class: StorageClass) -> Arc<dyn ObjectStore> {
+        Arc::new(Self(Arc::clone(&self.0), class))
+    }
+
     async fn put(&self, name: &ObjectName, bytes: Bytes) -> Result<()> {
         self.answers().await;
         self.call(|kept| {
             kept.objects.insert(name.to_string(), bytes.to_vec());
+            kept.class(name, self.1);
             kept.note(name, Change::Put(bytes));
             Ok(())
         })
@@ -136,6 +160,7 @@ impl ObjectStore for Store {
             }
             let info = info(name, &bytes);
             kept.objects.insert(name.to_string(), bytes);
+            kept.class(name, self.1);
             Ok(info)
         })
     }
@@ -193,6 +218,7 @@ impl ObjectWriter for Writer {
             }
             let object = kept.objects.entry(self.1.to_string()).or_default();
             object.extend_from_slice(&bytes);
+            kept.class(&self.1, self.0.1);
             Ok(())
         })
     }
