@@ -56,23 +56,7 @@ impl Encoder {
         let insert =
             insert.map_err(|_| "another encoder of the channel does not end".to_owned())?;
         let (notes, heard) = mpsc::channel(NOTES);
-        let job = Job {
-            publication: Publication::new(self.hub.clone(), insert),
-            tools: self,
-            stream,
-            control,
-            handover: Handover::default(),
-            runs: BTreeMap::new(),
-            newest: 0,
-            wanted: None,
-            backoff: Backoff::new(delays(), seed()),
-            not_before: Instant::now(),
-            undrawable: None,
-            redraw: None,
-            longest_group: None,
-            speed: Speed::default(),
-            notes,
-        };
+        let job = Job::new(self, stream, control, insert, notes);
         job.work(heard).await;
         Ok(())
     }
@@ -138,6 +122,32 @@ struct Begun {
 }
 
 impl Job {
+    fn new(
+        tools: Encoder,
+        stream: Arc<Stream>,
+        control: TaskControl,
+        insert: Insert,
+        notes: mpsc::Sender<(Number, Note)>,
+    ) -> Self {
+        Self {
+            publication: Publication::new(tools.hub.clone(), insert),
+            tools,
+            stream,
+            control,
+            handover: Handover::default(),
+            runs: BTreeMap::new(),
+            newest: 0,
+            wanted: None,
+            backoff: Backoff::new(delays(), seed()),
+            not_before: Instant::now(),
+            undrawable: None,
+            redraw: None,
+            longest_group: None,
+            speed: Speed::default(),
+            notes,
+        }
+    }
+
     async fn work(mut self, mut heard: mpsc::Receiver<(Number, Note)>) {
         let mut settings = self.stream.settings();
         let mut look = tokio::time::interval(LOOK);
@@ -444,3 +454,6 @@ const KEEPS_UP: f64 = 0.95;
 
 /// What runs may say before they are heard.
 const NOTES: usize = 256;
+
+#[cfg(test)]
+mod tests;
