@@ -103,7 +103,9 @@ impl Flow {
         }
         match self.route.of_source(&mut frame) {
             // After a switch, sound from before it may have another configuration.
-            Verdict::Show if self.route.shows_insert() && !self.is_known(&frame) => {}
+            Verdict::Show if self.route.shows_insert() && !self.is_known(&frame) => {
+                self.route.lose(&frame);
+            }
             Verdict::Show => self.show(frame),
             Verdict::Leave => {}
             Verdict::Wait => self.wait(frame),

@@ -81,6 +81,8 @@ struct Shown {
     floor: Option<Timestamp>,
     /// Nothing of it can be decoded before a key frame.
     needs_key: bool,
+    /// Nor of what the writer from before the last switch still has.
+    lost: bool,
 }
 
 impl Route {
@@ -246,6 +248,14 @@ impl Route {
         }
     }
 
+    /// A frame of the source that was to be shown could not be. What follows a picture that is left out cannot be decoded.
+    pub(super) fn lose(&mut self, frame: &MediaFrame) {
+        let name = frame.track.name();
+        for track in self.tracks.iter_mut().filter(|track| track.name == name) {
+            track.lost = name.kind == Kind::Video;
+        }
+    }
+
     /// Lets a frame through that leaves its track in order. `is_newcomer` says that its writer is the one since the last
     /// switch, and not the one from before.
     fn admit(&mut self, frame: &mut MediaFrame, is_newcomer: bool) -> Verdict {
@@ -258,11 +268,15 @@ impl Route {
         match self.tracks.iter_mut().find(|track| track.name == name) {
             Some(track) => {
                 let repeats = is_newcomer && track.floor.is_some_and(|floor| dts <= floor);
-                if dts < track.last || repeats || (is_newcomer && track.needs_key && needs_key) {
+                let waits = match is_newcomer {
+                    true => &mut track.needs_key,
+                    false => &mut track.lost,
+                };
+                if dts < track.last || repeats || (*waits && needs_key) {
                     return Verdict::Leave;
                 }
+                *waits = false;
                 track.last = dts;
-                track.needs_key &= !is_newcomer;
             }
             None if needs_key => return Verdict::Leave,
             None => self.tracks.push(Shown {
@@ -270,6 +284,7 @@ impl Route {
                 last: dts,
                 floor: None,
                 needs_key: false,
+                lost: false,
             }),
         }
         if frame.is_default {
@@ -293,6 +308,7 @@ impl Route {
         for track in &mut self.tracks {
             track.floor = Some(track.last);
             track.needs_key = track.name.kind == Kind::Video;
+            track.lost = false;
         }
         for (last, floor) in &mut self.defaults {
             *floor = *last;

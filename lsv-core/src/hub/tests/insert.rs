@@ -352,7 +352,8 @@ impl World {
         if frame.kind() == Kind::Data {
             return;
         }
-        if frame.kind() == Kind::Video && frame.is_default {
+        // By its number: what is the default until another track comes keeps its name, for those that follow it.
+        if frame.kind() == Kind::Video && frame.track.id == 0 {
             frame.track = video("w");
         }
         let payload = [b"p", &frame.payload[1..]].concat();
