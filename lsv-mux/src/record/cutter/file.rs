@@ -63,7 +63,7 @@ impl Running {
     pub(super) fn is_followed_by(&mut self, frame: &MediaFrame, now: SystemTime) -> bool {
         self.next = Some(Next {
             held: Held::default(),
-            shown: frame.pts(),
+            shown: frame.pts().min(frame.dts + MAX_REORDERING),
         });
         // Shown when it is decoded: what is heard before it came before it.
         self.hold(frame, now) || frame.pts() <= frame.dts
@@ -198,6 +198,8 @@ const SLACK: Duration = Duration::from_millis(400);
 const TOLERANCE: Duration = Duration::from_millis(50);
 /// Of a track with one frame.
 const DEFAULT_STEP: Duration = Duration::from_millis(33);
+/// How much later than decoded a picture is shown that encoders mean: sixteen pictures of eight a second.
+const MAX_REORDERING: Duration = Duration::from_secs(2);
 /// How much later than pictures sound may come.
 const LATE_SOUND: Duration = Duration::from_millis(500);
 /// What waits for a file in memory: a second of video, or seconds of sound.

@@ -129,6 +129,23 @@ fn files_play_one_after_the_other() {
     assert_eq!(samples(&files(cuts)), frames.len(), "nothing is lost");
 }
 
+/// A picture that is to be shown in an hour keeps no file open.
+#[test]
+fn a_file_does_not_wait_for_a_picture_from_the_future() {
+    let mut frames = shown_later(12_000);
+    let mut keys = frames
+        .iter_mut()
+        .filter(|frame| frame.kind() == Kind::Video);
+    let key = keys.find(|frame| frame.key && frame.dts.as_millis() >= 5_000);
+    key.unwrap().composition = Timestamp::from_millis(3_600_000);
+    let mut cutter = cutter(Files::Whole, 5);
+    cutter.expect(&known(&Source::default()));
+    push_all(&mut cutter, &frames);
+    let cuts = cutter.take();
+    let ended = cuts.iter().filter(|cut| matches!(cut, Cut::End { .. }));
+    assert_eq!(ended.count(), 2);
+}
+
 /// Sound that does not come is not waited for.
 #[test]
 fn a_file_does_not_wait_for_sound_for_long() {
