@@ -25,12 +25,7 @@ use tempfile::TempDir;
 async fn both_forms_hold_the_very_packets() {
     let folder = TempDir::new().unwrap();
     let clip = folder.path().join("clip.flv");
-    let with_b_frames = Picture {
-        preset: "veryfast",
-        ..Picture::default()
-    };
-    with_b_frames.encode(7, &clip).await;
-    let frames = frames_of(&clip);
+    let frames = frames_with_b(&clip).await;
     let mut tracks: Vec<Arc<Track>> = Vec::new();
     for frame in &frames {
         if !tracks.iter().any(|track| track.kind == frame.kind()) {
@@ -73,12 +68,7 @@ async fn both_forms_hold_the_very_packets() {
 async fn an_flv_file_is_sought_in() {
     let folder = TempDir::new().unwrap();
     let clip = folder.path().join("clip.flv");
-    let with_b_frames = Picture {
-        preset: "veryfast",
-        ..Picture::default()
-    };
-    with_b_frames.encode(7, &clip).await;
-    let frames = frames_of(&clip);
+    let frames = frames_with_b(&clip).await;
     let mut tracks = Tracks::default();
     frames.iter().for_each(|frame| tracks.set(&frame.track));
 
@@ -361,6 +351,16 @@ fn listed_seconds(playlist: &str) -> f64 {
     lines
         .map(|line| line.trim_end_matches(',').parse::<f64>().expect("seconds"))
         .sum()
+}
+
+/// The frames of seven seconds with B-frames, as they are in `clip` then.
+async fn frames_with_b(clip: &Path) -> Vec<MediaFrame> {
+    let picture = Picture {
+        preset: "veryfast",
+        ..Picture::default()
+    };
+    picture.encode(7, clip).await;
+    frames_of(clip)
 }
 
 fn frames_of(clip: &Path) -> Vec<MediaFrame> {

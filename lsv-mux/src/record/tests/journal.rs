@@ -20,10 +20,7 @@ async fn entries_stay_young_while_recordings_go_on() {
     settle().await;
     let mut offer = files_only();
     offer.settings.recording.files = Some(Duration::from_secs(10_000));
-    let publisher = hub
-        .publish(&path(), offer, std::time::Instant::now())
-        .expect("free");
-    settle().await;
+    let publisher = publish(&hub, offer).await;
     push(&publisher, &Source::default().frames(5_000)).await;
     tokio::time::sleep(unfinished::STALE * 2).await;
     let entry = entries(&store).pop().expect("one");
@@ -52,10 +49,7 @@ async fn an_entry_of_what_nobody_writes_gets_old() {
     store.0.lock().expect("no call panicked").is_nearly_full = true;
     let (hub, _, recorders) = started(&store, Config::default());
     settle().await;
-    let publisher = hub
-        .publish(&path(), files_only(), std::time::Instant::now())
-        .expect("free");
-    settle().await;
+    let publisher = publish(&hub, files_only()).await;
     push(&publisher, &Source::default().frames(4_000)).await;
     publisher.finish();
     recorders.settled().await;
@@ -77,10 +71,7 @@ async fn a_node_makes_whole_what_it_left_itself() {
     let store = Store::default();
     let (hub, _, _) = started(&store, config("one"));
     settle().await;
-    let publisher = hub
-        .publish(&path(), files_only(), std::time::Instant::now())
-        .expect("free");
-    settle().await;
+    let publisher = publish(&hub, files_only()).await;
     push(&publisher, &Source::default().frames(4_000)).await;
     settle().await;
     let name = entries(&store).pop().expect("one");

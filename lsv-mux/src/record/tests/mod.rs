@@ -41,6 +41,13 @@ async fn push(publisher: &hub::Publisher, frames: &[MediaFrame]) {
     }
 }
 
+/// A publisher, whom the recorders know of.
+async fn publish(hub: &Hub, offer: Offer) -> hub::Publisher {
+    let publisher = hub.publish(&path(), offer, std::time::Instant::now());
+    settle().await;
+    publisher.expect("free")
+}
+
 fn path() -> StreamPath {
     StreamPath::source(ChannelId::parse("cam").expect("is an id"))
 }
@@ -65,11 +72,8 @@ async fn an_outage_costs_what_does_not_fit() {
         let (hub, events, recorders) = started(&store, config);
         settle().await;
         let mut told = events.subscribe();
-        let publisher = hub
-            .publish(&path(), offer(), std::time::Instant::now())
-            .expect("free");
+        let publisher = publish(&hub, offer()).await;
         let frames = Source::default().frames(30_000);
-        settle().await;
         push(&publisher, &frames[..300]).await;
         settle().await;
         store.set_away(true);
@@ -126,10 +130,7 @@ async fn an_outage_costs_what_does_not_fit() {
 async fn what_was_left_is_made_whole() {
     let store = Store::default();
     let (hub, _, recorders) = started(&store, Config::default());
-    let publisher = hub
-        .publish(&path(), offer(), std::time::Instant::now())
-        .expect("free");
-    settle().await;
+    let publisher = publish(&hub, offer()).await;
     push(&publisher, &Source::default().frames(9_500)).await;
     settle().await;
     let mut left = Kept::default();
@@ -193,10 +194,7 @@ async fn files_that_cannot_get_their_tables_keep_no_other_waiting() {
     store.0.lock().expect("no call panicked").is_nearly_full = true;
     let (hub, events, recorders) = started(&store, Config::default());
     let mut told = events.subscribe();
-    let publisher = hub
-        .publish(&path(), files_only(), std::time::Instant::now())
-        .expect("free");
-    settle().await;
+    let publisher = publish(&hub, files_only()).await;
     push(&publisher, &Source::default().frames(14_000)).await;
     settle().await;
     let before = written(&store);
@@ -233,10 +231,7 @@ async fn each_kind_has_its_class_of_storage() {
     }
     let store = Store::default();
     let (hub, _events, recorders) = started(&store, config);
-    let publisher = hub
-        .publish(&path(), offer(), std::time::Instant::now())
-        .expect("free");
-    settle().await;
+    let publisher = publish(&hub, offer()).await;
     push(&publisher, &Source::default().frames(8_000)).await;
     settle().await;
     let (hot, cold) = store.by_class();
@@ -276,10 +271,7 @@ async fn a_file_that_fails_is_followed_by_another() {
     let mut told = events.subscribe();
     let mut offer = files_only();
     offer.settings.recording.files = Some(Duration::from_secs(60));
-    let publisher = hub
-        .publish(&path(), offer, std::time::Instant::now())
-        .expect("free");
-    settle().await;
+    let publisher = publish(&hub, offer).await;
     let frames = Source::default().frames(20_000);
     push(&publisher, &frames[..frames.len() / 2]).await;
     settle().await;

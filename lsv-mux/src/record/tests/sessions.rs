@@ -146,9 +146,7 @@ async fn what_is_listed_is_there_and_the_rest_was_told() {
         let (hub, events, recorders) = started(&store, config);
         settle().await;
         let mut told = events.subscribe();
-        let publisher = hub
-            .publish(&path(), session_only(0), std::time::Instant::now())
-            .expect("free");
+        let publisher = publish(&hub, session_only(0)).await;
         let source = Source {
             gop,
             ..Source::default()
@@ -222,10 +220,7 @@ async fn a_target_duration_stays() {
         let store = Store::default();
         let (hub, _, recorders) = started(&store, Config::default());
         settle().await;
-        let publisher = hub
-            .publish(&path(), session_only(0), std::time::Instant::now())
-            .expect("free");
-        settle().await;
+        let publisher = publish(&hub, session_only(0)).await;
         let source = Source {
             gop,
             ..Source::default()
@@ -252,10 +247,7 @@ async fn segments_stay_while_players_may_need_them() {
     let store = Store::default();
     let (hub, _, recorders) = started(&store, Config::default());
     settle().await;
-    let publisher = hub
-        .publish(&path(), session_only(3), std::time::Instant::now())
-        .expect("free");
-    settle().await;
+    let publisher = publish(&hub, session_only(3)).await;
     for frame in Source::default().frames(60_000) {
         publisher.push(frame.clone()).expect("live");
         if frame.kind() == lsv_core::media::Kind::Video {
