@@ -1,10 +1,13 @@
-//! From one encoder to the next without a gap: the old one gives pictures up to a key frame, the new one from there on.
+//! From one encoder to the next without a gap: the old one gives pictures up to a key frame of the new one, which goes on
+//! from there.
 //!
 //! ```text
-//! old  k---k---k---k·····        · is thrown away
-//! new        ····k-k---k---      it began beside the old one, at a key frame that viewers have seen
-//!                  ^ border: the first key frame of the old one after the new one has caught up with it
+//! old  k---k---k---··        · is thrown away
+//! new       ···k--k---k---   it began beside the old one, at a key frame that viewers have seen
+//!                 ^ border: the first key frame of the new one that viewers have not got to
 //! ```
+//!
+//! The old one may be ahead by a little, and waits so long. Where the two have their key frames does not matter.
 //!
 //! Sound is not held to the border: whoever passes it on leaves out what is not after what it passed on before.
 
@@ -23,14 +26,27 @@ pub(super) type Number = u64;
 pub(super) struct Handover {
     /// Whose pictures are shown.
     shown: Option<Number>,
-    /// Who is to follow, with what it gave since its last key frame that has not been shown.
-    next: Option<(Number, VecDeque<Step>)>,
+    /// What it gave that waits for the one that follows.
+    waiting: VecDeque<Step>,
+    next: Option<Next>,
     /// When the last pictures that were shown are decoded.
     last: Option<Timestamp>,
     /// The encoder that is shown begins with its next key frame.
     awaits_start: bool,
-    /// Key frames of the one that is shown since the one that follows has begun to give pictures.
-    passed: usize,
+}
+
+/// The encoder that is to follow.
+#[derive(Debug)]
+struct Next {
+    number: Number,
+    /// What it gave: sound, and pictures from the border on.
+    held: VecDeque<Step>,
+    /// Its first key frame that had not been shown.
+    border: Option<Timestamp>,
+    /// Its last pictures.
+    newest: Option<Timestamp>,
+    /// Its key frames that came too late to be the border.
+    late: usize,
 }
 
 /// What comes of a step.
@@ -45,14 +61,18 @@ pub(super) struct Shown {
 impl Handover {
     /// Encoder `number` begins to work. Those that have shown nothing yet are not needed any more, and are answered.
     pub(super) fn begin(&mut self, number: Number) -> Vec<Number> {
-        self.passed = 0;
-        let mut replaced: Vec<Number> =
-            self.next.take().map(|(next, _)| next).into_iter().collect();
+        let mut replaced: Vec<Number> = self.next.take().map(|it| it.number).into_iter().collect();
         if self.shown.is_none() || self.awaits_start {
             replaced.extend(self.shown.replace(number));
             self.awaits_start = true;
         } else {
-            self.next = Some((number, VecDeque::new()));
+            self.next = Some(Next {
+                number,
+                held: VecDeque::new(),
+                border: None,
+                newest: None,
+                late: 0,
+            });
         }
         replaced
     }
@@ -66,71 +86,64 @@ impl Handover {
     pub(super) fn push(&mut self, number: Number, step: Step) -> Shown {
         let mut out = Shown::default();
         if self.shown == Some(number) {
-            match step.is_start() && self.may_follow() {
-                true => {
-                    out.retired = Some(number);
-                    self.cross(step.at(), &mut out);
-                }
-                false => self.show(number, step, &mut out),
-            }
-        } else if let Some((next, held)) = &mut self.next
-            && *next == number
+            self.waiting.push_back(step);
+        } else if let Some(next) = &mut self.next
+            && next.number == number
         {
-            let new = self.last.is_none_or(|last| step.at() > last);
-            if step.is_start() && new {
-                // Pictures before it will not be needed: the border is at or after it.
-                held.retain(|step| matches!(step, Step::Sound(..)));
-            }
-            held.push_back(step);
-            if held.len() > MOST_HELD {
-                held.pop_front();
-            }
+            next.hold(step, self.last);
         }
+        self.settle(&mut out);
         out
     }
 
     /// Encoder `number` is gone. If it was the one that is shown, the one that follows goes on as soon as it can.
     pub(super) fn lost(&mut self, number: Number) -> Shown {
         let mut out = Shown::default();
-        if self.next.as_ref().is_some_and(|(next, _)| *next == number) {
+        if self.next.as_ref().is_some_and(|next| next.number == number) {
             self.next = None;
         }
         if self.shown == Some(number) {
-            self.shown = None;
-            if self.next.is_some() {
-                self.cross(Timestamp::from_nanos(i64::MIN), &mut out);
+            self.settle(&mut out);
+        }
+        if self.shown == Some(number) {
+            for step in std::mem::take(&mut self.waiting) {
+                self.show(number, step, &mut out);
             }
+            self.shown = None;
+            self.cross(&mut out);
         }
         out
     }
 
-    /// The one that follows has caught up, or has had its time to: viewers would wait for one that lags.
-    fn may_follow(&mut self) -> bool {
-        let Some((_, held)) = &self.next else {
-            return false;
-        };
-        let is_picture = |step: &&Step| matches!(step, Step::Pictures(_));
-        let Some(newest) = held.iter().rev().find(is_picture) else {
-            return false;
-        };
-        let lag = self
-            .last
-            .map_or(Duration::ZERO, |last| last.since(newest.at()));
-        self.passed += 1;
-        lag <= CLOSE || self.passed > PATIENCE
+    /// Shows what need not wait any longer, up to the border and across it.
+    fn settle(&mut self, out: &mut Shown) {
+        while let (Some(shown), Some(step)) = (self.shown, self.waiting.front()) {
+            let newest = self.waiting.back().map_or_else(|| step.at(), Step::at);
+            match self.next.as_ref().map(|next| next.judge(step, newest)) {
+                Some(Judgement::Wait) => return,
+                Some(Judgement::Cross) => {
+                    out.retired = Some(shown);
+                    self.waiting.clear();
+                    self.cross(out);
+                }
+                Some(Judgement::Show) | None => {
+                    if let Some(step) = self.waiting.pop_front() {
+                        self.show(shown, step, out);
+                    }
+                }
+            }
+        }
     }
 
-    /// The one that follows is shown from `border` on.
-    fn cross(&mut self, border: Timestamp, out: &mut Shown) {
-        let Some((number, held)) = self.next.take() else {
+    /// The one that follows is shown.
+    fn cross(&mut self, out: &mut Shown) {
+        let Some(next) = self.next.take() else {
             return;
         };
-        (self.shown, self.awaits_start) = (Some(number), true);
-        for step in held {
-            // Of the old one's sound a little is still to come when its pictures are over, and will not.
-            if step.at() >= border || matches!(step, Step::Sound(..)) {
-                self.show(number, step, out);
-            }
+        (self.shown, self.awaits_start) = (Some(next.number), true);
+        // Of the old one's sound a little is still to come when its pictures are over, and will not.
+        for step in next.held {
+            self.show(next.number, step, out);
         }
     }
 
@@ -150,10 +163,60 @@ impl Handover {
     }
 }
 
-/// How far behind one that follows may be.
+/// What becomes of a step of the encoder that is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Judgement {
+    Show,
+    Wait,
+    /// It is thrown away: the other one is shown.
+    Cross,
+}
+
+impl Next {
+    /// Takes a step where pictures up to `shown` have been shown.
+    fn hold(&mut self, step: Step, shown: Option<Timestamp>) {
+        if let Step::Pictures(_) = step {
+            self.newest = Some(step.at());
+            if step.is_start() && self.border.is_none() {
+                match shown.is_none_or(|shown| step.at() > shown) {
+                    true => self.border = Some(step.at()),
+                    false => self.late += 1,
+                }
+            }
+            if self.border.is_none() {
+                return;
+            }
+        }
+        self.held.push_back(step);
+        if self.held.len() > MOST_HELD {
+            self.held.pop_front();
+        }
+    }
+
+    /// What becomes of `step` of the encoder before it, which has come as far as `newest`.
+    fn judge(&self, step: &Step, newest: Timestamp) -> Judgement {
+        if let Step::Sound(..) = step {
+            return Judgement::Show;
+        }
+        if let Some(border) = self.border {
+            return match step.at() < border {
+                true => Judgement::Show,
+                false => Judgement::Cross,
+            };
+        }
+        match self.newest {
+            // Viewers would wait for one that lags, once and not for ever.
+            _ if self.late > PATIENCE && step.is_start() => Judgement::Cross,
+            Some(passed) if passed < step.at() && newest.since(passed) <= CLOSE => Judgement::Wait,
+            _ => Judgement::Show,
+        }
+    }
+}
+
+/// How far behind one that follows may be, to be waited for.
 const CLOSE: Duration = Duration::from_millis(250);
 
-/// Key frames after which one that has not caught up is taken all the same.
+/// Key frames that came too late, after which one that has not caught up is taken all the same.
 const PATIENCE: usize = 3;
 
 /// Most steps that are held of the encoder that follows: more than its lead can be.
@@ -190,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_takes_over_where_the_old_one_has_a_key_frame() {
+    fn the_next_takes_over_where_it_has_a_key_frame() {
         let mut handover = Handover::default();
         handover.begin(1);
         for millis in (0..=400).step_by(40) {
@@ -199,12 +262,63 @@ mod tests {
         handover.begin(2);
         // It starts with what has been seen.
         assert_eq!(times(&handover.push(2, pictures(400))), []);
-        assert_eq!(times(&handover.push(1, pictures(440))), [(1, 440)]);
-        let border = handover.push(1, pictures(600));
-        assert_eq!((times(&border), border.retired), (vec![], Some(1)));
+        // The old one waits for it where it is close.
+        assert_eq!(times(&handover.push(1, pictures(440))), []);
+        assert_eq!(times(&handover.push(2, pictures(440))), [(1, 440)]);
+        assert_eq!(times(&handover.push(1, pictures(560))), []);
+        assert_eq!(times(&handover.push(1, pictures(600))), []);
+        assert_eq!(times(&handover.push(2, pictures(560))), [(1, 560)]);
+        let border = handover.push(2, pictures(600));
+        assert_eq!((times(&border), border.retired), (vec![(2, 600)], Some(1)));
         assert_eq!(times(&handover.push(1, pictures(640))), []);
-        assert_eq!(times(&handover.push(2, pictures(440))), []);
-        assert_eq!(times(&handover.push(2, pictures(600))), [(2, 600)]);
+    }
+
+    /// Pictures of an encoder that has its key frames elsewhere.
+    fn others(millis: i64) -> Step {
+        let mut step = pictures(millis);
+        if let Step::Pictures(row) = &mut step {
+            row[0].key = millis % 280 == 0;
+        }
+        step
+    }
+
+    #[test]
+    fn nothing_is_missing_where_key_frames_are_not_at_the_same_times() {
+        for lead in [-80, 0, 80] {
+            let mut handover = Handover::default();
+            handover.begin(1);
+            handover.push(1, pictures(0));
+            handover.begin(2);
+            let mut seen = Vec::new();
+            for millis in (40..=800).step_by(40) {
+                seen.extend(times(&handover.push(1, pictures(millis))));
+                if millis + lead >= 0 {
+                    seen.extend(times(&handover.push(2, others(millis + lead))));
+                }
+            }
+            let shown: Vec<i64> = seen.iter().map(|(_, millis)| *millis).collect();
+            let expected: Vec<i64> = (40..=800 + lead).step_by(40).collect();
+            assert_eq!(shown, expected, "{lead}");
+            let first = seen.iter().find(|(number, _)| *number == 2);
+            assert_eq!(first, Some(&(2, 280)), "{lead}");
+        }
+    }
+
+    #[test]
+    fn one_that_lags_is_taken_in_the_end() {
+        let mut handover = Handover::default();
+        handover.begin(1);
+        handover.push(1, pictures(0));
+        handover.begin(2);
+        let mut seen = Vec::new();
+        for millis in (40..=4_000).step_by(40) {
+            seen.extend(times(&handover.push(1, pictures(millis))));
+            if millis >= 400 {
+                seen.extend(times(&handover.push(2, pictures(millis - 400))));
+            }
+        }
+        let first = seen.iter().position(|(number, _)| *number == 2).unwrap();
+        assert_eq!(seen[first].1 - seen[first - 1].1, 40);
     }
 
     #[test]
