@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
-use crate::channel::Moment;
+use crate::channel::{Moment, TaskSize};
 use crate::events::{Events, Happening};
 use crate::ports::{
     Error, Result, Task, TaskControl, TaskId, TaskRunner, TaskScheduler, TaskSpec, TaskSteering,
@@ -110,6 +110,14 @@ impl TaskScheduler for Tasks {
         Ok(())
     }
 
+    async fn resize(&self, id: &TaskId, size: TaskSize) -> Result<()> {
+        let mut inner = self.shared.lock();
+        let known = inner.known.get_mut(id);
+        let known = known.ok_or_else(|| Error::NotFound(format!("task {id}")))?;
+        known.spec.size = size;
+        Ok(())
+    }
+
     async fn list(&self) -> Result<Vec<Task>> {
         let inner = self.shared.lock();
         let tasks = inner.known.iter().map(|(id, known)| {
@@ -200,7 +208,6 @@ const MAX_TASKS: usize = 10_000;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::channel::TaskSize;
     use crate::path::ChannelId;
     use crate::ports::{TaskKind, TaskState};
 
@@ -247,6 +254,8 @@ mod tests {
             tokio::task::yield_now().await;
         };
         assert_eq!((&task.id, task.state), (&id, TaskState::Running));
+        tasks.resize(&id, TaskSize::Large).await.unwrap();
+        assert_eq!(tasks.list().await.unwrap()[0].spec.size, TaskSize::Large);
         tasks.stop(&id).await.unwrap();
         let stopped = heard.recv().await.unwrap().happened.clone();
         assert!(matches!(stopped, Happening::TaskStopped { .. }));

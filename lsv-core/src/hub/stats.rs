@@ -48,6 +48,8 @@ pub struct Ingest {
     pub frame_rate_millis: u32,
     /// Time between the last two key frames of the default video track.
     pub key_frame_interval: Option<Duration>,
+    /// The longest such time of the last five minutes, or the last one where that is longer ago.
+    pub longest_key_frame_interval: Option<Duration>,
 }
 
 /// Measures an [`Ingest`].
@@ -64,6 +66,8 @@ pub(super) struct Meter {
     latest: Timestamp,
     /// The newest distances between key frames, as far as there are any.
     intervals: [Duration; 3],
+    /// When long ones ended: the longest first, each but the last to be outlived by those behind it.
+    long_intervals: VecDeque<(Timestamp, Duration)>,
     /// The first and the newest frame of video that came before any key frame, by the publisher's clock.
     undecodable: Option<(Timestamp, Timestamp)>,
 }
@@ -149,8 +153,25 @@ impl Meter {
                 self.ingest.key_frame_interval = interval;
                 self.intervals.rotate_right(1);
                 self.intervals[0] = interval.unwrap_or_default();
+                if let Some(interval) = interval {
+                    self.remember(frame.dts, interval);
+                }
             }
         }
+    }
+
+    /// An interval has ended. Shorter ones before it can be the longest no more.
+    fn remember(&mut self, at: Timestamp, interval: Duration) {
+        let long = &mut self.long_intervals;
+        while long.back().is_some_and(|(_, other)| *other <= interval) {
+            long.pop_back();
+        }
+        long.push_back((at, interval));
+        let is_old = |(ended, _): &(Timestamp, Duration)| at.since(*ended) > REMEMBERED;
+        while long.len() > MOST_REMEMBERED || long.front().is_some_and(is_old) {
+            long.pop_front();
+        }
+        self.ingest.longest_key_frame_interval = long.front().map(|(_, interval)| *interval);
     }
 }
 
@@ -161,6 +182,10 @@ fn per_second(count: u64, elapsed: Duration) -> u64 {
 
 /// Windows that make a sustained bit rate.
 const SUSTAINED_WINDOWS: usize = 10;
+
+/// How long a long time between key frames is remembered, and how many of them.
+const REMEMBERED: Duration = Duration::from_secs(300);
+const MOST_REMEMBERED: usize = 256;
 
 /// Long enough to hold some frames, short enough to follow an encoder.
 const WINDOW: Duration = Duration::from_secs(1);
@@ -232,5 +257,42 @@ impl Drop for Viewer {
         if let Some(counters) = self.audience.of(self.protocol) {
             counters.viewers.fetch_sub(1, Ordering::Relaxed);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::FourCc;
+    use crate::media::{Codec, Track};
+    use bytes::Bytes;
+
+    #[test]
+    fn a_long_time_between_key_frames_is_forgotten_after_a_while() {
+        let mut meter = Meter::default();
+        let mut at = 0;
+        let mut longest_after = |seconds: i64| {
+            at += seconds;
+            let mut frame =
+                MediaFrame::new(&track(), Timestamp::from_millis(at * 1_000), Bytes::new());
+            (frame.key, frame.is_default) = (true, true);
+            meter.push(&frame);
+            let longest = meter.ingest().longest_key_frame_interval;
+            longest.map_or(0, |longest| longest.as_secs())
+        };
+        assert_eq!([0, 2, 2].map(&mut longest_after), [0, 2, 2]);
+        assert_eq!([7, 2, 5].map(&mut longest_after), [7, 7, 7]);
+        let then: Vec<u64> = (0..200).map(|_| longest_after(2)).collect();
+        let changes: Vec<usize> = (1..200)
+            .filter(|&index| then[index] != then[index - 1])
+            .collect();
+        assert_eq!(changes, [146, 150]);
+        assert_eq!([then[145], then[146], then[150]], [7, 5, 2]);
+    }
+
+    fn track() -> Arc<Track> {
+        let fourcc = FourCc::AVC1;
+        let config = Bytes::new();
+        Arc::new(Track::new(Kind::Video, Codec::Other { fourcc, config }))
     }
 }

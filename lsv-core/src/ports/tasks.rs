@@ -27,6 +27,12 @@ pub trait TaskScheduler: fmt::Debug + Send + Sync {
     /// `NotFound` if there is no such task.
     async fn stop(&self, id: &TaskId) -> Result<()>;
 
+    /// Says that a task has another size from here on. It goes on, and follows its channel's settings by itself.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such task.
+    async fn resize(&self, id: &TaskId, size: TaskSize) -> Result<()>;
+
     /// Every task that has not ended.
     ///
     /// # Errors

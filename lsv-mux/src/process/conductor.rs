@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 use tracing::Instrument;
 
-use super::plan::{Known, Ladder, Plan};
+use super::plan::{Ladder, Plan};
 
 /// Follows a hub and keeps a scheduler busy with what its channels want. A change of what is wanted starts and stops only
 /// what differs; what changes within a task, the task follows by itself.
@@ -67,12 +67,11 @@ struct Score {
     conductor: Conductor,
     stream: Arc<Stream>,
     running: BTreeMap<TaskKind, Running>,
-    /// The longest time between two key frames so far.
-    longest_group: Option<Duration>,
 }
 
 struct Running {
     id: TaskId,
+    size: TaskSize,
     since: Instant,
 }
 
@@ -82,7 +81,6 @@ impl Score {
             conductor,
             stream,
             running: BTreeMap::new(),
-            longest_group: None,
         }
     }
 
@@ -99,19 +97,11 @@ impl Score {
                 Ok(()) = tracks.changed() => false,
                 _ = look.tick() => true,
             };
-            let (wanted, segment) = {
-                let settings = settings.borrow_and_update();
-                (settings.processing.clone(), settings.segment)
-            };
-            let tracks = Arc::clone(&tracks.borrow_and_update());
-            let interval = self.stream.ingest().key_frame_interval;
-            self.longest_group = self.longest_group.max(interval);
-            let known = Known {
-                key_frame_interval: self.longest_group,
-                segment,
-                orientation: Orientation::default(),
-            };
-            let plan = Plan::new(&wanted, &tracks, known, &self.conductor.ladder);
+            let wanted = settings.borrow_and_update().processing.clone();
+            tracks.mark_unchanged();
+            // Upright or not, the tasks are the same.
+            let orientation = Orientation::default();
+            let plan = Plan::of(&self.stream, &wanted, orientation, &self.conductor.ladder);
             self.warn(&plan);
             if missing {
                 self.forget_ended().await;
@@ -151,12 +141,21 @@ impl Score {
         }
     }
 
-    /// Starts what is missing and stops what is too much.
+    /// Starts what is missing and stops what is too much, or cannot follow its size.
     async fn follow(&mut self, wanted: &BTreeMap<TaskKind, TaskSize>) {
         let scheduler = &self.conductor.scheduler;
+        for (kind, running) in &mut self.running {
+            let size = wanted.get(kind).filter(|size| **size != running.size);
+            // Who watches renditions would see them end.
+            if let (TaskKind::Transcode, Some(size)) = (kind, size)
+                && scheduler.resize(&running.id, *size).await.is_ok()
+            {
+                running.size = *size;
+            }
+        }
         let too_much = self
             .running
-            .extract_if(.., |kind, _| !wanted.contains_key(kind));
+            .extract_if(.., |kind, running| wanted.get(kind) != Some(&running.size));
         for (kind, running) in too_much {
             if let Err(error) = scheduler.stop(&running.id).await {
                 tracing::debug!(%kind, id = %running.id, %error, "the task is gone already");
@@ -173,8 +172,8 @@ impl Score {
             };
             match scheduler.start(spec).await {
                 Ok(id) => {
-                    let since = Instant::now();
-                    self.running.insert(*kind, Running { id, since });
+                    let (size, since) = (*size, Instant::now());
+                    self.running.insert(*kind, Running { id, size, since });
                 }
                 Err(error) => tracing::warn!(%kind, %error, "the task could not be started"),
             }
@@ -187,3 +186,89 @@ const LOOK_AFTER: Duration = Duration::from_secs(1);
 
 /// How long after its start a task that has ended is started again at the earliest.
 const RETRY_ENDED: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use async_trait::async_trait;
+    use bytes::Bytes;
+    use lsv_core::hub::Offer;
+    use lsv_core::media::{Kind, MediaFrame};
+    use lsv_core::path::ChannelId;
+    use lsv_core::ports::{Result, Task};
+    use lsv_core::time::Timestamp;
+    use tokio::sync::mpsc;
+
+    /// Does nothing but tell what it is asked for.
+    #[derive(Debug)]
+    struct Scheduler(mpsc::UnboundedSender<String>);
+
+    impl Scheduler {
+        fn tell(&self, asked: String) {
+            self.0.send(asked).unwrap();
+        }
+    }
+
+    #[async_trait]
+    impl TaskScheduler for Scheduler {
+        async fn start(&self, spec: TaskSpec) -> Result<TaskId> {
+            self.tell(format!("start {} {:?}", spec.kind, spec.size));
+            Ok(TaskId(spec.kind.to_string()))
+        }
+
+        async fn stop(&self, id: &TaskId) -> Result<()> {
+            self.tell(format!("stop {id}"));
+            Ok(())
+        }
+
+        async fn resize(&self, id: &TaskId, size: TaskSize) -> Result<()> {
+            self.tell(format!("resize {id} {size:?}"));
+            Ok(())
+        }
+
+        async fn list(&self) -> Result<Vec<Task>> {
+            Ok(Vec::new())
+        }
+    }
+
+    #[tokio::test]
+    async fn encoders_follow_a_changed_size_and_other_tasks_begin_anew() {
+        let (hub, (tell, mut asked)) = (Hub::default(), mpsc::unbounded_channel());
+        let conductor = Conductor::new(Arc::new(Scheduler(tell)), Ladder::default());
+        let mut offer = Offer::new("test");
+        let processing = &mut offer.settings.processing;
+        processing.renditions = vec![Rendition::P360];
+        processing.snapshots = Some(Duration::from_secs(5));
+        (processing.codec_size, processing.record_size) = (TaskSize::Large, TaskSize::Small);
+        let path = StreamPath {
+            channel: ChannelId::parse("cam").unwrap(),
+            rendition: Rendition::Source,
+        };
+        let mut settings = offer.settings.clone();
+        let now = std::time::Instant::now();
+        let publisher = hub.publish(&path, offer, now).unwrap();
+        let tracks = crate::fuzzing::tracks();
+        let video = tracks.default_of(Kind::Video).unwrap();
+        let mut frame = MediaFrame::new(video, Timestamp::ZERO, Bytes::new());
+        frame.key = true;
+        publisher.push(frame).unwrap();
+        let conducting = tokio::spawn(conductor.run(hub.clone()));
+        let mut heard = async || asked.recv().await.unwrap();
+        let started = [heard().await, heard().await];
+        assert_eq!(started, ["start transcode Large", "start snapshot Small"]);
+
+        let processing = &mut settings.processing;
+        (processing.codec_size, processing.record_size) = (TaskSize::Micro, TaskSize::Large);
+        publisher.stream().set_settings(settings);
+        let changed = [heard().await, heard().await, heard().await];
+        assert_eq!(
+            changed,
+            [
+                "resize transcode Micro",
+                "stop snapshot",
+                "start snapshot Large"
+            ]
+        );
+        conducting.abort();
+    }
+}

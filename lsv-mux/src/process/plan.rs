@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lsv_core::channel::{Codec, LogLevel, TaskSize};
-use lsv_core::hub::{Motion, Processing, Watermark};
+use lsv_core::hub::{Motion, Processing, Stream, Watermark};
 use lsv_core::media::{Kind, Orientation, Picture, Track, Tracks};
 use lsv_core::path::Rendition;
 use lsv_core::ports::TaskKind;
@@ -62,7 +62,7 @@ impl Default for Ladder {
 /// What is known of a source, beside its tracks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Known {
-    /// The longest time between key frames so far, once there were two.
+    /// The longest time between key frames lately, once there were two.
     pub key_frame_interval: Option<Duration>,
     /// How long the channel's segments are to be.
     pub segment: Duration,
@@ -150,6 +150,21 @@ pub enum KeyFrames {
 }
 
 impl Plan {
+    /// What is to be made of a live source, whose pictures are to be turned as `orientation` says.
+    pub fn of(
+        stream: &Stream,
+        wanted: &Processing,
+        orientation: Orientation,
+        ladder: &Ladder,
+    ) -> Self {
+        let known = Known {
+            key_frame_interval: stream.ingest().longest_key_frame_interval,
+            segment: stream.settings().borrow().segment,
+            orientation,
+        };
+        Self::new(wanted, &stream.source_tracks(), known, ladder)
+    }
+
     /// What is to be made of a source with these `tracks`.
     pub fn new(wanted: &Processing, tracks: &Tracks, known: Known, ladder: &Ladder) -> Self {
         let mut plan = Self::default();

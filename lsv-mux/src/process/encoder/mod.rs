@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use lsv_core::backoff::{self, Backoff};
 use lsv_core::channel::Codec;
-use lsv_core::hub::{Hub, Insert, Settings, Stream, Warning, Watermark};
-use lsv_core::media::{Track, Tracks};
+use lsv_core::hub::{Hub, Insert, Stream, Warning, Watermark};
+use lsv_core::media::Track;
 use lsv_core::ports::{TaskControl, TaskOutput, TaskState};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, timeout};
@@ -29,7 +29,7 @@ use self::publication::Publication;
 use self::run::{Note, Run, RunError};
 use self::speed::Speed;
 use super::overlay::{Overlay, Overlays};
-use super::plan::{Encoding, Known, Ladder, Plan};
+use super::plan::{Encoding, Ladder, Plan};
 use super::{Ffmpeg, failure, seed};
 
 mod command;
@@ -106,8 +106,6 @@ struct Job {
     undrawable: Option<(Watermark, Instant)>,
     /// When a watermark is drawn again of which a part was missing.
     redraw: Option<Instant>,
-    /// The longest time between two key frames so far.
-    longest_group: Option<Duration>,
     speed: Speed,
     notes: mpsc::Sender<(Number, Note)>,
 }
@@ -142,7 +140,6 @@ impl Job {
             not_before: Instant::now(),
             undrawable: None,
             redraw: None,
-            longest_group: None,
             speed: Speed::default(),
             notes,
         }
@@ -241,22 +238,14 @@ impl Job {
 
     /// What is wanted now, as far as it can be made.
     fn plan(&mut self, now: Instant) -> Option<Encoding> {
-        let settings: Settings = self.stream.settings().borrow().clone();
-        let tracks: Arc<Tracks> = self.stream.source_tracks();
-        let interval = self.stream.ingest().key_frame_interval;
-        self.longest_group = self.longest_group.max(interval);
-        let known = Known {
-            key_frame_interval: self.longest_group,
-            segment: settings.segment,
-            orientation: self.publication.orientation()?,
-        };
-        let mut wanted = settings.processing;
+        let orientation = self.publication.orientation()?;
+        let mut wanted = self.stream.settings().borrow().processing.clone();
         let undrawable = self.undrawable.as_ref();
         let undrawable = undrawable.filter(|(_, until)| now < *until);
         if undrawable.is_some_and(|(watermark, _)| wanted.watermark.as_ref() == Some(watermark)) {
             wanted.watermark = None;
         }
-        Plan::new(&wanted, &tracks, known, &self.tools.ladder).encoding
+        Plan::of(&self.stream, &wanted, orientation, &self.tools.ladder).encoding
     }
 
     fn begin(&mut self, encoding: Arc<Encoding>) {

@@ -1,13 +1,14 @@
 use std::future::pending;
 
 use lsv_core::channel::Color;
-use lsv_core::hub::{Offer, Publisher, WatermarkText};
+use lsv_core::hub::{Offer, Publisher, Settings, WatermarkText};
 use lsv_core::media::Orientation;
 use lsv_core::path::{ChannelId, StreamPath};
 
 use super::*;
 use crate::fuzzing::tracks;
 use crate::process::overlay::{Config, Error};
+use crate::process::plan::Known;
 
 fn watermark(text: &str) -> Watermark {
     let text = WatermarkText {
