@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 
 use lsv_core::channel::{LogLevel, TaskSize};
+use lsv_core::media::Orientation;
 
 use super::threads;
 
@@ -97,3 +98,19 @@ impl Arguments {
 
 /// No index at the end, none at the start, times from the feed's zero.
 const MOVFLAGS: &str = "+frag_every_frame+empty_moov+default_base_moof+frag_discont+skip_trailer";
+
+/// The filters that turn pictures as their key frame says, each with a comma behind it. The frames must not say it any more
+/// ([`without_orientation`](lsv_core::media::Codec::without_orientation)): where only some do, ffmpeg turns these by itself, and
+/// begins with all filters anew each time.
+pub(crate) fn turn(orientation: Orientation) -> &'static str {
+    match (orientation.mirrored, orientation.quarter_turns % 4) {
+        (false, 0) => "",
+        (false, 1) => "transpose=cclock,",
+        (false, 2) => "hflip,vflip,",
+        (false, _) => "transpose=clock,",
+        (true, 0) => "hflip,",
+        (true, 1) => "hflip,transpose=cclock,",
+        (true, 2) => "vflip,",
+        (true, _) => "hflip,transpose=clock,",
+    }
+}

@@ -7,9 +7,10 @@ use std::time::{Duration, SystemTime};
 
 use lsv_core::events::Happening;
 use lsv_core::hub::{OnDemand, Settings};
+use lsv_core::media::Kind;
 use lsv_core::ports::{ObjectName, TaskControl};
 use lsv_mux::poster::{NoPoster, Posters};
-use lsv_mux::process::stills::Gallery;
+use lsv_mux::process::stills::{Gallery, picture_at};
 use lsv_mux::record::{self, Recorders};
 use lsv_tests::{Signal, eventually};
 
@@ -82,6 +83,56 @@ async fn a_snapshot_each_so_often_and_a_fresh_poster() {
         }
     }
     assert_eq!(written, names);
+}
+
+/// A camera that lies on its side and says so: what is on its right is at the top, in every picture.
+#[tokio::test]
+async fn pictures_of_a_source_that_lies_on_its_side_are_upright() {
+    let studio = Studio::open().await;
+    let file = studio.folder.path().join("source.flv");
+    let video = "color=black:size=640x360:rate=25,drawbox=x=320:w=320:h=360:c=white:t=fill[v]";
+    let says = [
+        "-bsf:v",
+        "h264_metadata=display_orientation=insert:rotate=90",
+    ];
+    let encoder = [&camera::H264[..], &says].concat();
+    camera::encode(video, 5, &encoder, &file).await;
+    let publisher = camera::publish(&studio.hub, wanting(Duration::from_secs(1)));
+    let stream = studio.hub.find(&camera::path()).expect("it is live");
+    let (control, _steering) = TaskControl::new();
+    let task = tokio::spawn(studio.snapshots.clone().run(Arc::clone(&stream), control));
+    let frames = camera::frames(&file);
+    camera::push(&publisher, &frames, 1, 1.0).await;
+    let poster = studio.gallery.poster(&stream).await.expect("a poster");
+    publisher.finish();
+    task.await.expect("no panic").expect("it ends well");
+
+    let names = studio.names("record/cam/images/").await;
+    assert!(names.len() >= 3, "{names:?}");
+    let mut pictures = vec![poster.jpeg];
+    for name in &names {
+        pictures.push(studio.read(name).await);
+    }
+    // In the midst of a group of pictures.
+    let shown: Vec<_> = frames
+        .iter()
+        .filter(|frame| frame.kind() == Kind::Video)
+        .cloned()
+        .collect();
+    let moment = picture_at(
+        &studio.snapshots.ffmpeg,
+        &shown[..20],
+        shown[15].pts(),
+        style(),
+    )
+    .await;
+    pictures.push(moment.expect("a picture"));
+    for picture in pictures {
+        // At its top left.
+        let (size, brightness) = studio.look(&picture).await;
+        assert_eq!(size, "360x640");
+        assert!(brightness > 230, "{brightness}");
+    }
 }
 
 /// One picture is made of a key frame, however many ask for it at once.

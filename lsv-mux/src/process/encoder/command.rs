@@ -5,9 +5,8 @@ use std::fmt::Write;
 use std::path::Path;
 
 use lsv_core::channel::Codec;
-use lsv_core::media::Orientation;
 
-use crate::process::arguments::Arguments;
+use crate::process::arguments::{Arguments, turn};
 use crate::process::plan::{Encoding, KeyFrames, Output};
 
 /// What beside the encoding makes a command line.
@@ -88,7 +87,7 @@ fn graph(encoding: &Encoding, circumstances: &Circumstances<'_>) -> String {
     if encoding.deinterlace {
         graph.push_str("bwdif=mode=send_frame:deint=interlaced,");
     }
-    turn(&mut graph, encoding.orientation);
+    graph.push_str(turn(encoding.orientation));
     graph.push_str("format=yuv420p");
     if let Some(Overlay { left, top, .. }) = circumstances.overlay {
         put(
@@ -121,19 +120,6 @@ fn graph(encoding: &Encoding, circumstances: &Circumstances<'_>) -> String {
         );
     }
     graph
-}
-
-/// Turns pictures.
-fn turn(graph: &mut String, orientation: Orientation) {
-    if orientation.mirrored {
-        graph.push_str("hflip,");
-    }
-    graph.push_str(match orientation.quarter_turns % 4 {
-        0 => "",
-        1 => "transpose=cclock,",
-        2 => "hflip,vflip,",
-        _ => "transpose=clock,",
-    });
 }
 
 fn put_pictures(line: &mut Arguments, encoding: &Encoding, label: &str, kbit: u64) {
@@ -211,6 +197,7 @@ mod tests {
     use crate::process::plan::{Known, Ladder, Plan};
     use lsv_core::channel::Color;
     use lsv_core::hub::{Processing, Watermark, WatermarkText};
+    use lsv_core::media::Orientation;
     use lsv_core::path::Rendition;
     use std::time::Duration;
 

@@ -62,7 +62,10 @@ impl Eye {
 
     /// Shows it the next frame; the first is a key frame.
     pub(super) fn show(&mut self, frame: &MediaFrame) -> Result<(), Error> {
-        for piece in self.muxer.frame(frame)? {
+        let mut lying = frame.clone();
+        // Motion is the same whichever way up. Where only some pictures say how they lie, all filters would begin anew.
+        lying.payload = frame.track.codec.without_orientation(&frame.payload);
+        for piece in self.muxer.frame(&lying)? {
             if let Some(input) = &mut self.input {
                 input.queue(piece);
             }

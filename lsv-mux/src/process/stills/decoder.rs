@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use lsv_core::channel::{LogLevel, TaskSize};
-use lsv_core::media::{Codec, MediaFrame, Track};
+use lsv_core::media::{Codec, MediaFrame, Orientation};
 use lsv_core::time::Timestamp;
 use tokio::time::timeout;
 
 use super::error::Error;
 use super::multipart::Multipart;
 use crate::mkv;
-use crate::process::arguments::Arguments;
+use crate::process::arguments::{Arguments, turn};
 use crate::process::{Child, Ffmpeg, Input, Options, Output};
 
 /// How pictures are made.
@@ -41,6 +41,7 @@ pub struct Decoder {
     output: Output,
     pictures: Multipart,
     muxer: mkv::Muxer,
+    orientation: Orientation,
     /// Key frames so far, each of which has a second of the feed's own timeline.
     count: i64,
     /// How often each is sent again.
@@ -48,13 +49,15 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// One for the key frames of `track`.
+    /// One for the key frame `first` and those that are like it.
     ///
     /// # Errors
     /// Where the track cannot be decoded or the process does not start.
-    pub fn start(ffmpeg: &Ffmpeg, track: &Arc<Track>, style: Style) -> Result<Self, Error> {
+    pub fn start(ffmpeg: &Ffmpeg, first: &MediaFrame, style: Style) -> Result<Self, Error> {
+        let track = &first.track;
         let muxer = mkv::Muxer::new(&[Arc::clone(track)], mkv::Options::default())?;
-        let line = arguments(style, ONCE_A_SECOND);
+        let orientation = orientation(first);
+        let line = arguments(style, ONCE_A_SECOND, orientation);
         let mut child = Child::spawn(ffmpeg, line, Options::new("snapshots", style.size))?;
         let (mut input, output) = pipes(&mut child)?;
         input.queue(muxer.header());
@@ -64,6 +67,7 @@ impl Decoder {
             output,
             pictures: Multipart::new(MAX_PICTURE_BYTES),
             muxer,
+            orientation,
             count: 0,
             pushes: pushes(&track.codec),
         })
@@ -71,7 +75,7 @@ impl Decoder {
 
     /// Whether it can go on with `frame`.
     pub fn suits(&self, frame: &MediaFrame) -> bool {
-        self.muxer.describes(&frame.track)
+        self.muxer.describes(&frame.track) && orientation(frame) == self.orientation
     }
 
     /// The process, while it runs.
@@ -102,6 +106,7 @@ impl Decoder {
 
     fn queue(&mut self, frame: &MediaFrame) -> Result<(), Error> {
         let mut frame = frame.clone();
+        upright(&mut frame);
         frame.payload = ended(&frame);
         frame.composition = Timestamp::ZERO;
         frame.dts = Timestamp::from_millis(self.count.saturating_mul(1_000));
@@ -152,14 +157,15 @@ pub async fn picture_at(
     let first = frames.first().ok_or(Error::NoPicture { said })?;
     let muxer = mkv::Muxer::new(&[Arc::clone(&first.track)], mkv::Options::default())?;
     let from = (at.as_secs_f64() - HALF_FRAME).max(0.0);
-    let line = arguments(style, &format!("trim=start={from:.6}"));
+    let line = arguments(style, &format!("trim=start={from:.6}"), orientation(first));
     let mut child = Child::spawn(ffmpeg, line, Options::new("picture", style.size))?;
     let (mut input, mut output) = pipes(&mut child)?;
     let mut pictures = Multipart::new(MAX_PICTURE_BYTES);
     let feed = async {
         input.send([muxer.header()]).await?;
-        for frame in frames {
-            input.send(muxer.frame(frame)?).await?;
+        for mut frame in frames.iter().cloned() {
+            upright(&mut frame);
+            input.send(muxer.frame(&frame)?).await?;
         }
         drop(input);
         Ok::<(), Error>(())
@@ -206,8 +212,8 @@ pub async fn picture_of(ffmpeg: &Ffmpeg, frame: &MediaFrame, style: Style) -> Re
     picture_at(ffmpeg, std::slice::from_ref(frame), frame.pts(), style).await
 }
 
-/// `choice` filters the pictures that are wanted.
-fn arguments(style: Style, choice: &str) -> Vec<OsString> {
+/// `choice` filters the pictures that are wanted, which are turned then.
+fn arguments(style: Style, choice: &str, orientation: Orientation) -> Vec<OsString> {
     let mut line = Arguments::new(style.log);
     // What the feed's header says is all that is to be known: nothing is waited for.
     line.option("-probesize", "32");
@@ -215,7 +221,7 @@ fn arguments(style: Style, choice: &str) -> Vec<OsString> {
     // Threads decode frames side by side, and so later.
     line.option("-threads", "1");
     line.feed().option("-map", "0:v:0");
-    line.option("-vf", format!("{choice},{SQUARE}"));
+    line.option("-vf", format!("{choice},{}{SQUARE}", turn(orientation)));
     line.option("-fps_mode", "passthrough");
     line.option("-enc_time_base:v", "1:90000");
     line.option("-c:v", "mjpeg").option("-q:v", QUALITY);
@@ -229,6 +235,15 @@ fn arguments(style: Style, choice: &str) -> Vec<OsString> {
 fn pipes(child: &mut Child) -> Result<(Input, Output), Error> {
     let pipes = child.take_input().zip(child.take_output());
     pipes.ok_or_else(|| std::io::Error::from(std::io::ErrorKind::BrokenPipe).into())
+}
+
+fn orientation(key_frame: &MediaFrame) -> Orientation {
+    key_frame.track.codec.orientation(&key_frame.payload)
+}
+
+/// Leaves out of `frame` how it is to be turned: the filters know it.
+fn upright(frame: &mut MediaFrame) {
+    frame.payload = frame.track.codec.without_orientation(&frame.payload);
 }
 
 /// How often a frame is sent again so that a decoder shows it: it holds back as many pictures as it may have to reorder,

@@ -212,7 +212,7 @@ impl Job {
                 let processing = self.stream.settings().borrow().processing.clone();
                 let style = Style::new(processing.record_size, processing.log_level);
                 self.since = Instant::now();
-                let decoder = Decoder::start(&self.snapshots.ffmpeg, &frame.track, style)?;
+                let decoder = Decoder::start(&self.snapshots.ffmpeg, frame, style)?;
                 self.decoder.insert(decoder)
             }
         };
