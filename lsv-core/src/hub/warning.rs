@@ -35,6 +35,8 @@ impl Warning {
     pub const TRACKS: &'static str = "tracks";
     /// A rendition that is wanted is not made.
     pub const RENDITIONS: &'static str = "renditions";
+    /// What is encoded falls behind the source.
+    pub const ENCODER_SPEED: &'static str = "encoderSpeed";
     /// What is drawn into the picture is not as it should be.
     pub const WATERMARK: &'static str = "watermark";
     /// Something needs an encoder that this machine has not.

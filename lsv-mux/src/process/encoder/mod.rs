@@ -107,6 +107,8 @@ struct Job {
     /// When a watermark is drawn again of which a part was missing.
     redraw: Option<Instant>,
     speed: Speed,
+    /// When an encoder last had to pass over frames, as it was too slow.
+    skipped: Option<Instant>,
     notes: mpsc::Sender<(Number, Note)>,
 }
 
@@ -141,6 +143,7 @@ impl Job {
             undrawable: None,
             redraw: None,
             speed: Speed::default(),
+            skipped: None,
             notes,
         }
     }
@@ -166,6 +169,7 @@ impl Job {
         }
         self.stream.warn(Warning::WATERMARK, None);
         self.stream.warn(Warning::FFMPEG, None);
+        self.stream.warn(Warning::ENCODER_SPEED, None);
         self.publication.finish();
     }
 
@@ -308,9 +312,11 @@ impl Job {
                     frames,
                     "the encoder is too slow; it goes on with the newest key frame"
                 );
-                let problem = "this machine is too slow for what is to be encoded: turn a rendition off, or use a larger one";
+                self.skipped = Some(Instant::now());
+                self.stream
+                    .warn(Warning::ENCODER_SPEED, Some(TOO_SLOW.to_owned()));
                 self.control
-                    .report(|report| report.problem = Some(problem.to_owned()));
+                    .report(|report| report.problem = Some(TOO_SLOW.to_owned()));
             }
             Note::Ended(ended) => self.ended(number, ended),
         }
@@ -375,6 +381,7 @@ impl Job {
         if let Some(run) = run {
             self.backoff.note(run.since.elapsed());
         }
+        self.warn_of_pace(now, speed);
         let works = run.is_some() && speed > 0.0;
         let state = match works {
             true => TaskState::Running,
@@ -400,6 +407,15 @@ impl Job {
                 report.problem = None;
             }
         });
+    }
+
+    /// Says whether this machine keeps up with what is to be encoded. A source that is slow itself is none of its faults.
+    fn warn_of_pace(&self, now: Instant, speed: f64) {
+        let since = self.skipped.map(|at| now.duration_since(at));
+        let skips = since.is_some_and(|since| since < SKIPPED_REMEMBERED);
+        let falls_behind = speed < KEEPS_UP && self.publication.lag() > BEHIND;
+        let text = (skips || falls_behind).then(|| TOO_SLOW.to_owned());
+        self.stream.warn(Warning::ENCODER_SPEED, text);
     }
 }
 
@@ -440,6 +456,16 @@ const REDRAW: Duration = Duration::from_secs(60);
 
 /// Of real time, what is fast enough.
 const KEEPS_UP: f64 = 0.95;
+
+/// What is said of a machine that does not keep up.
+const TOO_SLOW: &str = "this machine encodes more slowly than the source plays: renditions and watermark fall behind and leave \
+                        pictures out; turn a rendition off, or give the channel a larger machine";
+
+/// From the source to what is encoded of it, in good times far less.
+const BEHIND: Duration = Duration::from_secs(2);
+
+/// How long it is told that pictures were left out.
+const SKIPPED_REMEMBERED: Duration = Duration::from_secs(20);
 
 /// What runs may say before they are heard.
 const NOTES: usize = 256;

@@ -71,6 +71,12 @@ impl Publication {
         self.last
     }
 
+    /// How far what was published is behind the publisher.
+    pub(super) fn lag(&self) -> Duration {
+        let both = self.sent.zip(self.last);
+        both.map_or(Duration::ZERO, |(sent, last)| sent.since(last))
+    }
+
     /// How the publisher's pictures are to be turned, as its last key frame says.
     pub(super) fn orientation(&self) -> Option<Orientation> {
         self.orientation

@@ -70,3 +70,22 @@ async fn a_watermark_that_cannot_be_drawn_is_that_of_its_own_run() {
     let blamed = job.undrawable.map(|(watermark, _)| watermark);
     assert_eq!(blamed, Some(watermark("wrong")));
 }
+
+#[tokio::test]
+async fn a_machine_that_is_too_slow_is_told_of_until_it_is_not() {
+    let (mut job, _publisher) = job("lsv");
+    let told = |job: &Job| {
+        let warnings = job.stream.warnings();
+        warnings.iter().any(|it| it.topic == Warning::ENCODER_SPEED)
+    };
+    job.hear(1, Note::Skipped(30));
+    assert!(told(&job));
+    let now = Instant::now();
+    job.warn_of_pace(now, 1.0);
+    assert!(told(&job));
+    job.warn_of_pace(now + SKIPPED_REMEMBERED, 1.0);
+    assert!(!told(&job));
+    // A source that is slow itself.
+    job.warn_of_pace(now + SKIPPED_REMEMBERED, 0.5);
+    assert!(!told(&job));
+}
