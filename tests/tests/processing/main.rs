@@ -204,7 +204,7 @@ async fn odd_sources_get_fitting_renditions() {
             true,
             [480, 360],
         ),
-        ("odd", "testsrc2=s=641x359:r=15", whole, true, [640, 358]),
+        ("odd", "testsrc=s=853x481:r=15", whole, true, [638, 360]),
         ("silent", "testsrc2=s=640x360:r=15", h264, false, [640, 360]),
         (
             "fields",
@@ -255,6 +255,12 @@ async fn sound_alone_needs_no_encoder() {
     assert_eq!(streams.len(), 1, "{streams:?}");
     assert_eq!(transcoding(&api).await, None);
     assert_eq!(server.process().children("ffmpeg"), [0; 0]);
+    let session = api.read("/videostream/cam/session").await.json();
+    let mut warnings = session["warnings"].as_array().unwrap().iter();
+    let told = warnings.any(|it| {
+        it["topic"] == "renditions" && it["text"].as_str().unwrap().contains("no picture")
+    });
+    assert!(told, "{session}");
 }
 
 /// Key frames that come too rarely for segments, and a publisher that comes back with another size.
