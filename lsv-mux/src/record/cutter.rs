@@ -129,17 +129,18 @@ impl Cutter {
 
     /// Ends the file: frames are missing here, or none will come.
     pub fn interrupt(&mut self) {
-        match std::mem::replace(&mut self.state, State::Waiting) {
-            State::Waiting => {}
-            State::Gathering(held, _) => self.begin(held),
-            running => self.state = running,
-        }
-        self.succeed();
-        // What waits for a file that describes it gets one.
-        while let State::Running(mut running) = std::mem::replace(&mut self.state, State::Waiting) {
-            let aside = std::mem::take(&mut running.aside);
-            self.end(*running, None);
-            self.begin(aside);
+        loop {
+            self.succeed();
+            match std::mem::replace(&mut self.state, State::Waiting) {
+                State::Waiting => return,
+                State::Gathering(held, _) => self.begin(held),
+                State::Running(mut running) => {
+                    // What waits for a file that describes it gets one.
+                    let aside = std::mem::take(&mut running.aside);
+                    self.end(*running, None);
+                    self.begin(aside);
+                }
+            }
         }
     }
 
@@ -238,11 +239,12 @@ impl Cutter {
         let State::Running(running) = &mut self.state else {
             return;
         };
-        if !running.takes(frame) {
-            if running.hold(frame, now) {
-                self.succeed();
-            }
-            return;
+        if running.next.is_some() {
+            return match running.takes(frame) {
+                true => self.add(frame),
+                false if running.hold(frame, now) => self.succeed(),
+                false => {}
+            };
         }
         let leads = running.leads(frame);
         if !running.fragmenter.knows(&frame.track) {
@@ -264,6 +266,15 @@ impl Cutter {
                 false => self.restart(frame, now),
             };
         }
+        self.add(frame);
+    }
+
+    /// Adds `frame` to the file.
+    fn add(&mut self, frame: &MediaFrame) {
+        let State::Running(running) = &mut self.state else {
+            return;
+        };
+        let leads = running.leads(frame);
         running.note(frame, leads);
         match running.fragmenter.push(frame) {
             Ok(fragment) => self.cuts.extend(fragment.map(Cut::Fragment)),
@@ -273,67 +284,66 @@ impl Cutter {
 
     /// Ends the file in front of `frame`, with which another begins that goes on from it.
     fn split(&mut self, frame: &MediaFrame, now: SystemTime) {
+        if self.files == Files::Whole {
+            return self.follow(frame, now, false);
+        }
         let State::Running(mut running) = std::mem::replace(&mut self.state, State::Waiting) else {
             return;
         };
-        match self.files {
-            Files::Whole => {
-                let is_over = running.is_followed_by(frame, now);
-                self.state = State::Running(running);
-                if is_over {
-                    self.succeed();
-                }
-                return;
-            }
-            Files::Segments => {
-                self.cuts
-                    .extend(running.fragmenter.cut(frame).map(Cut::Fragment));
-                self.push_end(&running, frame.dts);
-                running.start = frame.dts;
-                running.samples = 0;
-                running.independent = None;
-                // By the media's own time, so that the segments of a session lie side by side.
-                let (first, arrival) = running.origin;
-                let wall = arrival.checked_add(frame.dts.since(first)).unwrap_or(now);
-                self.start(*running, wall, false);
-            }
-        }
+        self.cuts
+            .extend(running.fragmenter.cut(frame).map(Cut::Fragment));
+        self.push_end(&running, frame.dts);
+        running.start = frame.dts;
+        running.samples = 0;
+        running.independent = None;
+        // By the media's own time, so that the segments of a session lie side by side.
+        let (first, arrival) = running.origin;
+        let wall = arrival.checked_add(frame.dts.since(first)).unwrap_or(now);
+        self.start(*running, wall, false);
         self.route(frame, now);
     }
 
-    /// Ends the file in front of what was held of the next one, which goes on from it.
+    /// Ends the file in front of `frame`, with which one begins that describes more.
+    fn restart(&mut self, frame: &MediaFrame, now: SystemTime) {
+        self.follow(frame, now, true);
+    }
+
+    /// Has the file followed by one that begins with `frame`, once the sound in front of that is there.
+    fn follow(&mut self, frame: &MediaFrame, now: SystemTime, describes_more: bool) {
+        let State::Running(running) = &mut self.state else {
+            return;
+        };
+        let is_over = running.is_followed_by(frame, now, describes_more);
+        if is_over || self.files == Files::Segments {
+            self.succeed();
+        }
+    }
+
+    /// Ends the file that is followed by another, with what was held of that.
     fn succeed(&mut self) {
         let State::Running(running) = &mut self.state else {
             return;
         };
-        let Some(mut next) = running.next.take() else {
+        let Some(next) = running.next.take() else {
             return;
         };
         let State::Running(running) = std::mem::replace(&mut self.state, State::Waiting) else {
             return;
         };
-        let Some((first, arrival)) = next.held.frames.front().cloned() else {
-            return;
-        };
+        let (first, arrival) = next.first;
+        if next.describes_more {
+            let newest = next.held.frames.back().map_or(first.dts, |(it, _)| it.dts);
+            self.end(*running, Some(&first));
+            self.state = State::Gathering(next.held, first.dts);
+            return self.begin_when_ready(newest);
+        }
         let mut successor = Running::new(running.fragmenter.successor(), &first, arrival);
         successor.group = running.group;
         self.end(*running, Some(&first));
         self.start(successor, arrival, true);
-        for (frame, arrival) in next.held.frames.drain(..) {
+        for (frame, arrival) in next.held.frames {
             self.route(&frame, arrival);
         }
-    }
-
-    /// Ends the file in front of `frame`, with which one begins that describes more.
-    fn restart(&mut self, frame: &MediaFrame, now: SystemTime) {
-        let State::Running(mut running) = std::mem::replace(&mut self.state, State::Waiting) else {
-            return;
-        };
-        let mut held = std::mem::take(&mut running.aside);
-        self.end(*running, Some(frame));
-        held.push(frame, now);
-        self.state = State::Gathering(held, frame.dts);
-        self.begin_when_ready(frame.dts);
     }
 
     fn end(&mut self, mut running: Running, next: Option<&MediaFrame>) {

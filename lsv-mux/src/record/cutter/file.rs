@@ -36,7 +36,11 @@ pub(super) struct Running {
 /// What was held of the file that comes next.
 #[derive(Debug)]
 pub(super) struct Next {
+    /// What ends the file before it, and when that arrived.
+    pub(super) first: (MediaFrame, SystemTime),
     pub(super) held: Held,
+    /// It has tracks that the file before it does not describe.
+    pub(super) describes_more: bool,
     /// When its first picture is shown.
     shown: Timestamp,
 }
@@ -60,9 +64,16 @@ impl Running {
     }
 
     /// Ends the file in front of `frame`, once its sound is there. Says whether it is.
-    pub(super) fn is_followed_by(&mut self, frame: &MediaFrame, now: SystemTime) -> bool {
+    pub(super) fn is_followed_by(
+        &mut self,
+        frame: &MediaFrame,
+        now: SystemTime,
+        describes_more: bool,
+    ) -> bool {
         self.next = Some(Next {
-            held: Held::default(),
+            first: (frame.clone(), now),
+            held: std::mem::take(&mut self.aside),
+            describes_more,
             shown: frame.pts().min(frame.dts + MAX_REORDERING),
         });
         // Shown when it is decoded: what is heard before it came before it.

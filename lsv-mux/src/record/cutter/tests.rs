@@ -106,27 +106,59 @@ fn shown_later(millis: i64) -> Vec<MediaFrame> {
     frames
 }
 
-/// Each file is as long as its pictures, and its sound as well.
+/// How long each file plays.
+fn played(cuts: &[Cut]) -> Vec<u128> {
+    let mut files: Vec<Index> = Vec::new();
+    for cut in cuts {
+        match cut {
+            Cut::Begin(beginning) => files.push(Index::new(&beginning.header)),
+            Cut::Fragment(fragment) => files.last_mut().unwrap().add(fragment),
+            Cut::End { .. } => {}
+        }
+    }
+    let lengths = files.iter().map(|file| file.duration().as_millis());
+    lengths.collect()
+}
+
+/// Each file is as long as its pictures, and its sound as well; also where the pictures get another configuration, as they do
+/// with a watermark.
 #[test]
 fn files_play_one_after_the_other() {
-    let frames = shown_later(17_000);
+    let mut frames = shown_later(17_000);
+    for (change, lengths) in [
+        // In front of the first picture of all is sound.
+        (17_000, [5_080, 5_000, 5_000, 2_000]),
+        (7_000, [5_080, 2_000, 5_000, 5_000]),
+    ] {
+        for frame in frames.iter_mut().filter(|it| it.kind() == Kind::Video) {
+            if frame.dts.as_millis() >= change {
+                frame.track = Arc::new(frame.track.as_ref().clone().with_id(1));
+            }
+        }
+        let mut cutter = cutter(Files::Whole, 5);
+        cutter.expect(&known(&Source::default()));
+        push_all(&mut cutter, &frames);
+        cutter.interrupt();
+        let cuts = cutter.take();
+        assert_eq!(played(&cuts), lengths);
+        assert_eq!(samples(&files(cuts)), frames.len(), "nothing is lost");
+    }
+}
+
+/// Where no key frames come, files are cut in front of others.
+#[test]
+fn files_without_key_frames_lose_nothing() {
+    let mut frames = shown_later(80_000);
+    for frame in frames.iter_mut().filter(|it| it.kind() == Kind::Video) {
+        frame.key &= frame.dts == Timestamp::ZERO;
+    }
     let mut cutter = cutter(Files::Whole, 5);
     cutter.expect(&known(&Source::default()));
     push_all(&mut cutter, &frames);
     cutter.interrupt();
-    let cuts = cutter.take();
-    let mut played: Vec<Index> = Vec::new();
-    for cut in &cuts {
-        match cut {
-            Cut::Begin(beginning) => played.push(Index::new(&beginning.header)),
-            Cut::Fragment(fragment) => played.last_mut().unwrap().add(fragment),
-            Cut::End { .. } => {}
-        }
-    }
-    let lengths = played.iter().map(|file| file.duration().as_millis());
-    // In front of the first picture of all is sound.
-    assert_eq!(lengths.collect::<Vec<_>>(), [5_080, 5_000, 5_000, 2_000]);
-    assert_eq!(samples(&files(cuts)), frames.len(), "nothing is lost");
+    let files = files(cutter.take());
+    assert_eq!(lengths(&files)[..2], [35_000, 35_000]);
+    assert_eq!(samples(&files), frames.len());
 }
 
 /// A picture that is to be shown in an hour keeps no file open.
