@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use lsv_tests::{
-    Api, FlvWatcher, Picture, Process, Server, Viewer, eventually, flv, probe, seconds, stream_key,
+    Api, FlvWatcher, Picture, Process, Server, Signal, Viewer, eventually, flv, probe, seconds,
+    stream_key,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -55,6 +56,58 @@ async fn watch(viewer: &Viewer, millis: u32) -> Vec<u8> {
         (last - first >= millis).then_some(body)
     })
     .await
+}
+
+/// When the last picture and the last sound of an FLV body are, counted from its stream's first.
+fn lasts(body: &[u8], first: u32) -> [u32; 2] {
+    [9, 8].map(|kind| {
+        let tags = flv::tags(body).into_iter().rev();
+        let mut media = tags.filter(|tag| tag.kind == kind && tag.body.get(1) == Some(&1));
+        media.next().expect("media of each kind").timestamp - first
+    })
+}
+
+/// What is in the encoder when the publisher ends is seen too.
+#[tokio::test]
+async fn a_stream_with_a_watermark_is_seen_to_its_end() {
+    let folder = TempDir::new().unwrap();
+    let copy = folder.path().join("sent.flv");
+    let picture = Picture {
+        copy: Some(copy.clone()),
+        ..source()
+    };
+    let more =
+        json!({ "isWaterMark": true, "WaterMarkText": "to the end", "isCodec": true, "ld": true });
+    let (server, api, mut push) = live(&picture, more).await;
+    eventually("the watermark", async || {
+        let task = api.task("cam", "transcode").await?;
+        let outputs = task["outputs"].as_array()?;
+        outputs
+            .iter()
+            .all(|it| it["state"] == "running")
+            .then_some(())
+    })
+    .await;
+    let source = Viewer::open(&server.http("/cam/live.flv")).await;
+    let rendition = Viewer::open(&server.http("/cam/360p/live.flv")).await;
+    watch(&source, 4_000).await;
+    push.signal(Signal::INT);
+    push.ended().await;
+
+    let sent = std::fs::read(&copy).unwrap();
+    let media = flv::tags(&sent).into_iter();
+    let times = media.filter(|tag| tag.kind != 18 && tag.body.get(1) == Some(&1));
+    let first = times.map(|tag| tag.timestamp).min().unwrap();
+    let sent = lasts(&sent, first);
+    for (name, viewer) in [("the source", source), ("360p", rendition)] {
+        let ended = eventually("its end", async || viewer.got().ended).await;
+        assert_eq!(ended, Ok(()), "{name}");
+        let got = lasts(&viewer.got().body, 0);
+        println!("{name}: last picture and sound at {got:?} of {sent:?} ms");
+        assert_eq!(got[0], sent[0], "{name}");
+        // A rendition's sound is encoded anew, in frames of its own.
+        assert!(got[1] + 30 > sent[1], "{name}");
+    }
 }
 
 #[tokio::test]

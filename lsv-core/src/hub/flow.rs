@@ -38,6 +38,8 @@ pub(super) struct Flow {
     starts: Starts,
     derived: HashMap<TypeId, Box<dyn Derived>>,
     outlets: Outlets,
+    /// Readers have been told that it is over.
+    has_ended: bool,
 }
 
 /// Where readers find what comes out, without the lock.
@@ -77,6 +79,7 @@ impl Flow {
                 source_tracks: watch::Sender::new(Arc::default()),
             },
             limits: limits.clone(),
+            has_ended: false,
         }
     }
 
@@ -237,24 +240,36 @@ impl Flow {
         }
     }
 
+    /// The publisher sends no more. Readers get what an insert that is in force still has, as long as somebody holds it.
     pub(super) fn end(&mut self) {
+        if let Some(insert) = &self.insert {
+            insert.feed.end();
+            if insert.held && self.route.is_inserted() {
+                return;
+            }
+        }
+        while !self.waiting.is_empty() {
+            self.show_waiting();
+        }
         self.outlets.frames.end();
         for derived in self.derived.values() {
             derived.end();
         }
-        if let Some(insert) = &self.insert {
-            insert.feed.end();
-        }
+        self.has_ended = true;
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.has_ended
     }
 
     /// Reads the stream in a format; the first reader starts its packaging.
-    pub(super) fn packaged<P: Package>(&mut self, ended: bool) -> Subscriber<Chunk> {
+    pub(super) fn packaged<P: Package>(&mut self) -> Subscriber<Chunk> {
         let derived = self.derived.entry(TypeId::of::<P>()).or_insert_with(|| {
             let mut packaged = Box::new(Packaged::<P>::new(&self.limits));
             for frame in self.outlets.frames.newest_group() {
                 packaged.push(&frame, &self.shown, Changed::Nothing);
             }
-            if ended {
+            if self.has_ended {
                 packaged.end();
             }
             packaged

@@ -17,7 +17,8 @@ use crate::media::{MediaFrame, Track};
 /// start. Script data keeps coming from the publisher, in its place between the pictures.
 ///
 /// A processor takes its time, so from engaging on readers are as far behind the publisher as it is. One that stops
-/// pushing holds them up, until it says [`Insert::fail`] or is dropped, which is the same.
+/// pushing holds them up, until it says [`Insert::fail`] or is dropped, which is the same. When the stream has ended, which
+/// ends what it reads, readers still get what it pushes; they are told of the end when it is dropped.
 #[derive(Debug)]
 pub struct Insert {
     stream: Arc<Stream>,

@@ -103,6 +103,14 @@ impl Route {
         self.stage
     }
 
+    /// Whether readers see what is pushed.
+    pub(super) fn is_inserted(&self) -> bool {
+        matches!(
+            self.stage,
+            Stage::Processed { .. } | Stage::Releasing { .. }
+        )
+    }
+
     /// Whether the tracks that readers know are the processor's.
     pub(super) fn shows_insert(&self) -> bool {
         self.began

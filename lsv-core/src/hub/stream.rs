@@ -148,9 +148,7 @@ impl Stream {
     ///
     /// The first reader of a format starts its packaging, the last one's leaving ends it.
     pub fn packaged<P: Package>(&self) -> Subscriber<Chunk> {
-        let mut inner = lock(&self.inner);
-        let ended = inner.state == State::Ended;
-        inner.flow.packaged::<P>(ended)
+        lock(&self.inner).flow.packaged::<P>()
     }
 
     /// Puts a processor between the publisher and the readers of this stream. `None` where there is one already, or
@@ -295,13 +293,17 @@ impl Stream {
         lock(&self.inner).flow.watch_stage()
     }
 
-    /// What an insert does; nothing in a stream that has ended.
+    /// What an insert does; nothing once readers have been told that the stream has ended.
     pub(super) fn with_flow<T: Default>(&self, change: impl FnOnce(&mut Flow) -> T) -> T {
         let mut inner = lock(&self.inner);
-        match inner.state {
-            State::Ended => T::default(),
-            State::Live | State::Interrupted => change(&mut inner.flow),
+        if inner.flow.has_ended() {
+            return T::default();
         }
+        let changed = change(&mut inner.flow);
+        if inner.state == State::Ended {
+            inner.flow.end();
+        }
+        changed
     }
 
     /// Publisher number `session` is gone: it said so, or was lost.

@@ -148,11 +148,10 @@ async fn one_outlives_its_publisher_and_ends_with_the_stream() {
     assert_eq!((newest.dts.as_millis(), newest.epoch), (120, 1));
     let mut made = frame(&track, 120, true, "p");
     made.epoch = newest.epoch;
-    assert!(insert.push(made.clone()));
+    assert!(insert.push(made));
     assert_eq!(stream.frames_so_far().last().unwrap().epoch, 1);
     second.finish();
     assert!(matches!(reader.next().now_or_never(), Some(None)));
-    assert!(!insert.push(made));
     assert_eq!(shown(&stream), "s0 p40 p80 p120");
     assert!(stream.insert().is_none());
 }
@@ -241,6 +240,56 @@ async fn where_the_way_back_is_forgotten_the_next_key_frame_is_awaited() {
         got.map(|frame| frame.dts.as_millis()).collect::<Vec<_>>(),
         [0, 4_000]
     );
+}
+
+#[tokio::test]
+async fn readers_of_a_stream_that_ends_get_what_the_insert_still_has() {
+    let hub = Hub::default();
+    let publisher = publish(&hub);
+    let stream = Arc::clone(publisher.stream());
+    let (source, marked) = (video("h"), video("w"));
+    let mut viewer = stream.packaged::<Plain>();
+    let insert = stream.insert().unwrap();
+    let mut reader = insert.subscribe();
+    insert.engage();
+    publisher.push(frame(&source, 0, true, "K")).unwrap();
+    assert!(insert.push(frame(&marked, 0, true, "P")));
+    publisher.push(frame(&source, 40, false, "k")).unwrap();
+    publisher.finish();
+    assert_eq!(stream.state(), State::Ended);
+    assert!(hub.find(&path()).is_none(), "another one may begin");
+    assert_eq!(ready(&mut reader).len(), 2);
+    assert!(reader.next().await.is_none(), "the source is over");
+    assert!(insert.push(frame(&marked, 40, false, "p")));
+    let mut late = stream.packaged::<Plain>();
+    for viewer in [&mut viewer, &mut late] {
+        assert_eq!(read(viewer).await.unwrap(), "[w]Pp");
+        assert!(viewer.next().now_or_never().is_none(), "more may come");
+    }
+    drop(insert);
+    let mut last = stream.packaged::<Plain>();
+    assert_eq!(read(&mut last).await.unwrap(), "[w]Pp");
+    for viewer in [&mut viewer, &mut late, &mut last] {
+        assert!(viewer.next().await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn an_insert_that_is_not_in_force_keeps_no_stream_from_its_end() {
+    for engaged in [false, true] {
+        let hub = Hub::default();
+        let publisher = publish(&hub);
+        let stream = Arc::clone(publisher.stream());
+        let mut viewer = stream.subscribe();
+        let insert = stream.insert().unwrap();
+        publisher.push(frame(&video("h"), 0, true, "K")).unwrap();
+        if engaged {
+            insert.engage();
+        }
+        publisher.finish();
+        assert_eq!(ready(&mut viewer).len(), 1);
+        assert!(viewer.next().now_or_never().unwrap().is_none());
+    }
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -193,14 +193,17 @@ impl Job {
         let left = async {
             while !self.publication.draw(false) {
                 tokio::select! {
-                    more = self.publication.pass_by() => if !more { return },
+                    more = self.publication.pass_by() => if !more { return false },
                     Some((number, note)) = heard.recv() => self.hear(number, note),
                     () = tokio::time::sleep(LOOK) => {}
                 }
             }
+            true
         };
-        if timeout(RELEASE, left).await.is_err() {
-            self.publication.insert().fail();
+        match timeout(RELEASE, left).await {
+            Ok(true) => {}
+            Ok(false) => self.drain(heard).await,
+            Err(_) => self.publication.insert().fail(),
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lsv_core::hub::{
-    Closed, Delivery, Hub, Insert, Offer, Publisher, Settings, Stage, Subscriber, Times,
+    Closed, Delivery, Hub, Insert, Offer, Publisher, Settings, Stage, State, Subscriber, Times,
 };
 use lsv_core::media::{Kind, MediaFrame, Orientation, Track, Tracks};
 use lsv_core::path::{Rendition, StreamPath};
@@ -251,6 +251,10 @@ impl Publication {
     /// The encoder is gone and none follows at once: renditions wait for the next, behind a break, and the source is seen as
     /// it is.
     pub(super) fn interrupt(&mut self) {
+        // Nothing would take the place of the source's last sound.
+        if self.insert.stream().state() == State::Ended {
+            return;
+        }
         self.insert.fail();
         self.drawn = None;
         self.breaks = self.breaks.wrapping_add(1);
@@ -280,8 +284,12 @@ impl Publication {
         }
     }
 
-    /// Ends the renditions: they are over for viewers too.
+    /// The source is over, or is seen as it is: what passed the encoder by goes out, and the renditions are over for viewers
+    /// too.
     pub(super) fn finish(&mut self) {
+        for frame in self.waiting.drain(..) {
+            self.insert.push(frame);
+        }
         for (_, published) in std::mem::take(&mut self.renditions) {
             published.publisher.finish();
         }
