@@ -54,6 +54,8 @@ impl Ffmpeg {
             Some(path) => return Err(Error::NotExecutable { path: path.into() }),
             None => search(&folders, "ffmpeg").ok_or(Error::Missing)?,
         };
+        // It does not run where this process does.
+        let path = std::path::absolute(&path).unwrap_or(path);
         let version = ask(&path, &["-hide_banner", "-version"]).await?;
         let version = Version::of(&version).ok_or_else(|| not_ffmpeg(&path, "no version"))?;
         let encoders = coders(&ask(&path, &["-hide_banner", "-encoders"]).await?);
