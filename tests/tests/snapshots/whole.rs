@@ -13,7 +13,8 @@ use crate::archive::{Archive, Kinds, track_seconds};
 use crate::studio::Studio;
 
 /// Of twelve seconds, or as many as `LSV_TEST_SECONDS` says: the durations of all pieces of each kind add up to the
-/// source's, within a frame.
+/// source's, within a frame. `LSV_TEST_KEEP` names a folder for what is fetched, `LSV_TEST_STAY` the seconds that the server
+/// stays for who wants to look at its pages.
 #[tokio::test]
 async fn all_kinds_of_one_channel() {
     let studio = Studio::open().await;
