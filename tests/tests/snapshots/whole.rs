@@ -68,6 +68,45 @@ async fn all_kinds_of_one_channel() {
     archive.delete(&kinds).await;
 }
 
+/// Under a watermark other packets are recorded, of every picture: also the last ones, and where it comes.
+#[tokio::test]
+async fn recordings_under_a_watermark_add_up() {
+    let studio = Studio::open().await;
+    let server = Server::start(&[]).await;
+    let archive = Archive::of(&server);
+    let channel = json!({
+        "id": "cam", "isVideo": true, "video_time": 5, "isOnDemand": true, "ondemand_time": 2,
+        "isWaterMark": true, "WaterMarkText": "lsv",
+    });
+    let key = stream_key(&server.api().create(&channel).await);
+    let source = studio.folder.path().join("source.flv");
+    let picture = Picture {
+        preset: "veryfast",
+        copy: Some(source.clone()),
+        ..Picture::default()
+    };
+    let mut encoder = picture.push(&server.rtmp(&key));
+    let files = async || archive.listed().await.get("file").map_or(0, Vec::len);
+    eventually("files", async || (files().await >= 3).then_some(())).await;
+    encoder.signal(lsv_tests::Signal::TERM);
+    encoder.ended().await;
+    let kinds = archive.settled().await;
+    let source = Source::of(&source).await;
+    let (mut video, mut told) = (0.0, 0.0);
+    for recording in of(&kinds, "file") {
+        let file = archive.fetched(url(recording)).await;
+        watch_file(&file).await;
+        video += track_seconds(&file).await.0;
+        told += recording["length"].as_f64().expect("seconds");
+    }
+    source.is_met(video, "files");
+    source.is_met(told, "files as listed");
+    let [session] = of(&kinds, "on-demand") else {
+        panic!("one session: {kinds:?}");
+    };
+    source.is_met(session["length"].as_f64().expect("seconds"), "on demand");
+}
+
 /// How long the pieces of each kind are.
 struct Pace {
     file: u64,
