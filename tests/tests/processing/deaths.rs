@@ -106,6 +106,13 @@ async fn killed_encoders_come_back_and_leave_nothing_behind() {
         .await;
     }
 
+    // Who watches the source never misses more than a group of pictures.
+    let mut shown: Vec<_> = viewers[0].pictures().iter().map(|it| it.at).collect();
+    shown.sort_unstable();
+    let hole = shown.windows(2).map(|pair| pair[1] - pair[0]).max();
+    println!("pictures of the source are {hole:?} ms apart at most");
+    assert!(hole.is_some_and(|hole| hole <= GROUP_MS), "{hole:?}");
+
     let children = server.process().children("ffmpeg");
     assert!(!children.is_empty());
     // One that is stopped does not see that its pipes are closed.
@@ -280,6 +287,9 @@ impl Held {
 }
 
 const KILLS: u8 = 5;
+
+/// A group of the pictures that are sent while encoders die.
+const GROUP_MS: i64 = 2_000;
 
 /// Most children that take pictures, which come and go.
 const OF_PICTURES: usize = 1;

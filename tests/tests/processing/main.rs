@@ -30,7 +30,7 @@ async fn every_switch_is_flipped_before_the_eyes_of_who_watches() {
     let source = Picture {
         size: "854x480",
         rate: 15,
-        gop: 15,
+        gop: 30,
         preset: "superfast",
         ..Picture::default()
     };
@@ -177,8 +177,8 @@ async fn picture_host() -> String {
     format!("http://{address}/logo.png")
 }
 
-/// How much is watched of each switch, once it has done what it does.
-const WATCHED_MS: i64 = 2_500;
+/// How much is watched of each switch, once what it begins or ends is at work: two key frames.
+const WATCHED_MS: i64 = 4_500;
 
 /// From one of its pictures to the next, and what clocks of milliseconds are off by.
 const USUAL_STEP: i64 = 67 + 2;
