@@ -70,7 +70,7 @@ async fn pictures_of_another_codec_follow_a_discontinuity() {
         let [before, after] = clips(&inputs, folder.path()).await;
         let later = before.end();
         let (mut first, mut second) = (before.take(.., 0), after.take(.., later));
-        first.adopt_sound(&mut second, later);
+        first.adopt_sound(&mut second, |key| key.dts);
         let sent = [&first, &second].map(|take| [take.playable(0, true), take.playable(1, true)]);
         let played = play(vec![first, second]).await;
         for runs in runs(played, &inputs, folder.path()).await {

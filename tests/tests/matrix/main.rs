@@ -280,7 +280,15 @@ impl Row {
         let has_video = self.input.video.is_some();
         let tracks: Vec<usize> = (0..self.input.tracks()).collect();
         let mut found = Vec::new();
-        for (kind, files) in [("mp4", &recorded.files), ("session", &recorded.sessions)] {
+        // What is heard before a file's first picture is shown is in the one before.
+        let mut of_files = takes.to_vec();
+        if let (Resolution, [first, second]) = (self.jump, &mut of_files[..]) {
+            first.adopt_sound(second, |key| key.pts);
+        }
+        for (kind, files, takes) in [
+            ("mp4", &recorded.files, &of_files[..]),
+            ("session", &recorded.sessions, takes),
+        ] {
             if files.len() != takes.len() {
                 found.push(format!(
                     "{kind}: {} runs, {} expected",

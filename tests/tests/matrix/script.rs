@@ -24,7 +24,7 @@ pub(crate) enum Jump {
 }
 
 /// A stretch of a clip that is sent without a break.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Take {
     /// It comes from a new publisher.
     pub(crate) new_publisher: bool,
@@ -34,6 +34,8 @@ pub(crate) struct Take {
     pub(crate) sent: Trace,
     /// The clip's times of its key frames.
     keys: Vec<i32>,
+    /// By how much the publisher's times are later than the clip's.
+    later: i32,
 }
 
 impl Take {
@@ -56,17 +58,14 @@ impl Take {
 }
 
 impl Take {
-    /// Sound ahead of the first picture of `next` is still of this take, as no clock jumps between them.
-    pub(crate) fn adopt_sound(&mut self, next: &mut Self, later: i32) {
-        let Some(key) = next
-            .sent
-            .streams
-            .first()
-            .and_then(|video| video.first())
-            .map(|key| key.dts)
-        else {
+    /// Sound ahead of the first picture of `next` is still of this take, as no clock jumps between them: ahead of when
+    /// that is decoded, or is shown.
+    pub(crate) fn adopt_sound(&mut self, next: &mut Self, at: fn(&Sent) -> f64) {
+        let video = next.sent.streams.first();
+        let Some(border) = video.and_then(|video| video.first()).map(at) else {
             return;
         };
+        let later = f64::from(next.later - self.later);
         let sounds = self
             .sent
             .streams
@@ -76,13 +75,26 @@ impl Take {
         for (mine, theirs) in sounds {
             let early = theirs
                 .iter()
-                .take_while(|packet| packet.dts < key - 0.1)
+                .take_while(|packet| packet.dts < border - 0.1)
                 .count();
-            mine.extend(theirs.drain(..early).map(|packet| Sent {
-                dts: packet.dts + f64::from(later),
-                pts: packet.pts + f64::from(later),
-                ..packet
-            }));
+            for packet in theirs.drain(..early) {
+                // Who counts samples has no gap between clips that is shorter than a frame.
+                let goes_on = match &mine[..] {
+                    [.., before, last] => 2.0 * last.dts - before.dts,
+                    _ => packet.dts + later,
+                };
+                let gap = packet.dts + later - goes_on;
+                let moved = if gap.abs() < FRAME {
+                    later - gap
+                } else {
+                    later
+                };
+                mine.push(Sent {
+                    dts: packet.dts + moved,
+                    pts: packet.pts + moved,
+                    ..packet
+                });
+            }
         }
     }
 }
@@ -110,7 +122,7 @@ impl Jump {
                 let other = Clip::encode(&other, &folder.join("other.flv")).await;
                 let later = clip.end();
                 let (mut first, mut second) = (clip.take(.., 0), other.take(.., later));
-                first.adopt_sound(&mut second, later);
+                first.adopt_sound(&mut second, |key| key.dts);
                 vec![first, second]
             }
         }
@@ -168,6 +180,7 @@ impl Clip {
                 streams: streams.collect(),
             },
             keys,
+            later,
         }
     }
 }
@@ -191,3 +204,6 @@ fn is_key_frame(tag: &Tag) -> bool {
 }
 
 const HOUR: i32 = 3_600_000;
+
+/// A frame of AAC at 48 kHz, in milliseconds.
+const FRAME: f64 = 21.3;
