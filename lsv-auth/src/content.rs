@@ -5,11 +5,9 @@
 
 use std::fmt;
 
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::Secret;
+use crate::{Secret, mac::Keyed};
 
 /// All content keys of one stream, by number.
 #[derive(Clone, PartialEq, Eq)]
@@ -24,16 +22,15 @@ impl ContentKeys {
 
     /// The keys of the stream at `path`, such as `cam` or `cam/360p`, on the platform whose secret is `platform`.
     pub fn derive(platform: &Secret, path: &str) -> Self {
-        Self(Secret::from_entropy(mac(
-            platform,
-            &[PURPOSE, path.as_bytes()],
-        )))
+        Self(Secret::from_entropy(
+            Keyed::new(platform).sign(&[PURPOSE, path.as_bytes()]),
+        ))
     }
 
     /// Key number `number`.
     pub fn key(&self, number: u64) -> ContentKey {
         let mut key = Zeroizing::new([0; 16]);
-        let derived = Zeroizing::new(mac(&self.0, &[&number.to_be_bytes()]));
+        let derived = Zeroizing::new(Keyed::new(&self.0).sign(&[&number.to_be_bytes()]));
         let (half, _) = derived.split_at(key.len());
         key.copy_from_slice(half);
         ContentKey(key)
@@ -66,15 +63,6 @@ impl fmt::Debug for ContentKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ContentKey(hidden)")
     }
-}
-
-fn mac(secret: &Secret, message: &[&[u8]]) -> [u8; 32] {
-    let mut mac =
-        Hmac::<Sha256>::new_from_slice(secret.expose()).expect("HMAC takes a key of any length");
-    for part in message {
-        mac.update(part);
-    }
-    mac.finalize().into_bytes().into()
 }
 
 /// Keeps what is derived here apart from all else that is signed with the platform's secret: a push credential is

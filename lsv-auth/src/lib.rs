@@ -6,14 +6,26 @@
 //! | module | holds |
 //! | --- | --- |
 //! | [`push`] | the credential that lets an encoder publish: `<exp>-<signature>` |
+//! | [`playback`] | the token that lets a viewer in: `exp=<unix>&token=<signature>` |
+//! | [`node`] | the credential that one node of the platform shows another |
+//! | [`hotlink`] | which pages may embed what is played |
+//! | [`cidr`] | lists of networks |
 //! | [`content`] | the keys that live segments are encrypted with |
 //! | [`Secret`] | a key or token that is wiped from memory and never printed |
 
+mod hex;
+mod mac;
+mod prefix;
+mod query;
 mod secret;
 
+pub mod cidr;
 pub mod content;
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod hotlink;
+pub mod node;
+pub mod playback;
 pub mod push;
 
 pub use secret::{EmptySecret, Secret};

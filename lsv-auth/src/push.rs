@@ -9,12 +9,10 @@
 
 use std::{fmt, str::FromStr};
 
-use hmac::{Hmac, KeyInit, Mac};
 use md5::{Digest, Md5};
-use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-use crate::{Secret, secret::hex_digits};
+use crate::{Secret, hex, mac::Keyed};
 
 /// How a credential is signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,16 +43,14 @@ impl Algorithm {
     fn signature(self, secret: &Secret, path: &str, exp: Expiry) -> String {
         match self {
             Self::HmacSha256 => {
-                let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose())
-                    .expect("HMAC takes a key of any length");
-                mac.update(format!("{path}-{exp}").as_bytes());
-                hex(&mac.finalize().into_bytes())
+                let message = format!("{path}-{exp}");
+                hex::encode(&Keyed::new(secret).sign(&[message.as_bytes()]))
             }
             Self::Md5 => {
                 let mut digest = Md5::new();
                 digest.update(format!("{path}-{exp}-").as_bytes());
                 digest.update(secret.expose());
-                hex(&digest.finalize())
+                hex::encode(&digest.finalize())
             }
         }
     }
@@ -102,7 +98,7 @@ impl Expiry {
         now > self.0
     }
 
-    fn parse(digits: &str) -> Option<Self> {
+    pub(crate) fn parse(digits: &str) -> Option<Self> {
         let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
         let canonical = digits == "0" || !digits.starts_with('0');
         if !plain || !canonical {
@@ -241,14 +237,6 @@ fn algorithm_of(signature: &str) -> Option<Algorithm> {
     [Algorithm::HmacSha256, Algorithm::Md5]
         .into_iter()
         .find(|algorithm| algorithm.digits() == signature.len())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .flat_map(|byte| hex_digits(*byte))
-        .map(char::from)
-        .collect()
 }
 
 #[cfg(test)]

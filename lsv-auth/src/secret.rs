@@ -5,6 +5,8 @@ use std::fmt;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use crate::hex;
+
 /// A signing key or an access token: wiped from memory when dropped, hidden by `Debug`, compared in constant time.
 ///
 /// There is no `Display` and no serialisation: whoever must write a secret down calls [`Secret::expose`] and is easy
@@ -29,7 +31,7 @@ impl Secret {
     pub fn from_entropy(mut entropy: [u8; 32]) -> Self {
         let mut text = Zeroizing::new(Vec::with_capacity(entropy.len() * 2));
         for byte in entropy {
-            text.extend_from_slice(&hex_digits(byte));
+            text.extend_from_slice(&hex::digits(byte));
         }
         zeroize::Zeroize::zeroize(&mut entropy);
         Self(text)
@@ -66,18 +68,6 @@ impl fmt::Debug for Secret {
     "a secret must hold at least one character; give one or leave the setting out to have it made"
 )]
 pub struct EmptySecret;
-
-/// The two lower-case hexadecimal digits of a byte.
-pub(crate) fn hex_digits(byte: u8) -> [u8; 2] {
-    let digit = |nibble: u8| {
-        if nibble < 10 {
-            b'0' + nibble
-        } else {
-            b'a' + (nibble - 10)
-        }
-    };
-    [digit(byte >> 4), digit(byte & 0x0F)]
-}
 
 #[cfg(test)]
 mod tests {

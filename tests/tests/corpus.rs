@@ -20,6 +20,8 @@ macro_rules! targets {
 }
 
 targets! {
+    auth_hotlink => lsv_auth::fuzzing::hotlink,
+    auth_playback => lsv_auth::fuzzing::playback,
     auth_push => lsv_auth::fuzzing::push,
     core_channel => lsv_core::fuzzing::channel,
     core_picture => lsv_core::fuzzing::picture,

@@ -2,10 +2,6 @@
 
 use std::io;
 
-use lsv_auth::{
-    Secret,
-    push::{self, Algorithm, Expiry},
-};
 use lsv_core::fuzzing::vectors;
 use lsv_mux::fuzzing::AVC_RECORD;
 
@@ -15,8 +11,7 @@ pub(super) fn write() -> io::Result<()> {
     tags()?;
     pictures()?;
     sounds()?;
-    channels()?;
-    credentials()
+    channels()
 }
 
 /// Tag bodies, each after a byte with its length and, in the top bit, whether it is audio. In front of all is a byte of
@@ -231,35 +226,6 @@ fn channels() -> io::Result<()> {
         &[br#"{"isRelay":"true","relayURL":"rtmp://example.com/live/a,rtmps://example.com/b"}"#],
     )?;
     seed(target, "deep", &[&b"[".repeat(500)])
-}
-
-fn credentials() -> io::Result<()> {
-    let secret = Secret::new("fuzzing").map_err(io::Error::other)?;
-    let mint = |algorithm| {
-        push::mint(
-            &secret,
-            algorithm,
-            &push::path("fuzz"),
-            Expiry::from_unix(4_000_000_000),
-        )
-    };
-    let good = mint(Algorithm::HmacSha256);
-    let target = "auth_push";
-    seed(target, "hmac", &[format!("sign={good}").as_bytes()])?;
-    seed(
-        target,
-        "md5",
-        &[format!("sign={}", mint(Algorithm::Md5)).as_bytes()],
-    )?;
-    seed(target, "bare", &[good.as_bytes()])?;
-    seed(
-        target,
-        "twice",
-        &[format!("sign={good}&sign={good}").as_bytes()],
-    )?;
-    seed(target, "signed", &[format!("sign=+{good}").as_bytes()])?;
-    seed(target, "overflow", &[b"sign=99999999999999999999999-00"])?;
-    seed(target, "others", &[b"a=1&sign=%31-&b"])
 }
 
 /// The identification header of libopus in stereo.

@@ -5,11 +5,13 @@
 
 use std::{fs, io, path::Path};
 
+mod auth;
 mod core;
 mod mux;
 mod rtmp;
 
 fn main() -> io::Result<()> {
+    auth::write()?;
     rtmp::write()?;
     mux::write()?;
     core::write()

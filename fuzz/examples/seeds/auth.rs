@@ -1,0 +1,91 @@
+//! What encoders and viewers show to be let in.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+
+use lsv_auth::{
+    Secret, node, playback,
+    push::{self, Algorithm, Expiry},
+};
+
+use super::seed;
+
+pub(super) fn write() -> io::Result<()> {
+    push()?;
+    playback()?;
+    hotlink()
+}
+
+/// Push credentials in the query of a stream key.
+fn push() -> io::Result<()> {
+    let secret = secret()?;
+    let mint = |algorithm| {
+        push::mint(
+            &secret,
+            algorithm,
+            &push::path("fuzz"),
+            Expiry::from_unix(4_000_000_000),
+        )
+    };
+    let good = mint(Algorithm::HmacSha256);
+    let target = "auth_push";
+    seed(target, "hmac", &[format!("sign={good}").as_bytes()])?;
+    seed(
+        target,
+        "md5",
+        &[format!("sign={}", mint(Algorithm::Md5)).as_bytes()],
+    )?;
+    seed(target, "bare", &[good.as_bytes()])?;
+    seed(
+        target,
+        "twice",
+        &[format!("sign={good}&sign={good}").as_bytes()],
+    )?;
+    seed(target, "signed", &[format!("sign=+{good}").as_bytes()])?;
+    seed(target, "overflow", &[b"sign=99999999999999999999999-00"])?;
+    seed(target, "others", &[b"a=1&sign=%31-&b"])
+}
+
+/// Paths and queries with playback tokens and nodes' credentials.
+fn playback() -> io::Result<()> {
+    let secret = secret()?;
+    let target = "auth_playback";
+    let seed = |name, address: String| seed(target, name, &[address.as_bytes()]);
+    let peer = Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)));
+    let token = playback::mint(&secret, "/fuzz", EXPIRES, None);
+    let bound = playback::mint(&secret, "/fuzz", EXPIRES, peer);
+    let node = node::mint(&secret, "/fuzz", EXPIRES);
+    seed("token", token.clone())?;
+    seed("below", format!("/fuzz/720p/ts/1.ts?_HLS_msn=7&{token}"))?;
+    seed("bound", format!("/fuzz/live.flv?{bound}"))?;
+    seed("node", format!("/fuzz/live.flv?{node}"))?;
+    seed("twice", format!("{token}&{bound}"))?;
+    seed("dots", format!("/fuzz/../dog?{token}"))?;
+    seed("encoded", format!("/fuzz%2f..%2fdog?{token}"))?;
+    seed("overflow", token.replace("exp=", "exp=1844674407370955161"))
+}
+
+/// Hosts, networks, `Referer` and `Origin`, a line each.
+fn hotlink() -> io::Result<()> {
+    let target = "auth_hotlink";
+    let seed = |name, lines: [&str; 4]| seed(target, name, &[lines.join("\n").as_bytes()]);
+    let hosts = "allowed.example,*.example.net,[::1]";
+    let networks = "10.0.0.0/8,::ffff:192.0.2.0/120,2001:db8::/32,::1";
+    let good = "https://allowed.example:8443/watch?v=1#t";
+    seed("good", [hosts, networks, good, "https://allowed.example"])?;
+    seed("below", [hosts, "::/0", "", "http://A.EXAMPLE.NET."])?;
+    seed("address", [hosts, "0.0.0.0/0", "http://[::1]:80/", "null"])?;
+    let user = "https://allowed.example@evil.example/";
+    seed("user", [hosts, "10.0.0.0/33", user, ""])?;
+    seed("suffix", [hosts, "", "https://evil-allowed.example", ""])?;
+    seed(
+        "query",
+        [hosts, "", "https://evil.org/?allowed.example", ""],
+    )
+}
+
+fn secret() -> io::Result<Secret> {
+    Secret::new("fuzzing").map_err(io::Error::other)
+}
+
+const EXPIRES: u64 = 4_000_000_000;

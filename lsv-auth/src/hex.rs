@@ -1,0 +1,76 @@
+//! Lower-case hexadecimal digits, the one spelling in which the platform writes keys and signatures.
+
+/// The two digits of a byte.
+pub(crate) fn digits(byte: u8) -> [u8; 2] {
+    let digit = |nibble: u8| {
+        if nibble < 10 {
+            b'0' + nibble
+        } else {
+            b'a' + (nibble - 10)
+        }
+    };
+    [digit(byte >> 4), digit(byte & 0x0F)]
+}
+
+/// Bytes as text.
+pub(crate) fn encode(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .flat_map(|byte| digits(*byte))
+        .map(char::from)
+        .collect()
+}
+
+/// The 32 bytes that 64 lower-case digits write; nothing else is read.
+pub(crate) fn decode(text: &str) -> Option<[u8; 32]> {
+    let (pairs, []) = text.as_bytes().as_chunks::<2>() else {
+        return None;
+    };
+    let mut bytes = [0; 32];
+    if pairs.len() != bytes.len() {
+        return None;
+    }
+    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+        *byte = nibble(*high)? << 4 | nibble(*low)?;
+    }
+    Some(bytes)
+}
+
+fn nibble(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_and_back() {
+        let bytes: [u8; 32] = std::array::from_fn(|index| (index * 37) as u8);
+        let text = encode(&bytes);
+        assert!(text.starts_with("00254a6f94b9de03"));
+        assert_eq!(decode(&text), Some(bytes));
+    }
+
+    #[test]
+    fn one_spelling_only() {
+        let text = "af".repeat(32);
+        assert!(decode(&text).is_some());
+        for other in [
+            text.to_uppercase(),
+            format!("{text}a"),
+            format!("{text}af"),
+            text[1..].to_owned(),
+            text[2..].to_owned(),
+            text.replacen('a', "g", 1),
+            text.replacen("af", "é", 1),
+            String::new(),
+        ] {
+            assert_eq!(decode(&other), None, "{other}");
+        }
+    }
+}
