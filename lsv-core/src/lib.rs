@@ -9,6 +9,7 @@
 //! | `hub` (feature `platform`) | streams, feeds, packaging once for all viewers | |
 //! | `path`, `channel` (feature `platform`) | names; the channel record, its fields and push keys | |
 //! | `ports`, `access`, `events` (feature `platform`) | what a node needs from outside, as traits; who may publish; what happens | |
+//! | `cache` (feature `platform`) | one fetch for all who ask meanwhile, time to live, byte budget | RFC 5861 |
 //! | `reach` (feature `platform`) | which network addresses may be connected to where others choose | RFC 6890 |
 //! | `embedded` (feature) | the ports within one process: redb, a directory, memory | |
 //! | `lifecycle` (feature) | reconnect window, announcements, what is live | |
@@ -61,6 +62,8 @@ pub mod access;
 #[cfg(feature = "api")]
 pub mod api;
 pub mod backoff;
+#[cfg(feature = "platform")]
+pub mod cache;
 #[cfg(feature = "platform")]
 pub mod channel;
 pub mod codec;
