@@ -3,12 +3,15 @@
 //! A flag beats its variable, the variable beats the file, the file beats the default. A key that is not known is
 //! refused with its line.
 
+use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::Parser;
+use lsv_auth::cidr::Networks;
 use lsv_auth::push::Algorithm;
 use lsv_auth::{EmptySecret, Secret};
 use lsv_core::hub::OnBusy;
@@ -57,6 +60,9 @@ pub struct Options {
     /// Networks of load balancers that open RTMP and RTMPS with a PROXY protocol header, such as 10.0.0.0/8,127.0.0.1
     #[arg(long, env = "LSV_PROXY_PROTOCOL", value_name = "NETWORKS")]
     pub proxy_protocol: Option<String>,
+    /// Networks of proxies in front of HTTP whose X-Forwarded-For and X-Forwarded-Proto count, such as 10.0.0.0/8
+    #[arg(long, env = "LSV_TRUSTED_PROXIES", value_name = "NETWORKS")]
+    pub trusted_proxies: Option<String>,
     /// Bearer token of the API [default: made on the first start]
     #[arg(long, env = "LSV_API_TOKEN", value_name = "TOKEN", hide_env_values = true, value_parser = parse_secret)]
     #[serde(deserialize_with = "secret")]
@@ -123,6 +129,8 @@ pub struct Config {
     pub certificates: Vec<CertificateFiles>,
     /// Where load balancers are that open connections with a PROXY protocol header.
     pub proxy_protocol: Vec<IpNet>,
+    /// Where proxies are whose word on HTTP clients counts.
+    pub trusted_proxies: Networks,
     /// The API's bearer token, if it was given.
     pub api_token: Option<Secret>,
     /// The signing secret, if it was given.
@@ -195,6 +203,7 @@ impl Options {
             tls_cert: self.tls_cert.or(file.tls_cert),
             tls_key: self.tls_key.or(file.tls_key),
             proxy_protocol: self.proxy_protocol.or(file.proxy_protocol),
+            trusted_proxies: self.trusted_proxies.or(file.trusted_proxies),
             api_token: self.api_token.or(file.api_token),
             secret: self.secret.or(file.secret),
             push_sign: self.push_sign.or(file.push_sign),
@@ -233,6 +242,7 @@ impl Options {
                 "proxy-protocol",
                 self.proxy_protocol.as_deref().unwrap_or_default(),
             )?,
+            trusted_proxies: parsed("trusted-proxies", self.trusted_proxies.as_deref())?,
             api_token: self.api_token,
             secret: self.secret,
             push_sign: push_sign(&text(&self.push_sign, "hmac-sha256"))?,
@@ -272,6 +282,10 @@ impl Config {
             ("rtmp", self.rtmp != new.rtmp),
             ("rtmps", self.rtmps != new.rtmps),
             ("proxy-protocol", self.proxy_protocol != new.proxy_protocol),
+            (
+                "trusted-proxies",
+                self.trusted_proxies != new.trusted_proxies,
+            ),
             ("legacy-hevc", self.legacy_hevc != new.legacy_hevc),
             ("api-token", self.api_token != new.api_token),
             ("secret", self.secret != new.secret),
@@ -397,6 +411,15 @@ pub(crate) fn networks(name: &str, list: &str) -> anyhow::Result<Vec<IpNet>> {
                 .with_context(|| format!("{name} lists networks such as 10.0.0.0/8, not {word:?}"))
         })
         .collect()
+}
+
+/// Reads a value that knows its own form; without one it is as by default.
+pub(crate) fn parsed<T>(name: &str, text: Option<&str>) -> anyhow::Result<T>
+where
+    T: FromStr<Err: Display> + Default,
+{
+    let parsed = text.map(|text| text.parse().map_err(|error| anyhow!("{name}: {error}")));
+    parsed.transpose().map(Option::unwrap_or_default)
 }
 
 fn push_sign(list: &str) -> anyhow::Result<Vec<Algorithm>> {

@@ -282,9 +282,11 @@ impl Platform {
             metrics: Arc::new(move || metrics.render()),
             clock: now,
         };
-        let playback = lsv_mux::http::State::new(self.hub.clone(), packagers, self.authorizer())
-            .with_recordings(self.objects.clone())
-            .with_posters(Arc::new(self.gallery.clone()));
+        let mut playback =
+            lsv_mux::http::State::new(self.hub.clone(), packagers, self.authorizer())
+                .with_recordings(self.objects.clone())
+                .with_posters(Arc::new(self.gallery.clone()));
+        playback.config.trusted_proxies = config.trusted_proxies.clone();
         api::router(api).merge(lsv_mux::http::router(playback))
     }
 }

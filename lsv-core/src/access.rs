@@ -2,6 +2,7 @@
 //! bear out may publish; a channel that exists may be played.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use lsv_auth::push::{self, PushError};
@@ -9,18 +10,69 @@ use lsv_auth::push::{self, PushError};
 use crate::channel::{Channel, Moment, Signer};
 use crate::path::Rendition;
 use crate::ports::{self, Access, AccessRequest, Authorizer, ChannelStore, Denied, Grant, Reason};
+use records::Records;
 
-/// Decides by the channel's record. Where the store cannot be asked, nobody is let in.
+mod forwarded;
+mod records;
+
+pub use forwarded::{Secured, client};
+
+/// Decides by the channel's record. Where the store cannot be asked, nobody is let in. Clones share what they remember.
 #[derive(Clone, Debug)]
 pub struct ChannelAuthorizer {
-    store: Arc<dyn ChannelStore>,
-    signer: Signer,
+    records: Arc<Records>,
+    signer: Option<Signer>,
 }
 
 impl ChannelAuthorizer {
-    /// Decides by the records in `store` and credentials that `signer` can verify.
+    /// Decides by the records in `store` and push credentials that `signer` can verify. Who publishes is held against the
+    /// record as it is at that moment, who plays against one that is [`MAX_AGE`] old at most.
     pub fn new(store: Arc<dyn ChannelStore>, signer: Signer) -> Self {
-        Self { store, signer }
+        Self {
+            signer: Some(signer),
+            ..Self::of_viewers(store)
+        }
+    }
+
+    /// The same where nobody publishes.
+    pub fn of_viewers(store: Arc<dyn ChannelStore>) -> Self {
+        Self {
+            records: Arc::new(Records::new(store)),
+            signer: None,
+        }
+    }
+
+    async fn publish(&self, request: &AccessRequest<'_>) -> Result<Grant, Denied> {
+        let signer = self.signer.as_ref().ok_or_else(not_publishable)?;
+        let id = &request.path.channel;
+        let channel = self.records.fresh(id).await.map_err(denied_by_store)?;
+        if request.path.rendition != Rendition::Source {
+            return Err(Denied::new(
+                Reason::NotPublishable,
+                "renditions are made by the platform; publish to the channel itself",
+            ));
+        }
+        let expiry = push::credential_in(request.query)
+            .and_then(|credential| signer.verify(id, credential, request.now))
+            .map_err(denied_by_credential)?;
+        if channel.key.is_revoked(expiry) {
+            return Err(Denied::new(
+                Reason::Revoked,
+                "the credential was taken back; ask for the new push key",
+            ));
+        }
+        if !channel.admits(expiry) {
+            return Err(Denied::new(
+                Reason::Expired,
+                "the credential reaches beyond the channel's outdate; ask for the new push key",
+            ));
+        }
+        Ok(Grant::new(channel, Some(Moment::from_unix(expiry.unix()))))
+    }
+
+    async fn play(&self, request: &AccessRequest<'_>) -> Result<Grant, Denied> {
+        let record = self.records.get(&request.path.channel, request.now).await;
+        Ok(Grant::new(record.map_err(denied_by_store)?, None))
     }
 }
 
@@ -37,10 +89,7 @@ impl Authorizer for Viewers {
                 let channel = Channel::new(request.path.channel.clone(), request.now);
                 Ok(Grant::new(Arc::new(channel), None))
             }
-            Access::Publish => Err(Denied::new(
-                Reason::NotPublishable,
-                "nobody publishes here but the program itself",
-            )),
+            Access::Publish => Err(not_publishable()),
         }
     }
 }
@@ -48,34 +97,18 @@ impl Authorizer for Viewers {
 #[async_trait]
 impl Authorizer for ChannelAuthorizer {
     async fn authorize(&self, request: AccessRequest<'_>) -> Result<Grant, Denied> {
-        let id = &request.path.channel;
-        let channel = self.store.get(id).await.map_err(denied_by_store)?.channel;
-        if request.access == Access::Play {
-            return Ok(Grant::new(channel, None));
+        match request.access {
+            Access::Publish => self.publish(&request).await,
+            Access::Play => self.play(&request).await,
         }
-        if request.path.rendition != Rendition::Source {
-            return Err(Denied::new(
-                Reason::NotPublishable,
-                "renditions are made by the platform; publish to the channel itself",
-            ));
-        }
-        let expiry = push::credential_in(request.query)
-            .and_then(|credential| self.signer.verify(id, credential, request.now))
-            .map_err(denied_by_credential)?;
-        if channel.key.is_revoked(expiry) {
-            return Err(Denied::new(
-                Reason::Revoked,
-                "the credential was taken back; ask for the new push key",
-            ));
-        }
-        if !channel.admits(expiry) {
-            return Err(Denied::new(
-                Reason::Expired,
-                "the credential reaches beyond the channel's outdate; ask for the new push key",
-            ));
-        }
-        Ok(Grant::new(channel, Some(Moment::from_unix(expiry.unix()))))
     }
+}
+
+fn not_publishable() -> Denied {
+    Denied::new(
+        Reason::NotPublishable,
+        "nobody publishes here but the program itself",
+    )
 }
 
 fn denied_by_store(error: ports::Error) -> Denied {
@@ -103,6 +136,10 @@ fn denied_by_credential(error: PushError) -> Denied {
     };
     Denied::new(reason, error)
 }
+
+/// How old the record may be that a viewer is held against. A player of low-latency HLS asks ten times a second; a
+/// changed setting takes effect within 5 s.
+pub const MAX_AGE: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 #[cfg(all(feature = "embedded", feature = "conformance"))]

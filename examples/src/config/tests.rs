@@ -52,6 +52,7 @@ fn unusable_values_are_named() {
         ("plan-bitrate", "99999999999999M"),
         ("proxy-protocol", "10.0.0.0/33"),
         ("proxy-protocol", "127.0.0.1,the-balancer"),
+        ("trusted-proxies", "127.0.0.1,the-proxy"),
     ] {
         let error = with_file(&format!("{key} = \"{value}\""), &[]).unwrap_err();
         assert!(format!("{error:#}").contains(key), "{error:#}");

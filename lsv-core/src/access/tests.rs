@@ -7,7 +7,7 @@ use super::*;
 use crate::channel::Channel;
 use crate::embedded::Channels;
 use crate::path::{ChannelId, StreamPath};
-use crate::ports::Precondition;
+use crate::ports::{Precondition, Presence, Told};
 
 const NOW: Moment = Moment::from_unix(1_700_000_000);
 
@@ -49,8 +49,11 @@ impl Door {
         let request = AccessRequest {
             access,
             path,
+            address: "/cam",
             query,
             peer,
+            told: Told::default(),
+            presence: Presence::None,
             now: NOW,
         };
         self.authorizer
@@ -171,8 +174,11 @@ async fn a_store_out_of_reach_refuses() {
         let request = AccessRequest {
             access,
             path: &path,
+            address: "/cam",
             query: Some(&query),
             peer,
+            told: Told::default(),
+            presence: Presence::None,
             now: NOW,
         };
         let denied = authorizer.authorize(request).await.unwrap_err();

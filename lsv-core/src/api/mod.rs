@@ -40,6 +40,7 @@ use crate::ports::{ChannelStore, LiveSessions, ObjectStore, PictureCheck};
 
 use self::problem::Answer;
 
+pub use crate::access::Secured;
 pub use openapi::description;
 pub use problem::{Kind, Problem};
 
@@ -129,11 +130,6 @@ pub struct Listeners {
     /// RTMP over TLS, where there is a certificate.
     pub rtmps: Option<SocketAddr>,
 }
-
-/// Says in a request's extensions that it came over TLS, so that the addresses in its answer are secure ones too. The
-/// header `X-Forwarded-Proto` of a load balancer that ends TLS says the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Secured;
 
 /// The API as a router, complete with problem documents for unknown paths and wrong methods.
 ///

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::channel::{Channel, Moment};
 use crate::path::StreamPath;
 
-/// Decides who may publish and play. Asked once per session, before it begins.
+/// Decides who may publish and play. Asked once per session of RTMP or FLV, before it begins, and for each request of
+/// HLS and DASH: several a second of each viewer, so that it must be quick.
 #[async_trait]
 pub trait Authorizer: fmt::Debug + Send + Sync {
     /// Lets the peer in, or says why not.
@@ -27,12 +28,55 @@ pub struct AccessRequest<'a> {
     pub access: Access,
     /// Which stream.
     pub path: &'a StreamPath,
+    /// The path of the address as it was asked for, such as `/cam/vod/2026/index.m3u8`; over RTMP `/cam` or `/cam/720p`.
+    pub address: &'a str,
     /// The query of its stream key or URL, without the question mark. It holds credentials: never log it.
     pub query: Option<&'a str>,
     /// Where it comes from.
     pub peer: IpAddr,
+    /// What else it tells.
+    pub told: Told<'a>,
+    /// How long it counts as a viewer once it is let in.
+    pub presence: Presence,
     /// The time at which it asks.
     pub now: Moment,
+}
+
+/// What a viewer's program tells of itself, and of where it found the address. All of it can be made up, but not by a
+/// page in somebody's browser.
+#[derive(Clone, Copy, Default)]
+pub struct Told<'a> {
+    /// Scheme and host of the address, such as `https://live.example.com:8443`; over RTMP nothing.
+    pub base: Option<&'a str>,
+    /// The page that the address was found on: `Referer`; over RTMP `pageUrl`.
+    pub referer: Option<&'a str>,
+    /// The site whose script asks: `Origin`.
+    pub origin: Option<&'a str>,
+    /// `Cookie`. It may hold credentials: never log it.
+    pub cookies: Option<&'a str>,
+    /// The name of the program: `User-Agent`.
+    pub agent: Option<&'a str>,
+}
+
+impl fmt::Debug for Told<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Told")
+            .field("base", &self.base)
+            .field("agent", &self.agent)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How long a viewer who is let in counts as one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Presence {
+    /// Not at all: it sees a page or a picture, and no media.
+    #[default]
+    None,
+    /// For some segments after its last request: it fetches one after the other.
+    Fetching,
+    /// As long as its connection stands.
+    Connected,
 }
 
 impl fmt::Debug for AccessRequest<'_> {
@@ -40,6 +84,7 @@ impl fmt::Debug for AccessRequest<'_> {
         f.debug_struct("AccessRequest")
             .field("access", &self.access)
             .field("path", &self.path)
+            .field("address", &self.address)
             .field("peer", &self.peer)
             .finish_non_exhaustive()
     }
@@ -63,12 +108,22 @@ pub struct Grant {
     pub channel: Arc<Channel>,
     /// Until when a session may begin with the same credential; `None` if none was needed.
     pub expires: Option<Moment>,
+    /// The parameters of the query that let the peer in, by name. Addresses inside an answer must carry them on.
+    pub inherited: &'static [&'static str],
+    /// Whether the peer was let in for something that its address does not show: its network, the page that it comes
+    /// from, a cookie. A cache that others use must not keep the answer.
+    pub is_personal: bool,
 }
 
 impl Grant {
     /// Lets a peer in to `channel`.
     pub fn new(channel: Arc<Channel>, expires: Option<Moment>) -> Self {
-        Self { channel, expires }
+        Self {
+            channel,
+            expires,
+            inherited: &[],
+            is_personal: false,
+        }
     }
 }
 

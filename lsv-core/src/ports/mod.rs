@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use access::{Access, AccessRequest, Authorizer, Denied, Grant, Reason};
+pub use access::{Access, AccessRequest, Authorizer, Denied, Grant, Presence, Reason, Told};
 pub use channels::{ChannelStore, Precondition, StreamDns, VersionedChannel};
 pub use live::{AudioInfo, LiveSessions, SessionInfo, VideoInfo, WarningInfo};
 pub use objects::{

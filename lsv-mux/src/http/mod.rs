@@ -33,12 +33,14 @@
 //! are the listener's business altogether: `TCP_USER_TIMEOUT` finds them.
 //!
 //! The peer's address is taken from axum's `ConnectInfo<SocketAddr>`: serve the router with
-//! `into_make_service_with_connect_info::<SocketAddr>()`.
+//! `into_make_service_with_connect_info::<SocketAddr>()`. Behind [`Config::trusted_proxies`] it is the one that they forward.
+//! A listener with TLS puts a [`Secured`](lsv_core::access::Secured) beside it.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lsv_auth::cidr::Networks;
 use lsv_core::hub::Hub;
 use lsv_core::ports::{Authorizer, ObjectStore};
 
@@ -52,7 +54,6 @@ mod audience;
 mod content;
 mod cors;
 mod flv;
-mod grants;
 mod growing;
 mod object;
 mod pages;
@@ -61,6 +62,7 @@ mod poster;
 mod problem;
 mod recorded;
 mod site;
+mod visit;
 
 /// What the router serves from.
 #[derive(Clone)]
@@ -136,6 +138,8 @@ pub struct Config {
     /// How long caches may keep segments, parts and init segments. Their names never come again; the time bounds
     /// what a cache holds of a stream that is long over. 1 h.
     pub segment_max_age: Duration,
+    /// Proxies in front whose `X-Forwarded-For` and `X-Forwarded-Proto` count. They hand the viewer's `Host` on. None.
+    pub trusted_proxies: Networks,
 }
 
 impl Default for Config {
@@ -144,6 +148,7 @@ impl Default for Config {
             linger: Duration::from_millis(10),
             batch_bytes: 256 << 10,
             segment_max_age: Duration::from_secs(3600),
+            trusted_proxies: Networks::default(),
         }
     }
 }

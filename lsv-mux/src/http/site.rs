@@ -1,19 +1,19 @@
 //! The way of a request: address, access, then the stream's FLV, a file of its window, or a page.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::{self, ConnectInfo, FromRequestParts, Request};
+use axum::extract::{self, FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use lsv_core::channel::Moment;
 use lsv_core::hub::{Protocol, Stream};
 use lsv_core::path::{Rendition, StreamPath};
-use lsv_core::ports::{Access, AccessRequest, Denied, Reason};
+use lsv_core::ports::{Access, AccessRequest, Denied, Grant, Presence, Reason};
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
@@ -23,9 +23,9 @@ use tokio::time::timeout;
 use super::address::{Address, Target};
 use super::audience::Audience;
 use super::content::{Content, Gzip};
-use super::grants::Grants;
 use super::object::{self, About, OPENING_BYTES};
 use super::problem::Problem;
+use super::visit::Visit;
 use super::{State, cors, flv, growing, pages, poster, recorded};
 use crate::window::{Cache, Clip, File, FileError, Growing, Opened, Outputs, Reload, Skip, Stored};
 
@@ -33,7 +33,6 @@ use crate::window::{Cache, Clip, File, FileError, Growing, Opened, Outputs, Relo
 pub(super) struct Site {
     state: State,
     audience: Arc<Audience>,
-    grants: Grants,
     /// `Cache-Control` of what never changes.
     immutable: HeaderValue,
 }
@@ -62,7 +61,6 @@ impl Site {
             immutable: cache_for(format_args!("{seconds}, immutable")),
             state,
             audience: Arc::default(),
-            grants: Grants::default(),
         }
     }
 
@@ -77,22 +75,19 @@ impl Site {
         }
         let Address { stream, target } = Address::parse(uri.path())
             .ok_or_else(|| Problem::not_found("there is no such address"))?;
-        let peer = peer(parts);
-        let request = AccessRequest {
+        let visit = Visit::of(parts, &self.state.config.trusted_proxies);
+        let peer = visit.peer;
+        self.admit(AccessRequest {
             access: Access::Play,
             path: &stream,
+            address: uri.path(),
             query,
             peer,
+            told: visit.told(),
+            presence: presence(target, &parts.method),
             now: now(),
-        };
-        match target {
-            // Says nothing about the stream.
-            Target::Bare(_) => {}
-            // Asked for among many others, whoever was let in a moment ago.
-            Target::File(name) if !is_key(name) && self.grants.contains(&request) => {}
-            Target::Recorded(_) | Target::Poster if self.grants.contains(&request) => {}
-            _ => self.admit(request).await?,
-        }
+        })
+        .await?;
         match target {
             Target::Page(page) => Ok(page.answer(stream.rendition, &parts.method, &parts.headers)),
             Target::Time => Ok(clock(&parts.method)),
@@ -104,11 +99,12 @@ impl Site {
         }
     }
 
-    async fn admit(&self, request: AccessRequest<'_>) -> Result<(), Problem> {
-        let decision = self.state.authorizer.authorize(request).await;
-        decision.map_err(refused)?;
-        self.grants.insert(&request);
-        Ok(())
+    async fn admit(&self, request: AccessRequest<'_>) -> Result<Grant, Problem> {
+        self.state
+            .authorizer
+            .authorize(request)
+            .await
+            .map_err(refused)
     }
 
     async fn poster(&self, path: &StreamPath, parts: &Parts) -> Result<Response, Problem> {
@@ -352,7 +348,17 @@ fn protocol(name: &str) -> Protocol {
     }
 }
 
-/// A content key: asked for once in many segments, so who may have it is decided each time.
+/// How long whoever gets this counts as a viewer. Players look with HEAD what there is.
+fn presence(target: Target<'_>, method: &Method) -> Presence {
+    match target {
+        _ if method == Method::HEAD => Presence::None,
+        Target::Flv => Presence::Connected,
+        Target::File(_) => Presence::Fetching,
+        _ => Presence::None,
+    }
+}
+
+/// A content key: no media, and asked for once in many segments.
 fn is_key(name: &str) -> bool {
     name.starts_with("key/")
 }
@@ -399,13 +405,6 @@ fn not_live() -> Problem {
 
 fn off(format: &'static str) -> Problem {
     Problem::not_found(format!("{format} is turned off for this channel"))
-}
-
-fn peer(parts: &Parts) -> IpAddr {
-    match parts.extensions.get::<ConnectInfo<SocketAddr>>() {
-        Some(ConnectInfo(address)) => address.ip().to_canonical(),
-        None => Ipv4Addr::UNSPECIFIED.into(),
-    }
 }
 
 fn content_length(response: &Response) -> usize {

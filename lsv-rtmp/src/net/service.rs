@@ -9,7 +9,7 @@ use lsv_core::channel::Moment;
 use lsv_core::events::{Events, Happening};
 use lsv_core::hub::{Hub, Offer, OnBusy, PublishError, Publisher, Settings, Stream};
 use lsv_core::path::{APP, ChannelId, Rendition, StreamPath};
-use lsv_core::ports::{Access, AccessRequest, Authorizer, Denied, Grant, Reason};
+use lsv_core::ports::{Access, AccessRequest, Authorizer, Denied, Grant, Presence, Reason, Told};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -72,6 +72,7 @@ impl Service {
         let visit = Visit {
             access: Access::Publish,
             target: &request.info().target,
+            page: None,
             peer,
         };
         match self.publisher(visit).await {
@@ -102,6 +103,7 @@ impl Service {
         let visit = Visit {
             access: Access::Play,
             target: &request.info().target,
+            page: request.info().connect.page_url.as_deref(),
             peer,
         };
         match self.stream(visit).await {
@@ -127,8 +129,14 @@ impl Service {
         let request = AccessRequest {
             access: visit.access,
             path: &path,
+            address: &format!("/{path}"),
             query: visit.target.query.as_deref(),
-            peer: visit.peer.ip(),
+            peer: visit.peer.ip().to_canonical(),
+            told: Told {
+                referer: visit.page,
+                ..Told::default()
+            },
+            presence: Presence::Connected,
             now: wall_clock(),
         };
         let grant = self.authorizer.authorize(request).await?;
@@ -156,6 +164,8 @@ impl Service {
 struct Visit<'a> {
     access: Access,
     target: &'a Target,
+    /// The page that a player is embedded in.
+    page: Option<&'a str>,
     peer: SocketAddr,
 }
 
