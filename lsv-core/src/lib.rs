@@ -86,7 +86,13 @@ pub mod ports;
 pub mod reach;
 #[cfg(feature = "platform")]
 pub mod recording;
+#[cfg(feature = "remote")]
+pub mod remote;
+#[cfg(feature = "platform")]
+pub mod rendezvous;
 pub mod script;
 pub mod tag;
 pub mod time;
+#[cfg(feature = "platform")]
+pub mod via;
 pub mod wire;

@@ -20,6 +20,7 @@ use crate::ports::{
     AudioInfo, Lease, LiveSessions, Session, SessionInfo, SessionRegistry, TaskScheduler,
     VideoInfo, WarningInfo,
 };
+use crate::via::Via;
 
 mod tasks;
 
@@ -171,6 +172,7 @@ impl Lifecycle {
             node: self.shared.config.node.clone(),
             address: self.shared.config.address.clone(),
             since: since(stream),
+            through: Via::default(),
         };
         match self.shared.registry.announce(session).await {
             Ok(lease) => drop(leases.insert(stream.path().clone(), lease)),

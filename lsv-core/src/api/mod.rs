@@ -16,6 +16,7 @@
 mod body;
 mod channels;
 mod live;
+pub mod nodes;
 mod openapi;
 mod platform;
 mod problem;
@@ -177,7 +178,7 @@ fn protected_routes(api: &Arc<Api>) -> Router<Arc<Api>> {
         .route("/events", get(platform::events))
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(middleware::from_fn_with_state(
-            Arc::clone(api),
+            api.token.clone(),
             token::require,
         ))
 }

@@ -1,18 +1,21 @@
 //! The bearer token that every call but health, metrics and description needs (RFC 6750 §2.1).
 
-use std::sync::Arc;
-
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use lsv_auth::Secret;
 
-use super::{Api, Kind, Problem};
+use super::{Kind, Problem};
 
 /// Lets requests through that show the token.
-pub(super) async fn require(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+pub(super) async fn require(
+    State(expected): State<Secret>,
+    request: Request,
+    next: Next,
+) -> Response {
     match shown(request.headers()) {
-        Some(token) if api.token.matches(token) => next.run(request).await,
+        Some(token) if expected.matches(token) => next.run(request).await,
         _ => Problem::new(
             Kind::Unauthorized,
             "send the platform's token: `Authorization: Bearer <token>`",

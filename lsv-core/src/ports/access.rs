@@ -171,6 +171,8 @@ pub enum Reason {
     NotPublishable,
     /// Somebody else publishes, and is not to be replaced now.
     Busy,
+    /// The request has come back to a node that it came through.
+    Loop,
     /// The decision could not be made; try again.
     Unavailable,
 }
@@ -188,6 +190,7 @@ impl Reason {
             Self::UnknownChannel => "unknown-channel",
             Self::NotPublishable => "not-publishable",
             Self::Busy => "busy",
+            Self::Loop => "loop",
             Self::Unavailable => "unavailable",
         }
     }

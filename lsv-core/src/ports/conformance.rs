@@ -14,6 +14,7 @@ use super::{
 };
 use crate::channel::{Authority, Channel, Moment};
 use crate::path::ChannelId;
+use crate::via::Via;
 
 /// Checks a [`ChannelStore`].
 pub async fn channel_store(store: &dyn ChannelStore) {
@@ -492,5 +493,6 @@ fn session(channel: &str, node: &str) -> Session {
         node: node.to_owned(),
         address: format!("rtmp://{node}:1935"),
         since: Moment::from_unix(1_000),
+        through: Via::default(),
     }
 }

@@ -9,6 +9,7 @@
 //! | [`ChannelStore`] | channel records and the platform's domain names |
 //! | [`ObjectStore`] | recordings, pictures |
 //! | [`SessionRegistry`] | which node has which channel live |
+//! | [`Locator`], [`Upstream`] | where a channel can be pulled from; what pulls it |
 //! | [`TaskScheduler`] | what works for a channel beside its live outputs |
 //! | [`Authorizer`] | who may publish and play |
 //! | [`LiveSessions`] | what is live on this node |
@@ -24,6 +25,7 @@ mod pictures;
 mod sessions;
 mod tasks;
 pub mod unfinished;
+mod upstream;
 
 use std::fmt;
 use std::time::Duration;
@@ -42,6 +44,7 @@ pub use tasks::{
     Task, TaskControl, TaskFailure, TaskId, TaskKind, TaskOutput, TaskReport, TaskRunner,
     TaskScheduler, TaskSpec, TaskState, TaskSteering,
 };
+pub use upstream::{Locator, Upstream};
 
 /// What a port answers.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

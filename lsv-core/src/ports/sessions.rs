@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Result;
 use crate::channel::Moment;
 use crate::path::ChannelId;
+use crate::via::Via;
 
 /// Knows where each live channel is, across all nodes.
 #[async_trait]
@@ -44,6 +45,9 @@ pub struct Session {
     pub address: String,
     /// Since when it is live.
     pub since: Moment,
+    /// The nodes that it comes through to that one, the publisher's first; none where it is published.
+    #[serde(default)]
+    pub through: Via,
 }
 
 /// Holds an announcement up: dropping it withdraws that announcement, and never one that has replaced it.

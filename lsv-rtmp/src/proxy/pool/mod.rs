@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sha2::{Digest, Sha256};
+use lsv_core::rendezvous;
 
 use self::health::Health;
 use super::Config;
@@ -453,14 +453,7 @@ impl Home {
 /// Equal in each proxy and each version of it.
 fn score(channel: &Channel, address: SocketAddr) -> [u8; 32] {
     let Channel(target) = channel;
-    Sha256::new()
-        .chain_update(address.to_string())
-        .chain_update([0])
-        .chain_update(&target.app)
-        .chain_update([0])
-        .chain_update(&target.name)
-        .finalize()
-        .into()
+    rendezvous::weight([&address.to_string(), target.app.as_str(), &target.name])
 }
 
 /// Homes that are kept without a session.

@@ -1,0 +1,197 @@
+//! Several nodes as one source of channel records and locations.
+
+use std::cmp::Reverse;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use futures::future::OptionFuture;
+use futures::stream::FuturesUnordered;
+use lsv_auth::Secret;
+use rustls::ClientConfig;
+use tokio::time::sleep;
+
+use super::Config;
+use super::client::{self, InvalidBase, Node};
+use crate::channel::Channel;
+use crate::path::ChannelId;
+use crate::ports::{
+    ChannelStore, Error, Locator, Page, PageRequest, Precondition, Result, Session, StreamDns,
+    VersionedChannel,
+};
+use crate::rendezvous;
+use crate::via::Via;
+
+/// Nodes that know channels and have them live. Clones share connections.
+///
+/// All are asked at once. Of those who have a channel live, the one counts whose publisher came last, as one that moved
+/// is still announced where it was; among nodes that relay the same, rendezvous hashing chooses, so that all who ask
+/// the same nodes agree.
+#[derive(Clone)]
+pub struct Nodes {
+    nodes: Arc<[Node]>,
+    grace: Duration,
+}
+
+impl Nodes {
+    /// Asks the nodes at `bases`, such as `http://10.0.0.7:8080`, with the API's `token`.
+    ///
+    /// # Errors
+    /// [`InvalidBase`] for what is no address.
+    pub fn new(
+        bases: &[String],
+        token: &Secret,
+        tls: Arc<ClientConfig>,
+        config: &Config,
+    ) -> Result<Self, InvalidBase> {
+        let http = client::http(tls);
+        let nodes = bases.iter();
+        let nodes = nodes.map(|base| Node::new(base, token, http.clone(), config.time));
+        Ok(Self {
+            nodes: nodes.collect::<Result<_, _>>()?,
+            grace: config.grace,
+        })
+    }
+
+    /// What the nodes have at `path`, read by `read`: of all that answer, or of those that do soon after the first who has it.
+    async fn ask<T>(&self, path: &str, read: impl Fn(&Node, &[u8]) -> Result<T>) -> Answers<T> {
+        let ask = async |node| (node, Node::get(node, path).await);
+        let mut asked: FuturesUnordered<_> = self.nodes.iter().map(ask).collect();
+        let (mut found, mut none, mut failed) = (Vec::new(), false, None);
+        let mut grace = std::pin::pin!(OptionFuture::from(None));
+        loop {
+            let (node, answer) = tokio::select! {
+                answered = asked.next() => match answered {
+                    Some(answered) => answered,
+                    None => break,
+                },
+                Some(()) = &mut grace => break,
+            };
+            match answer.and_then(|bytes| bytes.map(|bytes| read(node, &bytes)).transpose()) {
+                Ok(None) => none = true,
+                Ok(Some(read)) => {
+                    if found.is_empty() {
+                        grace.set(OptionFuture::from(Some(sleep(self.grace))));
+                    }
+                    found.push(read);
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "a node could not be asked");
+                    failed = Some(error);
+                }
+            }
+        }
+        Answers {
+            found,
+            none,
+            failed,
+        }
+    }
+}
+
+/// What nodes answered.
+struct Answers<T> {
+    found: Vec<T>,
+    /// Some node says that there is no such thing.
+    none: bool,
+    /// Why some node did not answer.
+    failed: Option<Error>,
+}
+
+#[async_trait]
+impl Locator for Nodes {
+    async fn locate(&self, channel: &ChannelId, via: &Via) -> Result<Option<Session>> {
+        let query = match via.is_empty() {
+            true => String::new(),
+            false => format!("?{}={via}", crate::via::PARAMETER),
+        };
+        let path = format!("/videostream/{channel}/location{query}");
+        let Answers {
+            found,
+            none,
+            failed,
+        } = self.ask(&path, session).await;
+        // Who does not answer has nothing live, as long as there is anybody who does.
+        if let (true, false, Some(error)) = (found.is_empty(), none, failed) {
+            return Err(error);
+        }
+        let found = found.into_iter();
+        Ok(found.max_by_key(|session| {
+            let nearest = Reverse(session.through.len());
+            let weight = rendezvous::weight([channel.as_str(), &session.node]);
+            (session.since, nearest, weight)
+        }))
+    }
+}
+
+/// Reads records; they are written where they are kept.
+#[async_trait]
+impl ChannelStore for Nodes {
+    async fn get(&self, id: &ChannelId) -> Result<VersionedChannel> {
+        let answers = self.ask(&format!("/videostream/{id}/stored"), record).await;
+        let found = answers.found.into_iter();
+        let newest = found.max_by_key(|channel| channel.updated_at);
+        // Who does not answer may have the record.
+        let missing = || Error::NotFound(format!("the channel {id}"));
+        let channel = newest.ok_or_else(|| answers.failed.unwrap_or_else(missing))?;
+        Ok(VersionedChannel {
+            version: channel.updated_at.unix_millis(),
+            channel: Arc::new(channel),
+        })
+    }
+
+    async fn put(&self, _: &Channel, _: Precondition) -> Result<u64> {
+        Err(elsewhere())
+    }
+
+    async fn delete(&self, _: &ChannelId) -> Result<()> {
+        Err(elsewhere())
+    }
+
+    async fn list(&self, _: &PageRequest) -> Result<Page<Channel>> {
+        Err(elsewhere())
+    }
+
+    async fn stream_dns(&self) -> Result<StreamDns> {
+        Err(elsewhere())
+    }
+
+    async fn put_stream_dns(&self, _: &StreamDns) -> Result<()> {
+        Err(elsewhere())
+    }
+}
+
+impl fmt::Debug for Nodes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Nodes").field(&self.nodes).finish()
+    }
+}
+
+/// The session that `node` told. A node that listens everywhere names no host: it is reached where it was asked.
+fn session(node: &Node, bytes: &[u8]) -> Result<Session> {
+    let mut session: Session =
+        serde_json::from_slice(bytes).map_err(|error| damaged(node, error))?;
+    for everywhere in ["://0.0.0.0:", "://[::]:"] {
+        let reached = format!("://{}:", node.host());
+        session.address = session.address.replacen(everywhere, &reached, 1);
+    }
+    Ok(session)
+}
+
+fn record(node: &Node, bytes: &[u8]) -> Result<Channel> {
+    Channel::decode(bytes).map_err(|error| damaged(node, error))
+}
+
+fn damaged(node: &Node, error: impl fmt::Display) -> Error {
+    Error::Damaged {
+        what: format!("the answer of {node}"),
+        detail: error.to_string(),
+        advice: "run the same release on all nodes".to_owned(),
+    }
+}
+
+fn elsewhere() -> Error {
+    Error::Denied("channels are made and changed at the node that keeps them".to_owned())
+}
