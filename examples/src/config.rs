@@ -63,6 +63,12 @@ pub struct Options {
     /// Networks of proxies in front of HTTP whose X-Forwarded-For and X-Forwarded-Proto count, such as 10.0.0.0/8
     #[arg(long, env = "LSV_TRUSTED_PROXIES", value_name = "NETWORKS")]
     pub trusted_proxies: Option<String>,
+    /// The nodes that an origin gets channels from, such as http://10.0.0.7:8080,http://10.0.0.8:8080
+    #[arg(long, env = "LSV_NODES", value_name = "ADDRESSES")]
+    pub nodes: Option<String>,
+    /// Where other nodes pull RTMP from this one, such as rtmp://10.0.0.9:1935 [default: where it is asked]
+    #[arg(long, env = "LSV_NODE_ADDRESS", value_name = "ADDRESS")]
+    pub node_address: Option<String>,
     /// Bearer token of the API [default: made on the first start]
     #[arg(long, env = "LSV_API_TOKEN", value_name = "TOKEN", hide_env_values = true, value_parser = parse_secret)]
     #[serde(deserialize_with = "secret")]
@@ -131,6 +137,10 @@ pub struct Config {
     pub proxy_protocol: Vec<IpNet>,
     /// Where proxies are whose word on HTTP clients counts.
     pub trusted_proxies: Networks,
+    /// The nodes that an origin gets channels from.
+    pub nodes: Vec<String>,
+    /// Where other nodes pull from this one, if it was given.
+    pub node_address: Option<String>,
     /// The API's bearer token, if it was given.
     pub api_token: Option<Secret>,
     /// The signing secret, if it was given.
@@ -204,6 +214,8 @@ impl Options {
             tls_key: self.tls_key.or(file.tls_key),
             proxy_protocol: self.proxy_protocol.or(file.proxy_protocol),
             trusted_proxies: self.trusted_proxies.or(file.trusted_proxies),
+            nodes: self.nodes.or(file.nodes),
+            node_address: self.node_address.or(file.node_address),
             api_token: self.api_token.or(file.api_token),
             secret: self.secret.or(file.secret),
             push_sign: self.push_sign.or(file.push_sign),
@@ -243,6 +255,8 @@ impl Options {
                 self.proxy_protocol.as_deref().unwrap_or_default(),
             )?,
             trusted_proxies: parsed("trusted-proxies", self.trusted_proxies.as_deref())?,
+            nodes: words(self.nodes.as_deref().unwrap_or_default()),
+            node_address: self.node_address,
             api_token: self.api_token,
             secret: self.secret,
             push_sign: push_sign(&text(&self.push_sign, "hmac-sha256"))?,
@@ -287,6 +301,8 @@ impl Config {
                 self.trusted_proxies != new.trusted_proxies,
             ),
             ("legacy-hevc", self.legacy_hevc != new.legacy_hevc),
+            ("nodes", self.nodes != new.nodes),
+            ("node-address", self.node_address != new.node_address),
             ("api-token", self.api_token != new.api_token),
             ("secret", self.secret != new.secret),
             ("plan-bitrate", self.plan_bitrate != new.plan_bitrate),
@@ -393,6 +409,12 @@ pub(crate) fn secured(
             address.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], port))),
         )),
     }
+}
+
+fn words(list: &str) -> Vec<String> {
+    let words = list.split(',').map(str::trim);
+    let words = words.filter(|word| !word.is_empty());
+    words.map(str::to_owned).collect()
 }
 
 fn paths(list: &str) -> Vec<PathBuf> {

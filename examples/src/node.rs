@@ -149,6 +149,7 @@ struct Platform {
     channels: Arc<Channels>,
     objects: Arc<Objects>,
     lifecycle: Lifecycle,
+    sessions: Arc<Sessions>,
     recorders: Recorders,
     overlays: Overlays,
     gallery: Gallery,
@@ -177,10 +178,11 @@ impl Platform {
         let (hub, events) = (Hub::new(limits), Events::new());
         let about = lifecycle::Config {
             node: hostname(),
-            address: format!("rtmp://{}", listeners.rtmp),
+            address: node_address(config, listeners),
             reconnect_window: config.reconnect_window,
         };
         let registry = Arc::new(Sessions::default());
+        let sessions = Arc::clone(&registry);
         let recorded: Arc<dyn ObjectStore> = objects.clone();
         let trusted = trust::of_the_system()?;
         let overlays = overlays(config, Arc::clone(&trusted));
@@ -195,6 +197,7 @@ impl Platform {
             recorders,
             tasks: tasks::scheduler(config, trusted, &hub, &events, worker),
             lifecycle: Lifecycle::new(hub.clone(), events.clone(), registry, about),
+            sessions,
             overlays,
             hub,
             events,
@@ -245,6 +248,7 @@ impl Platform {
             authorizer: self.authorizer(),
             events: self.events.clone(),
             on_busy,
+            upstream: None,
         }
     }
 
@@ -287,8 +291,21 @@ impl Platform {
                 .with_recordings(self.objects.clone())
                 .with_posters(Arc::new(self.gallery.clone()));
         playback.config.trusted_proxies = config.trusted_proxies.clone();
-        api::router(api).merge(lsv_mux::http::router(playback))
+        let nodes = api::nodes::Nodes {
+            channels: self.channels.clone(),
+            locator: self.sessions.clone(),
+            token: self.token.secret.clone(),
+        };
+        api::router(api)
+            .merge(api::nodes::router(nodes))
+            .merge(lsv_mux::http::router(playback))
     }
+}
+
+/// Where other nodes pull from this one.
+pub(crate) fn node_address(config: &Config, listeners: Listeners) -> String {
+    let listening = || format!("rtmp://{}", listeners.rtmp);
+    config.node_address.clone().unwrap_or_else(listening)
 }
 
 /// What draws watermarks, and looks at their pictures before a channel gets them.
@@ -363,7 +380,7 @@ async fn publishers_gone(hub: &Hub) {
     }
 }
 
-async fn keep_metrics(metrics: PrometheusHandle) {
+pub(crate) async fn keep_metrics(metrics: PrometheusHandle) {
     let mut tick = tokio::time::interval(METRICS_UPKEEP);
     loop {
         tick.tick().await;
@@ -371,7 +388,7 @@ async fn keep_metrics(metrics: PrometheusHandle) {
     }
 }
 
-fn hostname() -> String {
+pub(crate) fn hostname() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     match name.trim() {
         "" => "lsv".to_owned(),
@@ -379,7 +396,7 @@ fn hostname() -> String {
     }
 }
 
-fn now() -> Moment {
+pub(crate) fn now() -> Moment {
     SystemTime::now().into()
 }
 
@@ -387,7 +404,7 @@ fn now() -> Moment {
 const DEMO: &str = "demo";
 
 /// How long players have, after their stream has ended, to fetch a playlist that says so.
-const LAST_PLAYLIST: Duration = Duration::from_secs(2);
+pub(crate) const LAST_PLAYLIST: Duration = Duration::from_secs(2);
 
 /// The end of the grace that publishers do not get: for [`LAST_PLAYLIST`], and for sessions to say goodbye.
 const LAST_WORDS: Duration = Duration::from_secs(3);

@@ -42,7 +42,7 @@ use std::time::Duration;
 
 use lsv_auth::cidr::Networks;
 use lsv_core::hub::Hub;
-use lsv_core::ports::{Authorizer, ObjectStore};
+use lsv_core::ports::{Authorizer, ObjectStore, Upstream};
 
 use crate::packager::Packagers;
 use crate::poster::Posters;
@@ -76,6 +76,8 @@ pub struct State {
     pub recordings: Option<Arc<dyn ObjectStore>>,
     /// Who makes pictures of live streams, if anybody: see [`State::with_posters`].
     pub posters: Option<Arc<dyn Posters>>,
+    /// Who gets streams that are live on other nodes, if anybody: see [`State::with_upstream`].
+    pub upstream: Option<Arc<dyn Upstream>>,
     /// Who may watch.
     pub authorizer: Arc<dyn Authorizer>,
     /// How it is served.
@@ -92,6 +94,7 @@ impl State {
             packagers,
             recordings: None,
             posters: None,
+            upstream: None,
             authorizer,
             config: Config::default(),
             limits: Limits::default(),
@@ -103,6 +106,15 @@ impl State {
     pub fn with_recordings(self, store: Arc<dyn ObjectStore>) -> Self {
         Self {
             recordings: Some(store),
+            ..self
+        }
+    }
+
+    /// The same with streams that `upstream` brings into the hub when they are asked for.
+    #[must_use]
+    pub fn with_upstream(self, upstream: Arc<dyn Upstream>) -> Self {
+        Self {
+            upstream: Some(upstream),
             ..self
         }
     }

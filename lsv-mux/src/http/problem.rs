@@ -80,6 +80,16 @@ impl Problem {
         }
     }
 
+    /// The request has come back to a node that it came through.
+    pub(super) fn loop_detected(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(
+            StatusCode::LOOP_DETECTED,
+            "loop-detected",
+            "Loop detected",
+            detail,
+        )
+    }
+
     /// Not there yet, or out of reach; worth another try after `retry_after`.
     pub(super) fn unavailable(detail: impl Into<Cow<'static, str>>, retry_after: Duration) -> Self {
         let status = StatusCode::SERVICE_UNAVAILABLE;

@@ -14,6 +14,7 @@ use lsv_core::channel::Moment;
 use lsv_core::hub::{Protocol, Stream};
 use lsv_core::path::{Rendition, StreamPath};
 use lsv_core::ports::{Access, AccessRequest, Denied, Grant, Presence, Reason};
+use lsv_core::via::Via;
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
@@ -88,6 +89,7 @@ impl Site {
             now: now(),
         })
         .await?;
+        self.bring(&stream, &target).await?;
         match target {
             Target::Page(page) => Ok(page.answer(stream.rendition, &parts.method, &parts.headers)),
             Target::Time => Ok(clock(&parts.method)),
@@ -105,6 +107,26 @@ impl Site {
             .authorize(request)
             .await
             .map_err(refused)
+    }
+
+    /// Gets the stream that is asked for into the hub, where others have it.
+    async fn bring(&self, path: &StreamPath, target: &Target<'_>) -> Result<(), Problem> {
+        let Some(upstream) = &self.state.upstream else {
+            return Ok(());
+        };
+        let via = Via::default();
+        let brought = match target {
+            Target::File(name) if path.rendition == Rendition::Source && is_master(name) => {
+                upstream.bring_all(&path.channel, &via).await
+            }
+            Target::Flv | Target::File(_) => upstream.bring(path, &via).await,
+            _ => Ok(()),
+        };
+        match brought {
+            // Its files are there for a while longer.
+            Err(_) if self.state.packagers.find(path).is_some() => Ok(()),
+            brought => brought.map_err(refused),
+        }
     }
 
     async fn poster(&self, path: &StreamPath, parts: &Parts) -> Result<Response, Problem> {
@@ -363,6 +385,11 @@ fn is_key(name: &str) -> bool {
     name.starts_with("key/")
 }
 
+/// What may list all renditions.
+fn is_master(name: &str) -> bool {
+    matches!(name, "index.m3u8" | "master.m3u8" | "manifest.mpd")
+}
+
 /// A playlist of any kind: it is not there only before it is there for good.
 fn is_manifest(name: &str) -> bool {
     name.ends_with(".m3u8") || name.ends_with(".mpd")
@@ -387,6 +414,7 @@ fn refused(denied: Denied) -> Problem {
     match denied.reason {
         // Whether there is such a channel is nobody's business.
         Reason::UnknownChannel => Problem::not_found(NOT_LIVE),
+        Reason::Loop => Problem::loop_detected(denied.message),
         Reason::Unavailable => Problem::unavailable(denied.message, RETRY_AFTER),
         _ => Problem::forbidden(denied.message),
     }

@@ -9,7 +9,10 @@ use lsv_core::channel::Moment;
 use lsv_core::events::{Events, Happening};
 use lsv_core::hub::{Hub, Offer, OnBusy, PublishError, Publisher, Settings, Stream};
 use lsv_core::path::{APP, ChannelId, Rendition, StreamPath};
-use lsv_core::ports::{Access, AccessRequest, Authorizer, Denied, Grant, Presence, Reason, Told};
+use lsv_core::ports::{
+    Access, AccessRequest, Authorizer, Denied, Grant, Presence, Reason, Told, Upstream,
+};
+use lsv_core::via::Via;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -31,6 +34,8 @@ pub struct Service {
     pub events: Events,
     /// Whether a second publisher takes over, at the moment.
     pub on_busy: watch::Receiver<OnBusy>,
+    /// Who gets streams that are live on other nodes, where anybody does.
+    pub upstream: Option<Arc<dyn Upstream>>,
 }
 
 impl Service {
@@ -120,6 +125,11 @@ impl Service {
 
     async fn stream(&self, visit: Visit<'_>) -> Result<Arc<Stream>, Denied> {
         let (path, _) = self.admit(visit).await?;
+        if let Some(upstream) = &self.upstream {
+            let via = Via::of_query(visit.target.query.as_deref());
+            let via = via.map_err(|error| Denied::new(Reason::Malformed, error))?;
+            upstream.bring(&path, &via).await?;
+        }
         let offline = || Denied::new(Reason::UnknownChannel, "the channel is not live");
         self.hub.find(&path).ok_or_else(offline)
     }

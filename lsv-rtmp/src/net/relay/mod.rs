@@ -29,13 +29,16 @@
 use std::time::Duration;
 
 mod backoff;
+mod filler;
 mod pull;
+pub mod pulls;
 mod push;
 mod relays;
 mod status;
 mod target;
 
 pub use pull::Pull;
+pub use pulls::Pulls;
 pub use push::{Push, Target};
 pub use relays::Relays;
 pub use status::{Reason, State, Status, Stop};

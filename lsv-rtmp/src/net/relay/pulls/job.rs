@@ -1,0 +1,356 @@
+//! One channel that is wanted: its stream is looked for, filled, and found anew when it moves.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use lsv_core::channel::Channel;
+use lsv_core::hub::{self, Closed, Offer, Settings, Stream};
+use lsv_core::path::{ChannelId, Rendition, StreamPath};
+use lsv_core::ports::{self, Denied, Reason, Session};
+use lsv_core::via::Via;
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+
+use super::{Shared, node, offline};
+use crate::net::relay::filler::{End, Filler};
+use crate::net::relay::status::{State, Status, Stop};
+
+/// How far a job is.
+#[derive(Clone, Debug)]
+pub(super) enum Stage {
+    Searching,
+    /// The hub has the stream, last from there.
+    Live(Session),
+    Absent(Denied),
+}
+
+pub(super) struct Job {
+    shared: Arc<Shared>,
+    channel: ChannelId,
+    /// How the first who wanted it came here, and this node.
+    via: Via,
+    stage: watch::Sender<Stage>,
+    /// Since when the source says that it is over.
+    ended: Option<Instant>,
+}
+
+/// Why a connection is left.
+enum Left {
+    Ended(End),
+    /// The stream is live elsewhere by now.
+    Moved(Session),
+    /// Nothing comes, and nobody knows of the stream.
+    Silent,
+}
+
+impl Job {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        channel: ChannelId,
+        via: Via,
+    ) -> (Self, watch::Receiver<Stage>) {
+        let (stage, receiver) = watch::channel(Stage::Searching);
+        let job = Self {
+            shared,
+            channel,
+            via,
+            stage,
+            ended: None,
+        };
+        (job, receiver)
+    }
+
+    pub(super) async fn run(mut self) {
+        let denied = self.keep().await;
+        tracing::debug!(reason = %denied.reason, "the stream is not pulled any more");
+        self.stage.send_replace(Stage::Absent(denied.clone()));
+        self.shared.forget(&self.channel, denied);
+    }
+
+    /// Fills the stream until it is over or nobody wants it, and says what to tell those who come then.
+    async fn keep(&mut self) -> Denied {
+        let mut next = None;
+        loop {
+            let found = match next.take() {
+                Some(session) => Ok(Some(session)),
+                None => self.shared.locator.locate(&self.channel, &self.via).await,
+            };
+            match found {
+                Ok(Some(session)) => {
+                    self.ended = None;
+                    match self.pull(session).await {
+                        Ok(Left::Moved(session)) => next = Some(session),
+                        Ok(Left::Ended(End::Stopped(_))) => return offline(),
+                        Ok(Left::Ended(end)) => self.note(&end),
+                        Ok(Left::Silent) => {
+                            tracing::warn!("the node is silent and not to be found")
+                        }
+                        Err(denied) => return denied,
+                    }
+                }
+                Ok(None) if self.is_over() => return offline(),
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::debug!(%error, "the nodes cannot be asked where the stream is");
+                    if self.stream().is_none() {
+                        return Denied::new(
+                            Reason::Unavailable,
+                            "no node can be asked at the moment",
+                        );
+                    }
+                }
+            }
+            if next.is_none() {
+                sleep(LOOK_AGAIN).await;
+            }
+        }
+    }
+
+    /// Whether the stream has gone, or its source ended it and it came up nowhere else.
+    fn is_over(&self) -> bool {
+        let Some(stream) = self.stream() else {
+            return true;
+        };
+        let farewell = self.shared.config.farewell;
+        let over = self.ended.is_some_and(|ended| ended.elapsed() >= farewell);
+        if over {
+            stream.expire(stream.session());
+        }
+        over
+    }
+
+    fn note(&mut self, end: &End) {
+        match end {
+            End::SourceEnded => {
+                tracing::info!("the source has ended its stream");
+                self.ended = Some(Instant::now());
+            }
+            End::Failed(error) => tracing::warn!(%error, "the node gives no stream"),
+            End::Refused(error) => tracing::warn!(%error, "the stream cannot be published here"),
+            End::Stopped(_) => {}
+        }
+    }
+
+    fn stream(&self) -> Option<Arc<Stream>> {
+        let hub = &self.shared.hub;
+        hub.find(&StreamPath::source(self.channel.clone()))
+    }
+
+    async fn pull(&mut self, session: Session) -> Result<Left, Denied> {
+        let record = self.record().await?;
+        let path = StreamPath::source(self.channel.clone());
+        let config = &self.shared.config;
+        let expires = unix(SystemTime::now()).saturating_add(CREDENTIAL.as_secs());
+        let address = node::address(&session, &path, &self.via, config.secret.as_ref(), expires);
+        let address = address.map_err(|error| {
+            tracing::warn!(node = session.node, %error, "a node names no address to pull from");
+            offline()
+        })?;
+        tracing::info!(node = session.node, %address, "pulling");
+        metrics::counter!("lsv_pulls_total").increment(1);
+        let mut offer = Offer::new(session.node.clone());
+        offer.settings = settings(&record);
+        let shared = Arc::clone(&self.shared);
+        let (mut filler, status) = Filler::new(&shared.hub, path, offer, &shared.client);
+        let stop = filler.stop.clone();
+        let mut fill = pin!(filler.fill(&address));
+        let mut watcher = Watcher::new(self, &session, status);
+        Ok(loop {
+            tokio::select! {
+                (end, publisher) = &mut fill => {
+                    if let (End::Stopped(Stop::Asked), Some(publisher)) = (&end, publisher) {
+                        publisher.finish();
+                    }
+                    break Left::Ended(end);
+                }
+                seen = watcher.next() => match seen {
+                    Seen::Unwanted => stop.cancel(),
+                    Seen::Moved(session) => break Left::Moved(session),
+                    Seen::Silent => break Left::Silent,
+                }
+            }
+        })
+    }
+
+    async fn record(&self) -> Result<Arc<Channel>, Denied> {
+        let found = self.shared.channels.get(&self.channel).await;
+        found
+            .map(|found| found.channel)
+            .map_err(|error| match error {
+                ports::Error::NotFound(_) => offline(),
+                error => {
+                    tracing::warn!(%error, "the channel's record cannot be read");
+                    Denied::new(
+                        Reason::Unavailable,
+                        "the platform cannot be asked at the moment",
+                    )
+                }
+            })
+    }
+}
+
+/// Looks after a connection: whether anybody watches, whether it still gives, what the channel is set to.
+struct Watcher<'a> {
+    job: &'a Job,
+    session: &'a Session,
+    status: watch::Receiver<Status>,
+    second: tokio::time::Interval,
+    ticks: u32,
+    /// Bytes that had come, and when they last became more.
+    bytes: u64,
+    heard: Instant,
+    /// When somebody was last seen to watch.
+    watched: Instant,
+}
+
+enum Seen {
+    /// Nobody watches, or the channel is gone.
+    Unwanted,
+    Moved(Session),
+    Silent,
+}
+
+impl<'a> Watcher<'a> {
+    fn new(job: &'a Job, session: &'a Session, status: watch::Receiver<Status>) -> Self {
+        let mut second = interval(SECOND);
+        second.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let now = Instant::now();
+        Self {
+            job,
+            session,
+            status,
+            second,
+            ticks: 0,
+            bytes: 0,
+            heard: now,
+            watched: now,
+        }
+    }
+
+    async fn next(&mut self) -> Seen {
+        loop {
+            tokio::select! {
+                changed = self.status.changed() => match changed {
+                    Ok(()) => self.tell(),
+                    // The connection is over, which says more.
+                    Err(_) => std::future::pending().await,
+                },
+                _ = self.second.tick() => if let Some(seen) = self.look().await {
+                    return seen;
+                },
+            }
+        }
+    }
+
+    /// Lets those who wait go on as soon as there is something to watch.
+    fn tell(&mut self) {
+        let is_live = matches!(self.status.borrow_and_update().state, State::Live { .. });
+        if is_live {
+            let live = Stage::Live(self.session.clone());
+            self.job.stage.send_if_modified(|stage| {
+                let same = matches!(stage, Stage::Live(known) if known == self.session);
+                if !same {
+                    *stage = live;
+                }
+                !same
+            });
+        }
+    }
+
+    async fn look(&mut self) -> Option<Seen> {
+        self.ticks = self.ticks.wrapping_add(1);
+        let now = Instant::now();
+        if self.has_viewers() {
+            self.watched = now;
+        } else if now - self.watched >= self.job.shared.config.linger {
+            tracing::info!("nobody watches any more");
+            return Some(Seen::Unwanted);
+        }
+        if self.ticks.is_multiple_of(SETTINGS_EVERY) && !self.follow_settings().await {
+            return Some(Seen::Unwanted);
+        }
+        let bytes = self.status.borrow().bytes;
+        if bytes != self.bytes {
+            (self.bytes, self.heard) = (bytes, now);
+            return None;
+        }
+        if now - self.heard < SUSPICIOUS {
+            return None;
+        }
+        self.find_again().await
+    }
+
+    fn has_viewers(&self) -> bool {
+        let hub = &self.job.shared.hub;
+        let renditions = [Rendition::Source].into_iter().chain(Rendition::TRANSCODED);
+        let mut streams = renditions.filter_map(|rendition| {
+            let channel = self.job.channel.clone();
+            hub.find(&StreamPath { channel, rendition })
+        });
+        streams.any(|stream| stream.traffic().values().any(|traffic| traffic.viewers > 0))
+    }
+
+    /// False for a channel that is gone.
+    async fn follow_settings(&self) -> bool {
+        let Some(stream) = self.job.stream() else {
+            return true;
+        };
+        match self.job.shared.channels.get(&self.job.channel).await {
+            Ok(found) => stream.set_settings(settings(&found.channel)),
+            Err(ports::Error::NotFound(_)) => {
+                stream.close(Closed::Kicked);
+                return false;
+            }
+            // What was set last holds.
+            Err(_) => {}
+        }
+        true
+    }
+
+    /// What to do about a node that sends nothing.
+    async fn find_again(&self) -> Option<Seen> {
+        let found = self
+            .job
+            .shared
+            .locator
+            .locate(&self.job.channel, &self.job.via)
+            .await;
+        let is_same = |found: &Session| {
+            (&found.node, &found.address) == (&self.session.node, &self.session.address)
+        };
+        match found {
+            // Its publisher was lost and may come back there.
+            Ok(Some(session)) if is_same(&session) => None,
+            Ok(Some(session)) => {
+                tracing::info!(node = session.node, "the stream has moved");
+                Some(Seen::Moved(session))
+            }
+            _ if self.heard.elapsed() >= self.job.shared.config.silence => Some(Seen::Silent),
+            _ => None,
+        }
+    }
+}
+
+/// What a channel that is pulled has: its live outputs. Recording and processing are done where it is published.
+fn settings(channel: &Channel) -> Settings {
+    let mut settings = Settings::from(channel);
+    settings.recording = hub::Recording::default();
+    settings.processing = hub::Processing::default();
+    settings
+}
+
+fn unix(time: SystemTime) -> u64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH);
+    since.unwrap_or_default().as_secs()
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+/// After this much silence it is looked whether the stream is live elsewhere.
+const SUSPICIOUS: Duration = Duration::from_millis(1500);
+/// How soon a stream that was lost is looked for again.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// Seconds between looks at the channel's record: changed settings are to be in force within five.
+const SETTINGS_EVERY: u32 = 2;
+/// How long a credential between nodes can be used: for a connection to begin, with clocks that differ.
+const CREDENTIAL: Duration = Duration::from_secs(120);

@@ -1,0 +1,276 @@
+//! Pulling what viewers want: streams that are live on other nodes, each one once, for as long as somebody watches.
+//!
+//! ```text
+//! viewer ─> bring(path) ─> in the hub? ─> one job a channel ─> Locator ─> RTMP ─> Publisher
+//!                                              └─ the node is gone, or the publisher went elsewhere: located anew
+//! ```
+//!
+//! While a job looks for the stream, the hub's stream is one whose publisher was lost: viewers stay connected and
+//! playlists go on, for as long as its reconnect window.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use lsv_auth::Secret;
+use lsv_core::hub::{self, Hub};
+use lsv_core::path::{ChannelId, Rendition, StreamPath};
+use lsv_core::ports::{self, ChannelStore, Denied, Locator, Reason, Session, Upstream};
+use lsv_core::via::{NodeName, Via};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
+
+use crate::net::Client;
+
+mod job;
+mod node;
+
+use self::job::{Job, Stage};
+
+/// Pulls streams into a hub when they are wanted, from where a [`Locator`] says. Clones share it.
+#[derive(Clone)]
+pub struct Pulls {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    hub: Hub,
+    client: Client,
+    channels: Arc<dyn ChannelStore>,
+    locator: Arc<dyn Locator>,
+    config: Config,
+    known: Mutex<HashMap<ChannelId, Known>>,
+}
+
+/// Who pulls, and how patiently.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// The name of this node, which no other running node has.
+    pub node: NodeName,
+    /// Where other nodes pull from this one: `rtmp://host:port`.
+    pub address: String,
+    /// What credentials between nodes are signed with; without it none are shown.
+    pub secret: Option<Secret>,
+    /// How long a viewer waits for a stream that is being looked for. 10 s.
+    pub patience: Duration,
+    /// How long a stream is pulled on when its last viewer has gone. 30 s.
+    pub linger: Duration,
+    /// How long a channel that is not live is not looked for again. 1 s.
+    pub absent: Duration,
+    /// How long a source that ended in order may take to be live elsewhere, before its viewers learn the end. 3 s.
+    pub farewell: Duration,
+    /// After so much silence of a node that nobody finds any more it is given up. 5 s.
+    pub silence: Duration,
+}
+
+impl Config {
+    /// The defaults for `node`, from which others pull at `address`.
+    pub fn new(node: NodeName, address: impl Into<String>) -> Self {
+        Self {
+            node,
+            address: address.into(),
+            secret: None,
+            patience: Duration::from_secs(10),
+            linger: Duration::from_secs(30),
+            absent: Duration::from_secs(1),
+            farewell: Duration::from_secs(3),
+            silence: Duration::from_secs(5),
+        }
+    }
+}
+
+/// What is known of a channel.
+enum Known {
+    Wanted {
+        stage: watch::Receiver<Stage>,
+        _task: AbortOnDropHandle<()>,
+    },
+    /// It was not to be had, and is not looked for again before then.
+    Absent { until: Instant, denied: Denied },
+}
+
+impl Pulls {
+    /// Pulls into `hub` over connections of `client` what `locator` finds, with the settings in `channels`.
+    pub fn new(
+        hub: Hub,
+        client: Client,
+        channels: Arc<dyn ChannelStore>,
+        locator: Arc<dyn Locator>,
+        config: Config,
+    ) -> Self {
+        let shared = Shared {
+            hub,
+            client,
+            channels,
+            locator,
+            config,
+            known: Mutex::default(),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    async fn bring_source(&self, channel: &ChannelId, via: Via) -> Result<(), Denied> {
+        let source = StreamPath::source(channel.clone());
+        if self.shared.hub.find(&source).is_some() {
+            return match self.session(channel) {
+                Some(session) if comes_through(&session, &via) => Err(in_a_circle()),
+                _ => Ok(()),
+            };
+        }
+        let mut stage = self.look_for(channel, via)?;
+        let patience = self.shared.config.patience;
+        let found = timeout(
+            patience,
+            stage.wait_for(|stage| !matches!(stage, Stage::Searching)),
+        );
+        match found.await {
+            Ok(Ok(stage)) => match &*stage {
+                Stage::Absent(denied) => Err(denied.clone()),
+                _ => Ok(()),
+            },
+            Ok(Err(_)) => Err(offline()),
+            Err(_) => Err(Denied::new(
+                Reason::Unavailable,
+                "the stream is not there yet",
+            )),
+        }
+    }
+
+    /// The job of a channel, begun where there is none.
+    fn look_for(&self, channel: &ChannelId, via: Via) -> Result<watch::Receiver<Stage>, Denied> {
+        let mut known = self.shared.known();
+        match known.get(channel) {
+            Some(Known::Wanted { stage, .. }) => return Ok(stage.clone()),
+            Some(Known::Absent { until, denied }) if *until > Instant::now() => {
+                return Err(denied.clone());
+            }
+            _ => {}
+        }
+        let (job, stage) = Job::new(Arc::clone(&self.shared), channel.clone(), via);
+        let task = tokio::spawn(job.run().instrument(tracing::info_span!("pull", %channel)));
+        let wanted = Known::Wanted {
+            stage: stage.clone(),
+            _task: AbortOnDropHandle::new(task),
+        };
+        known.insert(channel.clone(), wanted);
+        Ok(stage)
+    }
+
+    /// Where the stream of a channel comes from at the moment.
+    fn session(&self, channel: &ChannelId) -> Option<Session> {
+        match self.shared.known().get(channel)? {
+            Known::Wanted { stage, .. } => match &*stage.borrow() {
+                Stage::Live(session) => Some(session.clone()),
+                _ => None,
+            },
+            Known::Absent { .. } => None,
+        }
+    }
+}
+
+impl Shared {
+    fn known(&self) -> MutexGuard<'_, HashMap<ChannelId, Known>> {
+        // No code that holds the lock can leave the map half changed.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A job is over.
+    fn forget(&self, channel: &ChannelId, denied: Denied) {
+        let now = Instant::now();
+        let until = now + self.config.absent;
+        let mut known = self.known();
+        known.remove(channel);
+        if known.len() >= MAX_KNOWN {
+            known.retain(|_, known| !matches!(known, Known::Absent { until, .. } if *until <= now));
+        }
+        if known.len() < MAX_KNOWN {
+            known.insert(channel.clone(), Known::Absent { until, denied });
+        }
+    }
+}
+
+#[async_trait]
+impl Upstream for Pulls {
+    async fn bring(&self, path: &StreamPath, via: &Via) -> Result<(), Denied> {
+        let via = via.then(&self.shared.config.node);
+        let via = via.map_err(|_| in_a_circle())?;
+        self.bring_source(&path.channel, via).await?;
+        match path.rendition {
+            Rendition::Source => Ok(()),
+            _ => Err(offline()),
+        }
+    }
+
+    async fn bring_all(&self, channel: &ChannelId, via: &Via) -> Result<(), Denied> {
+        self.bring(&StreamPath::source(channel.clone()), via).await
+    }
+}
+
+/// For nodes that pull from this one in turn.
+#[async_trait]
+impl Locator for Pulls {
+    async fn locate(&self, channel: &ChannelId, via: &Via) -> ports::Result<Option<Session>> {
+        let config = &self.shared.config;
+        let Ok(with_own) = via.then(&config.node) else {
+            return Ok(None);
+        };
+        let source = self.shared.hub.find(&StreamPath::source(channel.clone()));
+        let is_live = source.is_some_and(|stream| stream.state() == hub::State::Live);
+        let found = match self.session(channel).filter(|_| is_live) {
+            Some(session) => Some(session),
+            None => self.shared.locator.locate(channel, &with_own).await?,
+        };
+        let found = found.filter(|session| !comes_through(session, via));
+        Ok(found.and_then(|session| self.relayed(session)))
+    }
+}
+
+impl Pulls {
+    /// A session as it can be had here.
+    fn relayed(&self, session: Session) -> Option<Session> {
+        let config = &self.shared.config;
+        let through = match NodeName::parse(&session.node) {
+            Some(node) => session.through.then(&node).ok()?,
+            None => session.through,
+        };
+        Some(Session {
+            node: config.node.to_string(),
+            address: config.address.clone(),
+            through,
+            ..session
+        })
+    }
+}
+
+impl fmt::Debug for Pulls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pulls")
+            .field("locator", &self.shared.locator)
+            .field("config", &self.shared.config)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whether `session` is, or comes through, one of the nodes that a request came through.
+fn comes_through(session: &Session, via: &Via) -> bool {
+    let node = NodeName::parse(&session.node);
+    node.is_some_and(|node| via.contains(&node)) || session.through.meets(via)
+}
+
+fn offline() -> Denied {
+    Denied::new(Reason::UnknownChannel, "the channel is not live")
+}
+
+fn in_a_circle() -> Denied {
+    Denied::new(Reason::Loop, lsv_core::via::Loop)
+}
+
+/// Channels that are remembered at once, wanted or absent, some 200 bytes each.
+const MAX_KNOWN: usize = 20_000;

@@ -1,0 +1,30 @@
+//! The address at which a node gives a stream to another.
+
+use lsv_auth::{Secret, node};
+use lsv_core::path::{APP, StreamPath};
+use lsv_core::ports::Session;
+use lsv_core::via::{self, Via};
+
+use crate::net::{Address, InvalidAddress};
+
+/// Where `path` is to be had at the node of `session`, asked for `via` this node, with a credential that `secret` signs
+/// until `expires`.
+///
+/// # Errors
+/// [`InvalidAddress`] where the node says nonsense of itself.
+pub(super) fn address(
+    session: &Session,
+    path: &StreamPath,
+    via: &Via,
+    secret: Option<&Secret>,
+    expires: u64,
+) -> Result<Address, InvalidAddress> {
+    let server = session.address.trim_end_matches('/');
+    let credential = secret.map(|secret| {
+        let credential = node::mint(secret, &format!("/{}", path.channel), expires);
+        format!("&{credential}")
+    });
+    let credential = credential.unwrap_or_default();
+    let via = format!("{}={via}", via::PARAMETER);
+    format!("{server}/{APP}/{path}?{via}{credential}").parse()
+}
