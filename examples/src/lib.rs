@@ -12,6 +12,7 @@ pub mod keys;
 pub mod ladder;
 pub mod logging;
 pub mod node;
+pub mod origin;
 pub mod proxy;
 pub mod tls;
 pub mod trust;

@@ -1,4 +1,4 @@
-//! The real `lsv` binary, on free ports, in a folder of its own.
+//! The real `lsv` and `lsv-origin` binaries, on free ports, in a folder of its own.
 
 use std::{
     path::{Path, PathBuf},
@@ -17,7 +17,7 @@ pub const TOKEN: &str = "token-of-the-tests-0123456789abcdef";
 /// The signing secret that [`Server::start`] gives: the one of the published push vectors.
 pub const SECRET: &str = "nodemedia2017privatekey";
 
-/// A running `lsv`; killed when dropped.
+/// A running `lsv`, or `lsv-origin`; killed when dropped.
 #[derive(Debug)]
 pub struct Server {
     process: Process,
@@ -82,6 +82,22 @@ impl Server {
         Self::running(process, data).await
     }
 
+    /// Starts an origin of the nodes at these addresses, such as `http://127.0.0.1:8080`, with the token that all have here.
+    ///
+    /// # Panics
+    /// If it does not get ready, with what it wrote.
+    pub async fn start_origin(nodes: &[&str], arguments: &[&str]) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let nodes = nodes.join(",");
+        let standard = ["--api-token", TOKEN, "--nodes", &nodes];
+        let arguments = [&standard, arguments].concat();
+        let line = command_line(folder.path(), &arguments);
+        let process = Process::start(binary("lsv-origin"), line);
+        let mut origin = Self::running(process, folder.path()).await;
+        origin._folder = Some(folder);
+        origin
+    }
+
     async fn running(mut process: Process, data: &Path) -> Self {
         let printed = ready(&mut process).await;
         Self {
@@ -105,6 +121,12 @@ impl Server {
     #[must_use]
     pub fn banner(&self) -> &str {
         &self.printed
+    }
+
+    /// The HTTP address without a path, as other nodes know it.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        self.printed("HTTP")
     }
 
     /// The HTTP address of a path that begins with a slash.
@@ -286,7 +308,7 @@ pub(crate) fn printed<'a>(text: &'a str, label: &str) -> &'a str {
         .trim()
 }
 
-/// A binary of this build; `LSV_BIN` names another `lsv`, `LSV_PROXY_BIN` another `lsv-proxy`. Built here, because cargo
+/// A binary of this build; `LSV_BIN` names another `lsv`, `LSV_PROXY_BIN` another `lsv-proxy`, and so on. Built here, because cargo
 /// makes the binaries of another package only when asked.
 pub(crate) fn binary(name: &'static str) -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();

@@ -1,0 +1,225 @@
+//! The origin: no publishers of its own, every channel of the nodes behind it, any number of viewers.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use async_trait::async_trait;
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::get;
+use lsv_core::access::ChannelAuthorizer;
+use lsv_core::api::{Listeners, nodes};
+use lsv_core::channel::Signer;
+use lsv_core::embedded::Sessions;
+use lsv_core::events::Events;
+use lsv_core::hub::{Closed, Hub, OnBusy};
+use lsv_core::lifecycle::{self, Lifecycle};
+use lsv_core::ports::{
+    Access, AccessRequest, Authorizer, ChannelStore, Denied, Grant, Locator, Reason, Upstream,
+};
+use lsv_core::remote::{self, Nodes};
+use lsv_core::via::NodeName;
+use lsv_mux::packager::{self, Packagers};
+use lsv_rtmp::net::relay::{Pulls, pulls};
+use lsv_rtmp::net::{Client, Service};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Config;
+use crate::logging::LogLevel;
+use crate::sockets::Sockets;
+use crate::{http, node, signals, trust};
+
+/// Runs an origin until it is told to stop.
+///
+/// # Errors
+/// What kept it from starting.
+pub async fn run(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
+    log_level.set(config.log_level);
+    let sockets = Sockets::bind(&config).await?;
+    let listeners = sockets.addresses()?;
+    let origin = Origin::new(&config, listeners)?;
+    let (ready, serving) = (watch::Sender::new(true), CancellationToken::new());
+    let accepting = CancellationToken::new();
+    let servers = TaskTracker::new();
+    let service = origin.rtmp_service();
+    for server in std::iter::once(sockets.rtmp).chain(sockets.rtmps) {
+        servers.spawn(service.clone().run(server, accepting.clone()));
+    }
+    let router = origin.router(ready.subscribe());
+    for listener in std::iter::once(sockets.http).chain(sockets.https) {
+        let (connections, serving) = (sockets.http_connections, serving.clone());
+        servers.spawn(http::serve(listener, router.clone(), connections, serving));
+    }
+    print(listeners)?;
+
+    signals::until_stopped(|| {
+        tracing::warn!("an origin follows a changed configuration by a restart")
+    })
+    .await?;
+    tracing::info!(grace = ?config.grace, "stopping");
+    servers.close();
+    let drained = async {
+        ready.send_replace(false);
+        accepting.cancel();
+        let streams = origin.hub.streams();
+        streams
+            .iter()
+            .for_each(|stream| _ = stream.close(Closed::Draining));
+        if !streams.is_empty() {
+            tokio::time::sleep(node::LAST_PLAYLIST.min(config.grace / 4)).await;
+        }
+        serving.cancel();
+        servers.wait().await;
+    };
+    if tokio::time::timeout(config.grace, drained).await.is_err() {
+        tracing::warn!("the grace is over; what still runs is cut off");
+    }
+    Ok(())
+}
+
+struct Origin {
+    hub: Hub,
+    events: Events,
+    pulls: Arc<Pulls>,
+    authorizer: Arc<dyn Authorizer>,
+    nodes: nodes::Nodes,
+    metrics: PrometheusHandle,
+}
+
+impl Origin {
+    fn new(config: &Config, listeners: Listeners) -> anyhow::Result<Self> {
+        let Some(token) = config.api_token.clone() else {
+            bail!("api-token is missing: an origin needs the one of its nodes");
+        };
+        if config.nodes.is_empty() {
+            bail!("nodes is missing: say where channels come from, such as http://10.0.0.7:8080");
+        }
+        let (hub, events) = (Hub::default(), Events::new());
+        let tls = trust::of_the_system()?;
+        let client = Client::default().with(|config| config.tls = Some(Arc::clone(&tls)));
+        let nodes = Nodes::new(&config.nodes, &token, tls, &remote::Config::default());
+        let nodes = Arc::new(nodes.context("nodes")?);
+        let (channels, locator): (Arc<dyn ChannelStore>, Arc<dyn Locator>) = (nodes.clone(), nodes);
+        let about = pulls::Config::new(name()?, node::node_address(config, listeners));
+        let reconnecting = lifecycle::Config {
+            node: about.node.to_string(),
+            address: about.address.clone(),
+            reconnect_window: config.reconnect_window,
+        };
+        let lifecycle = Lifecycle::new(
+            hub.clone(),
+            events.clone(),
+            Arc::new(Sessions::default()),
+            reconnecting,
+        );
+        tokio::spawn(lifecycle.run());
+        let pulls = Pulls::new(hub.clone(), client, Arc::clone(&channels), locator, about);
+        let pulls = Arc::new(pulls);
+        // Nobody publishes here, so nothing is signed with it.
+        let signer = Signer::new(token.clone(), config.push_sign.clone());
+        let viewers = ChannelAuthorizer::new(Arc::clone(&channels), signer);
+        let metrics = PrometheusBuilder::new().install_recorder();
+        Ok(Self {
+            hub,
+            events,
+            authorizer: Arc::new(ViewersOnly(viewers)),
+            nodes: nodes::Nodes {
+                channels,
+                locator: pulls.clone(),
+                token,
+            },
+            pulls,
+            metrics: metrics.context("cannot collect metrics")?,
+        })
+    }
+
+    fn rtmp_service(&self) -> Service {
+        Service {
+            hub: self.hub.clone(),
+            authorizer: Arc::clone(&self.authorizer),
+            events: self.events.clone(),
+            on_busy: watch::Sender::new(OnBusy::Reject).subscribe(),
+            upstream: Some(self.pulls.clone()),
+        }
+    }
+
+    /// Everything that HTTP serves, with the tasks behind it running.
+    fn router(&self, ready: watch::Receiver<bool>) -> Router {
+        let packagers = Packagers::new(packager::Config::default());
+        tokio::spawn(packagers.clone().run(self.hub.clone()));
+        tokio::spawn(node::keep_metrics(self.metrics.clone()));
+        let pulls: Arc<dyn Upstream> = self.pulls.clone();
+        let authorizer = Arc::clone(&self.authorizer);
+        let playback =
+            lsv_mux::http::State::new(self.hub.clone(), packagers, authorizer).with_upstream(pulls);
+        let metrics = self.metrics.clone();
+        let readiness = async move || match *ready.borrow() {
+            true => (StatusCode::OK, "ready\n"),
+            false => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
+        };
+        Router::new()
+            .route("/healthz", get(async || "ok\n"))
+            .route("/readyz", get(readiness))
+            .route("/metrics", get(async move || metrics.render()))
+            .merge(nodes::router(self.nodes.clone()))
+            .merge(lsv_mux::http::router(playback))
+    }
+}
+
+/// Lets nobody publish.
+#[derive(Debug)]
+struct ViewersOnly(ChannelAuthorizer);
+
+#[async_trait]
+impl Authorizer for ViewersOnly {
+    async fn authorize(&self, request: AccessRequest<'_>) -> Result<Grant, Denied> {
+        match request.access {
+            Access::Play => self.0.authorize(request).await,
+            Access::Publish => Err(Denied::new(
+                Reason::NotPublishable,
+                "an origin takes no publishers; publish to one of its nodes",
+            )),
+        }
+    }
+}
+
+/// A name that no other process has.
+fn name() -> anyhow::Result<NodeName> {
+    let number = getrandom::u32().context("the system gives no random bytes")?;
+    let host: String = node::hostname().chars().take(HOST_CHARS).collect();
+    let name = NodeName::parse(&format!("{host}-{number:08x}"));
+    name.or_else(|| NodeName::parse(&format!("lsv-{number:08x}")))
+        .context("the node has no name")
+}
+
+fn print(listeners: Listeners) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    let lines = [
+        ("HTTP", Some(format!("http://{}", listeners.http))),
+        (
+            "HTTPS",
+            listeners.https.map(|address| format!("https://{address}")),
+        ),
+        ("RTMP", Some(format!("rtmp://{}/stream", listeners.rtmp))),
+        (
+            "RTMPS",
+            listeners
+                .rtmps
+                .map(|address| format!("rtmps://{address}/stream")),
+        ),
+    ];
+    for (label, address) in lines {
+        if let Some(address) = address {
+            writeln!(out, "  {label:<15}{address}")?;
+        }
+    }
+    writeln!(out, "  Ready")?;
+    out.flush()
+}
+
+/// Characters of the host's name in that of the node.
+const HOST_CHARS: usize = 48;
