@@ -2,7 +2,8 @@
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
-use ipnet::{IpNet, Ipv4Net};
+pub use ipnet::IpNet;
+use ipnet::Ipv4Net;
 
 /// Networks of both address families, such as `10.0.0.0/8,2001:db8::/32,192.0.2.7`; none by default.
 ///
@@ -78,7 +79,8 @@ pub enum InvalidNetworks {
 /// Most networks of one list: each request is held against all of them.
 pub const MAX_NETWORKS: usize = 256;
 
-fn parse(text: &str) -> Option<IpNet> {
+/// A network, or an address as the network of itself.
+pub(crate) fn parse(text: &str) -> Option<IpNet> {
     match text.contains('/') {
         true => text.parse().ok(),
         false => text.parse().ok().map(|address: IpAddr| address.into()),

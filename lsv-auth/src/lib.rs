@@ -10,6 +10,7 @@
 //! | [`node`] | the credential that one node of the platform shows another |
 //! | [`hotlink`] | which pages may embed what is played |
 //! | [`cidr`] | lists of networks |
+//! | `cloudfront` (feature) | signed URLs and signed cookies of Amazon CloudFront |
 //! | [`content`] | the keys that live segments are encrypted with |
 //! | [`Secret`] | a key or token that is wiped from memory and never printed |
 
@@ -20,6 +21,8 @@ mod query;
 mod secret;
 
 pub mod cidr;
+#[cfg(feature = "cloudfront")]
+pub mod cloudfront;
 pub mod content;
 #[doc(hidden)]
 pub mod fuzzing;

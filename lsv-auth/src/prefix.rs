@@ -57,9 +57,21 @@ pub(crate) fn canonical(prefix: &str) -> String {
 /// The prefixes under which `path` lies, shortest first: `/`, `/cam`, `/cam/vod` for `/cam/vod/`.
 ///
 /// # Errors
+/// As [`check_path`].
+pub(crate) fn prefixes(path: &str) -> Result<impl Iterator<Item = &str> + Clone, Malformed> {
+    let whole = check_path(path)?;
+    let ends = whole.match_indices('/').map(|(end, _)| end).skip(1);
+    let last = (whole.len() > 1).then_some(whole.len());
+    let parents = ends.chain(last).take(MAX_DEPTH);
+    Ok(std::iter::once("/").chain(parents.map(move |end| &whole[..end])))
+}
+
+/// The path without its closing slash, if it is written plainly.
+///
+/// # Errors
 /// [`Malformed::Path`] where someone on the way might read another path than this one: dot segments, empty segments,
 /// percent-encoding, backslashes. No address of the platform has any.
-pub(crate) fn prefixes(path: &str) -> Result<impl Iterator<Item = &str> + Clone, Malformed> {
+pub(crate) fn check_path(path: &str) -> Result<&str, Malformed> {
     let inner = path.strip_prefix('/').ok_or(Malformed::Path)?;
     let inner = inner.strip_suffix('/').unwrap_or(inner);
     let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'%' | b'\\' | b'?' | b'#');
@@ -67,11 +79,7 @@ pub(crate) fn prefixes(path: &str) -> Result<impl Iterator<Item = &str> + Clone,
     if path.len() > MAX_PATH_BYTES || !(path == "/" || inner.split('/').all(sound)) {
         return Err(Malformed::Path);
     }
-    let whole = &path[..=inner.len()];
-    let ends = whole.match_indices('/').map(|(end, _)| end).skip(1);
-    let last = (whole.len() > 1).then_some(whole.len());
-    let parents = ends.chain(last).take(MAX_DEPTH);
-    Ok(std::iter::once("/").chain(parents.map(move |end| &whole[..end])))
+    Ok(&path[..=inner.len()])
 }
 
 /// Longest path that is looked at: no address of the platform comes near.

@@ -20,6 +20,7 @@ macro_rules! targets {
 }
 
 targets! {
+    auth_cloudfront => lsv_auth::cloudfront::fuzzing::request,
     auth_hotlink => lsv_auth::fuzzing::hotlink,
     auth_playback => lsv_auth::fuzzing::playback,
     auth_push => lsv_auth::fuzzing::push,

@@ -4,7 +4,10 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 
 use lsv_auth::{
-    Secret, node, playback,
+    Secret,
+    cidr::IpNet,
+    cloudfront::{Digest, Policy, Signer},
+    node, playback,
     push::{self, Algorithm, Expiry},
 };
 
@@ -13,6 +16,7 @@ use super::seed;
 pub(super) fn write() -> io::Result<()> {
     push()?;
     playback()?;
+    cloudfront()?;
     hotlink()
 }
 
@@ -63,6 +67,62 @@ fn playback() -> io::Result<()> {
     seed("dots", format!("/fuzz/../dog?{token}"))?;
     seed("encoded", format!("/fuzz%2f..%2fdog?{token}"))?;
     seed("overflow", token.replace("exp=", "exp=1844674407370955161"))
+}
+
+/// Host, path, query and cookies, a line each, and policies alone.
+fn cloudfront() -> io::Result<()> {
+    let target = "auth_cloudfront";
+    let seed = |name: &str, lines: [&str; 4]| seed(target, name, &[lines.join("\n").as_bytes()]);
+    let pem = include_str!("../../../lsv-auth/tests/vectors/cloudfront/pkcs8.pem");
+    let signer = Signer::from_pem("K1", pem).map_err(io::Error::other)?;
+    let (host, url) = ("cdn.example.com", "https://cdn.example.com/cam/live.m3u8");
+    let resource = "https://cdn.example.com/cam/*";
+    let network = IpNet::from(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)));
+    let policies = [
+        ("canned", Policy::canned(url, EXPIRES)),
+        ("custom", Policy::custom(resource, EXPIRES)),
+        (
+            "all",
+            Policy::custom(resource, EXPIRES)
+                .starting_after(1)
+                .for_network(network),
+        ),
+    ];
+    for (name, policy) in policies {
+        let sign = |digest| {
+            signer
+                .sign_url(url, &policy, digest, [0; 32])
+                .map_err(io::Error::other)
+        };
+        let (sha1, sha256) = (sign(Digest::Sha1)?, sign(Digest::Sha256)?);
+        let (_, query) = sha1.split_once('?').unwrap_or_default();
+        let (_, strong) = sha256.split_once('?').unwrap_or_default();
+        let cookies = format!("CloudFront-{}", query.replace('&', "; CloudFront-"));
+        seed(name, [host, "/cam/live.m3u8", query, ""])?;
+        seed(
+            &format!("{name}-sha256"),
+            [host, "/cam/live.m3u8", strong, ""],
+        )?;
+        seed(
+            &format!("{name}-cookies"),
+            [host, "/cam/live.m3u8", "a=1", &cookies],
+        )?;
+        seed(&format!("{name}-dots"), [host, "/cam/../dog", query, ""])?;
+        super::seed(
+            target,
+            &format!("{name}-policy"),
+            &[policy.json().as_bytes()],
+        )?;
+    }
+    seed(
+        "host",
+        [
+            "cdn.example.com/cam/?",
+            "/dog",
+            "Signature=AAAA&Key-Pair-Id=K1&Expires=5",
+            "",
+        ],
+    )
 }
 
 /// Hosts, networks, `Referer` and `Origin`, a line each.
