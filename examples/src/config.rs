@@ -21,6 +21,7 @@ use lsv_rtmp::net::IpNet;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
+use crate::play::Play;
 use crate::{classes, ladder};
 
 /// What can be given to a node, in any of the three places; absent fields take the defaults of [`Config`].
@@ -77,6 +78,25 @@ pub struct Options {
     #[arg(long, env = "LSV_SECRET", value_name = "SECRET", hide_env_values = true, value_parser = parse_secret)]
     #[serde(deserialize_with = "secret")]
     pub secret: Option<Secret>,
+    /// Secret that playback tokens are signed with, the same on all nodes of a platform [default: made on the first start]
+    #[arg(long, env = "LSV_PLAYBACK_SECRET", value_name = "SECRET", hide_env_values = true, value_parser = parse_secret)]
+    #[serde(deserialize_with = "secret")]
+    pub playback_secret: Option<Secret>,
+    /// Whether viewers need a playback token: off, on, ip for one that is good for their address alone [default: off]
+    #[arg(long, env = "LSV_PLAY_TOKEN", value_name = "RULE")]
+    pub play_token: Option<String>,
+    /// Hosts whose pages may embed channels, such as example.com,*.example.com [default: any]
+    #[arg(long, env = "LSV_PLAY_HOSTS", value_name = "HOSTS")]
+    pub play_hosts: Option<String>,
+    /// Viewers who do not say which page they come from, where hosts are named: allow, refuse [default: allow]
+    #[arg(long, env = "LSV_PLAY_EMPTY_REFERER", value_name = "RULE")]
+    pub play_empty_referer: Option<String>,
+    /// Networks that alone may watch [default: all]
+    #[arg(long, env = "LSV_PLAY_ALLOW", value_name = "NETWORKS")]
+    pub play_allow: Option<String>,
+    /// Networks that may not watch
+    #[arg(long, env = "LSV_PLAY_DENY", value_name = "NETWORKS")]
+    pub play_deny: Option<String>,
     /// Accepted signatures of push keys: hmac-sha256, md5 [default: hmac-sha256]
     #[arg(long, env = "LSV_PUSH_SIGN", value_name = "LIST")]
     pub push_sign: Option<String>,
@@ -145,6 +165,10 @@ pub struct Config {
     pub api_token: Option<Secret>,
     /// The signing secret, if it was given.
     pub secret: Option<Secret>,
+    /// The secret of playback tokens, if it was given.
+    pub playback_secret: Option<Secret>,
+    /// Who may watch.
+    pub play: Play,
     /// Accepted signatures; the first is the one that keys are made with.
     pub push_sign: Vec<Algorithm>,
     /// What a second publisher does.
@@ -218,6 +242,12 @@ impl Options {
             node_address: self.node_address.or(file.node_address),
             api_token: self.api_token.or(file.api_token),
             secret: self.secret.or(file.secret),
+            playback_secret: self.playback_secret.or(file.playback_secret),
+            play_token: self.play_token.or(file.play_token),
+            play_hosts: self.play_hosts.or(file.play_hosts),
+            play_empty_referer: self.play_empty_referer.or(file.play_empty_referer),
+            play_allow: self.play_allow.or(file.play_allow),
+            play_deny: self.play_deny.or(file.play_deny),
             push_sign: self.push_sign.or(file.push_sign),
             on_busy: self.on_busy.or(file.on_busy),
             legacy_hevc: self.legacy_hevc || file.legacy_hevc,
@@ -238,6 +268,7 @@ impl Options {
         let text = |value: &Option<String>, default: &str| {
             value.clone().unwrap_or_else(|| default.to_owned())
         };
+        let play = Play::of(&self)?;
         let certificates = certificates(self.tls_cert, self.tls_key)?;
         Ok(Config {
             data: self.data.unwrap_or_else(|| PathBuf::from("lsv-data")),
@@ -259,6 +290,8 @@ impl Options {
             node_address: self.node_address,
             api_token: self.api_token,
             secret: self.secret,
+            playback_secret: self.playback_secret,
+            play,
             push_sign: push_sign(&text(&self.push_sign, "hmac-sha256"))?,
             on_busy: match text(&self.on_busy, "take-over").as_str() {
                 "take-over" => OnBusy::TakeOver,
@@ -305,6 +338,10 @@ impl Config {
             ("node-address", self.node_address != new.node_address),
             ("api-token", self.api_token != new.api_token),
             ("secret", self.secret != new.secret),
+            (
+                "playback-secret",
+                self.playback_secret != new.playback_secret,
+            ),
             ("plan-bitrate", self.plan_bitrate != new.plan_bitrate),
             (
                 "allow-private-targets",

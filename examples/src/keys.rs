@@ -1,4 +1,4 @@
-//! The node's two secrets, made on the first start and kept in the data directory, readable by its owner only.
+//! The node's secrets, made on the first start and kept in the data directory, readable by its owner only.
 
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};

@@ -13,6 +13,7 @@ pub mod ladder;
 pub mod logging;
 pub mod node;
 pub mod origin;
+pub mod play;
 pub mod proxy;
 pub mod tls;
 pub mod trust;

@@ -103,6 +103,8 @@ pub async fn run(config: Config, options: &Options, log_level: LogLevel) -> anyh
         on_busy,
         lifecycle: platform.lifecycle.clone(),
         signer: platform.signer.clone(),
+        authorizer: platform.authorizer.clone(),
+        playback_secret: platform.playback_secret.clone(),
         certificates: sockets.certificates,
     };
     signals::until_stopped(|| match options.resolve() {
@@ -125,6 +127,7 @@ struct Stored {
     channels: Arc<Channels>,
     objects: Arc<Objects>,
     secret: Secret,
+    playback_secret: Secret,
     token: Kept,
 }
 
@@ -133,10 +136,12 @@ impl Stored {
         let data = &config.data;
         let made = DirBuilder::new().recursive(true).mode(0o700).create(data);
         made.with_context(|| format!("cannot make {}", data.display()))?;
+        let given = config.playback_secret.as_ref();
         Ok(Self {
             channels: Arc::new(Channels::open(data.join("channels.redb"))?),
             objects: Arc::new(Objects::open(data.join("objects"))?),
             secret: keys::keep(data, "secret", config.secret.as_ref())?.secret,
+            playback_secret: keys::keep(data, "playback-secret", given)?.secret,
             token: keys::token(data, config.api_token.as_ref())?,
         })
     }
@@ -155,7 +160,9 @@ struct Platform {
     gallery: Gallery,
     tasks: Tasks,
     secret: Secret,
+    playback_secret: Secret,
     signer: Signer,
+    authorizer: ChannelAuthorizer,
     token: Kept,
     metrics: PrometheusHandle,
 }
@@ -171,8 +178,10 @@ impl Platform {
             channels,
             objects,
             secret,
+            playback_secret,
             token,
         } = stored;
+        let signer = Signer::new(secret.clone(), config.push_sign.clone());
         let mut limits = Limits::default();
         limits.advised_bit_rate = config.plan_bitrate;
         let (hub, events) = (Hub::new(limits), Events::new());
@@ -201,10 +210,13 @@ impl Platform {
             overlays,
             hub,
             events,
+            authorizer: ChannelAuthorizer::new(channels.clone(), signer.clone())
+                .protecting(config.play.protection(&playback_secret)),
             channels,
             objects,
-            signer: Signer::new(secret.clone(), config.push_sign.clone()),
+            signer,
             secret,
+            playback_secret,
             token,
             metrics: PrometheusBuilder::new()
                 .install_recorder()
@@ -237,15 +249,10 @@ impl Platform {
         Ok(Arc::new(channel))
     }
 
-    fn authorizer(&self) -> Arc<ChannelAuthorizer> {
-        let store: Arc<dyn ChannelStore> = self.channels.clone();
-        Arc::new(ChannelAuthorizer::new(store, self.signer.clone()))
-    }
-
     fn rtmp_service(&self, on_busy: watch::Receiver<OnBusy>) -> Service {
         Service {
             hub: self.hub.clone(),
-            authorizer: self.authorizer(),
+            authorizer: Arc::new(self.authorizer.clone()),
             events: self.events.clone(),
             on_busy,
             upstream: None,
@@ -286,10 +293,10 @@ impl Platform {
             metrics: Arc::new(move || metrics.render()),
             clock: now,
         };
-        let mut playback =
-            lsv_mux::http::State::new(self.hub.clone(), packagers, self.authorizer())
-                .with_recordings(self.objects.clone())
-                .with_posters(Arc::new(self.gallery.clone()));
+        let authorizer = Arc::new(self.authorizer.clone());
+        let mut playback = lsv_mux::http::State::new(self.hub.clone(), packagers, authorizer)
+            .with_recordings(self.objects.clone())
+            .with_posters(Arc::new(self.gallery.clone()));
         playback.config.trusted_proxies = config.trusted_proxies.clone();
         let nodes = api::nodes::Nodes {
             channels: self.channels.clone(),

@@ -1,5 +1,7 @@
 //! A configuration that is reread: what can change while a node runs reaches those who follow it, and no session ends.
 
+use lsv_auth::Secret;
+use lsv_core::access::ChannelAuthorizer;
 use lsv_core::channel::Signer;
 use lsv_core::hub::OnBusy;
 use lsv_core::lifecycle::Lifecycle;
@@ -15,6 +17,8 @@ pub(crate) struct Reload {
     pub(crate) on_busy: watch::Sender<OnBusy>,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) signer: Signer,
+    pub(crate) authorizer: ChannelAuthorizer,
+    pub(crate) playback_secret: Secret,
     pub(crate) certificates: Option<watch::Sender<Vec<CertificateFiles>>>,
 }
 
@@ -28,6 +32,7 @@ impl Reload {
         running.reconnect_window = new.reconnect_window;
         running.push_sign = new.push_sign;
         running.grace = new.grace;
+        running.play = new.play;
         if let Some(certificates) = &self.certificates
             && !new.certificates.is_empty()
         {
@@ -40,6 +45,8 @@ impl Reload {
         self.lifecycle
             .set_reconnect_window(running.reconnect_window);
         self.signer.set_algorithms(running.push_sign.clone());
+        let protection = running.play.protection(&self.playback_secret);
+        self.authorizer.protect(protection);
         tracing::info!("the configuration was reread");
         if !fixed.is_empty() {
             tracing::warn!(

@@ -4,7 +4,7 @@
 //! cannot forge either, and anything else can. So this keeps other people's pages away and nobody with a program of
 //! their own: that is what tokens are for.
 
-use std::{fmt, net::Ipv6Addr, str::FromStr};
+use std::{fmt, net::Ipv6Addr, str::FromStr, sync::Arc};
 
 /// Hosts whose pages may embed, and whether a request that names no page may pass.
 ///
@@ -80,9 +80,9 @@ pub enum HotlinkError {
 /// Hosts, exact or all below one: `example.com,*.example.net`; none by default.
 ///
 /// `*.example.net` is `a.example.net` and `b.a.example.net`, and not `example.net`. Ports and upper case are no part of
-/// a host's name. Names beyond ASCII are written as browsers send them: `xn--...`.
+/// a host's name. Names beyond ASCII are written as browsers send them: `xn--...`. Cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Hosts(Vec<Pattern>);
+pub struct Hosts(Arc<[Pattern]>);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Pattern {
@@ -125,7 +125,7 @@ impl FromStr for Hosts {
             let pattern = Pattern::parse(item.trim()).ok_or(InvalidHosts::At(index + 1))?;
             patterns.push(pattern);
         }
-        Ok(Self(patterns))
+        Ok(Self(patterns.into()))
     }
 }
 

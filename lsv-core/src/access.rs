@@ -1,7 +1,7 @@
 //! The rules of publishing and playing: who holds a credential that the channel's record and the platform's secret
-//! bear out may publish; a channel that exists may be played.
+//! bear out may publish; a channel that exists may be played by whom [`Protection`] and its record let in.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,18 +10,22 @@ use lsv_auth::push::{self, PushError};
 use crate::channel::{Channel, Moment, Signer};
 use crate::path::Rendition;
 use crate::ports::{self, Access, AccessRequest, Authorizer, ChannelStore, Denied, Grant, Reason};
+use protection::Pass;
 use records::Records;
 
 mod forwarded;
+mod protection;
 mod records;
 
 pub use forwarded::{Secured, client};
+pub use protection::{Protection, Token};
 
 /// Decides by the channel's record. Where the store cannot be asked, nobody is let in. Clones share what they remember.
 #[derive(Clone, Debug)]
 pub struct ChannelAuthorizer {
     records: Arc<Records>,
     signer: Option<Signer>,
+    protection: Arc<RwLock<Arc<Protection>>>,
 }
 
 impl ChannelAuthorizer {
@@ -39,7 +43,27 @@ impl ChannelAuthorizer {
         Self {
             records: Arc::new(Records::new(store)),
             signer: None,
+            protection: Arc::default(),
         }
+    }
+
+    /// The same with what the platform asks of viewers. What channels' records ask counts in any case.
+    #[must_use]
+    pub fn protecting(self, protection: Protection) -> Self {
+        self.protect(protection);
+        self
+    }
+
+    /// Changes what the platform asks of viewers from their next request on.
+    pub fn protect(&self, protection: Protection) {
+        let current = self.protection.write();
+        *current.unwrap_or_else(PoisonError::into_inner) = Arc::new(protection);
+    }
+
+    /// What the platform asks of viewers.
+    pub fn protection(&self) -> Arc<Protection> {
+        let current = self.protection.read();
+        Arc::clone(&current.unwrap_or_else(PoisonError::into_inner))
     }
 
     async fn publish(&self, request: &AccessRequest<'_>) -> Result<Grant, Denied> {
@@ -72,7 +96,22 @@ impl ChannelAuthorizer {
 
     async fn play(&self, request: &AccessRequest<'_>) -> Result<Grant, Denied> {
         let record = self.records.get(&request.path.channel, request.now).await;
-        Ok(Grant::new(record.map_err(denied_by_store)?, None))
+        let channel = match record {
+            Ok(channel) => Ok(channel),
+            Err(error @ ports::Error::NotFound(_)) => Err(error),
+            Err(error) => return Err(denied_by_store(error)),
+        };
+        // Who may not watch does not learn whether there is such a channel.
+        let settings = channel.as_ref().ok().map(|channel| &channel.settings);
+        let protection = self.protection();
+        let pass = match protection.is_node(request) {
+            true => Pass::default(),
+            false => protection.judge(settings, request)?,
+        };
+        let mut grant = Grant::new(channel.map_err(denied_by_store)?, pass.expires);
+        grant.inherited = pass.inherited;
+        grant.is_personal = pass.is_personal;
+        Ok(grant)
     }
 }
 

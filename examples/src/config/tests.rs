@@ -53,6 +53,11 @@ fn unusable_values_are_named() {
         ("proxy-protocol", "10.0.0.0/33"),
         ("proxy-protocol", "127.0.0.1,the-balancer"),
         ("trusted-proxies", "127.0.0.1,the-proxy"),
+        ("play-token", "maybe"),
+        ("play-hosts", "https://example.com"),
+        ("play-empty-referer", "off"),
+        ("play-allow", "example.com"),
+        ("play-deny", "10.0.0.0/8,"),
     ] {
         let error = with_file(&format!("{key} = \"{value}\""), &[]).unwrap_err();
         assert!(format!("{error:#}").contains(key), "{error:#}");

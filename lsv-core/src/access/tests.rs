@@ -150,6 +150,32 @@ async fn anybody_plays_what_exists() {
 }
 
 #[tokio::test]
+async fn who_may_not_watch_does_not_learn_what_there_is() {
+    let mut door = Door::with(&Channel::new(id("cam"), NOW)).await;
+    let secret = Secret::new("playback secret").unwrap();
+    let mut protection = Protection::with_secret(secret.clone());
+    protection.token = Token::On;
+    door.authorizer.protect(protection);
+    let (cam, nobody) = (id("cam"), id("nobody"));
+    let paths = [&cam, &nobody].map(|id| StreamPath::source(id.clone()));
+    for path in &paths {
+        let refused = door.knock(Access::Play, path, None).await.unwrap_err();
+        assert_eq!(refused, Reason::Missing, "{path}");
+    }
+    let token = lsv_auth::playback::mint(&secret, "/", NOW.unix(), None);
+    let node = lsv_auth::node::mint(&secret, "/", NOW.unix());
+    for (query, inherited) in [(token, 2), (node, 0)] {
+        let [cam, nobody] = &paths;
+        let grant = door.knock(Access::Play, cam, Some(&query)).await.unwrap();
+        assert_eq!(grant.inherited.len(), inherited);
+        let unknown = door.knock(Access::Play, nobody, Some(&query)).await;
+        assert_eq!(unknown.unwrap_err(), Reason::UnknownChannel);
+    }
+    door.authorizer = ChannelAuthorizer::of_viewers(Arc::clone(&door.store) as _);
+    assert!(door.knock(Access::Play, &paths[0], None).await.is_ok());
+}
+
+#[tokio::test]
 async fn a_key_that_was_taken_back_is_refused() {
     let mut channel = Channel::new(id("cam"), NOW);
     let door = Door::with(&channel).await;

@@ -104,7 +104,9 @@ fn property(field: &Field, defaults: &Settings) -> ObjectBuilder {
         Kind::Word(words) => text().enum_values(Some(words.iter().copied())),
         // The default lies a year after the channel is made.
         Kind::Time => return time().description(Some(about)),
-        Kind::Color | Kind::Address(_) | Kind::Addresses(_) => text(),
+        Kind::Color | Kind::Address(_) | Kind::Addresses(_) | Kind::Hosts | Kind::Networks => {
+            text()
+        }
     };
     property
         .description(Some(about))

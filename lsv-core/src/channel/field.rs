@@ -1,10 +1,15 @@
 //! What one field of the channel record is: its name, what it accepts, and how it is read and written.
 
+use std::fmt::Display;
+use std::str::FromStr;
+
+use lsv_auth::cidr::MAX_NETWORKS;
+use lsv_auth::hotlink::MAX_HOSTS;
 use serde_json::Value;
 
 use super::address::host_of;
 use super::values::MAX_TARGETS;
-use super::{Color, Moment, Settings, Targets, TooManyKeys};
+use super::{Color, Moment, PlayHosts, PlayNetworks, Settings, Targets, TooManyKeys};
 
 /// One line of the table of settings.
 #[derive(Debug)]
@@ -87,6 +92,10 @@ pub enum Kind {
     Address(&'static [&'static str]),
     /// Empty, or addresses of one of these schemes, separated by commas.
     Addresses(&'static [&'static str]),
+    /// Empty, `*`, or hosts of web pages, separated by commas.
+    Hosts,
+    /// Empty, or networks, separated by commas.
+    Networks,
 }
 
 impl Kind {
@@ -111,6 +120,14 @@ impl Kind {
                 "up to {MAX_TARGETS} addresses that start with {}, separated by commas, \
                  of up to {MAX_ADDRESS_CHARS} characters in all, or an empty text",
                 starts(schemes)
+            ),
+            Self::Hosts => format!(
+                "up to {MAX_HOSTS} hosts such as example.com or *.example.com, separated by commas, * for any, \
+                 or an empty text"
+            ),
+            Self::Networks => format!(
+                "up to {MAX_NETWORKS} networks such as 10.0.0.0/8 or 2001:db8::1, separated by commas, \
+                 or an empty text"
             ),
         }
     }
@@ -143,6 +160,8 @@ impl Kind {
                 .filter(|text| fits(text, MAX_ADDRESS_CHARS))
                 .filter(|text| Targets::parse(text, schemes).is_some())
                 .map(Value::from),
+            Self::Hosts => spelled::<PlayHosts>(text?),
+            Self::Networks => spelled::<PlayNetworks>(text?),
         }
     }
 }
@@ -210,6 +229,12 @@ fn whole(text: &str) -> Option<u64> {
     plain.then(|| text.parse().ok()).flatten()
 }
 
+/// A list in its one spelling.
+fn spelled<List: FromStr + Display>(text: &str) -> Option<Value> {
+    let list: List = text.parse().ok()?;
+    Some(list.to_string().into())
+}
+
 fn fits(text: &str, max_chars: usize) -> bool {
     text.chars().nth(max_chars).is_none()
 }
@@ -240,6 +265,19 @@ mod tests {
         let seconds = Kind::Whole { min: 1, max: 60 };
         assert_eq!(seconds.canonical(&json!("60")), Some(json!(60)));
         assert_eq!(seconds.canonical(&json!(1)), Some(json!(1)));
+    }
+
+    #[test]
+    fn lists_have_one_spelling() {
+        let hosts = |text: &str| Kind::Hosts.canonical(&json!(text)).unwrap();
+        assert_eq!(
+            hosts(" Example.COM , *.Example.com"),
+            "example.com,*.example.com"
+        );
+        assert_eq!((hosts(" * "), hosts(" ")), (json!("*"), json!("")));
+        let networks = |text: &str| Kind::Networks.canonical(&json!(text)).unwrap();
+        assert_eq!(networks("10.1.2.3/8, ::1"), "10.0.0.0/8,::1/128");
+        assert_eq!(networks(""), "");
     }
 
     #[test]
@@ -275,6 +313,22 @@ mod tests {
         assert!(text.canonical(&json!("äöü")).is_some());
         assert_eq!(text.canonical(&json!("abcd")), None);
         assert_eq!(text.canonical(&json!(1)), None);
+        for value in [
+            json!("https://example.com"),
+            json!("*.com, *"),
+            json!(1),
+            json!(["a"]),
+        ] {
+            assert_eq!(Kind::Hosts.canonical(&value), None, "{value}");
+        }
+        for value in [
+            json!("10.0.0.0/33"),
+            json!("example.com"),
+            json!("*"),
+            json!(10),
+        ] {
+            assert_eq!(Kind::Networks.canonical(&value), None, "{value}");
+        }
         assert_eq!(Kind::Word(&["a"]).canonical(&json!("A")), None);
     }
 

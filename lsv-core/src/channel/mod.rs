@@ -14,6 +14,7 @@ mod record;
 mod settings;
 mod stored;
 mod values;
+mod watch;
 
 pub use address::Authority;
 pub use field::{Field, Invalid, Kind};
@@ -24,3 +25,4 @@ pub use record::{Channel, Record};
 pub use settings::{FIELDS, Settings};
 pub use stored::Undecodable;
 pub use values::{Codec, Color, LogLevel, Targets, TaskSize};
+pub use watch::{EmptyReferer, PlayCloudFront, PlayHosts, PlayNetworks, PlayToken};

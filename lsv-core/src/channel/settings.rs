@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Codec, Color, Field, Invalid, Kind, LogLevel, Moment, Targets, TaskSize};
+use super::{
+    Codec, Color, EmptyReferer, Field, Invalid, Kind, LogLevel, Moment, PlayCloudFront, PlayHosts,
+    PlayNetworks, PlayToken, Targets, TaskSize,
+};
 
 /// Makes [`Settings`], its defaults and [`FIELDS`] from one declaration per field:
 /// `name: type = default, "name in JSON", what it accepts;`.
@@ -63,6 +66,23 @@ settings! { now:
     is_encrypted: bool = false, "isEncrypted", Kind::Flag;
     /// Segments after which an encrypted channel changes its key.
     key_rotation: u32 = 30, "key_rotation", Kind::Whole { min: 1, max: 3_600 };
+
+    /// Playback tokens: viewers need one (on), or one that is good for their address alone (ip).
+    play_token: PlayToken = PlayToken::Platform, "playToken", Kind::Word(PlayToken::WORDS);
+    /// Signed URLs and cookies of CloudFront: they let viewers in, and nothing does but they and tokens, if those are on.
+    play_cloud_front: PlayCloudFront = PlayCloudFront::Platform, "playCloudFront", Kind::Word(PlayCloudFront::WORDS);
+    /// Hosts whose pages may embed the channel, instead of those that the platform names; * for any.
+    play_hosts: PlayHosts = PlayHosts::Platform, "playHosts", Kind::Hosts;
+    /// Viewers who do not say which page they come from, where hosts are named.
+    play_empty_referer: EmptyReferer = EmptyReferer::Platform, "playEmptyReferer", Kind::Word(EmptyReferer::WORDS);
+    /// Networks that alone may watch, instead of those that the platform names.
+    play_allow: PlayNetworks = PlayNetworks::default(), "playAllow", Kind::Networks;
+    /// Networks that may not watch, beside those that the platform names.
+    play_deny: PlayNetworks = PlayNetworks::default(), "playDeny", Kind::Networks;
+    /// Most viewers at once on a node; 0 for as many as the platform lets in.
+    max_viewers: u32 = 0, "maxViewers", Kind::Whole { min: 0, max: MOST_VIEWERS };
+    /// Most viewers at once of one address on a node; 0 for as many as the platform lets in.
+    max_viewers_per_ip: u32 = 0, "maxViewersPerIp", Kind::Whole { min: 0, max: MOST_VIEWERS };
 
     /// Recording as MP4 files.
     is_video: bool = false, "isVideo", Kind::Flag;
@@ -169,5 +189,7 @@ impl Settings {
 const ONE_YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// Longest recorded file, longest time between snapshots, in seconds.
 const ONE_DAY: u32 = 86_400;
+/// More viewers than a node serves.
+const MOST_VIEWERS: u32 = 1_000_000;
 /// Largest distance or size of a watermark: twice the width of a 4K picture.
 const MAX_PIXELS: u32 = 7_680;

@@ -165,6 +165,12 @@ pub enum Reason {
     Revoked,
     /// The credential belongs to something else.
     Mismatch,
+    /// It comes from a network that may not watch.
+    Network,
+    /// It comes from a page that may not embed the channel, or does not say from which it comes.
+    Referer,
+    /// As many watch as may.
+    TooManyViewers,
     /// There is no such channel.
     UnknownChannel,
     /// That stream is made by the platform; nobody publishes it.
@@ -187,6 +193,9 @@ impl Reason {
             Self::Expired => "expired",
             Self::Revoked => "revoked",
             Self::Mismatch => "mismatch",
+            Self::Network => "network",
+            Self::Referer => "referer",
+            Self::TooManyViewers => "too-many-viewers",
             Self::UnknownChannel => "unknown-channel",
             Self::NotPublishable => "not-publishable",
             Self::Busy => "busy",

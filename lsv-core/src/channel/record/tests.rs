@@ -37,6 +37,8 @@ fn defaults() {
         "id": "cam", "videoname": "", "description": "", "outdate": "2024-11-13T22:13:20Z",
         "isFlv": true, "isHls": true, "isCMAF": false, "hls_time": 2, "hls_list_size": 6,
         "dvr_window": 0, "isEncrypted": false, "key_rotation": 30,
+        "playToken": "platform", "playCloudFront": "platform", "playHosts": "", "playEmptyReferer": "platform",
+        "playAllow": "", "playDeny": "", "maxViewers": 0, "maxViewersPerIp": 0,
         "isVideo": false, "video_time": 60, "isImage": false, "image_time": 30,
         "isOnDemand": false, "ondemand_time": 60, "ondemand_list_size": 0,
         "isMotion": false, "motion_percent": 30, "motion_diff": 10, "motion_duration": 5, "motion_timeout": 60,

@@ -1,0 +1,205 @@
+//! Who may watch: what the platform asks of viewers, what a channel asks instead, and the verdict.
+
+use std::net::IpAddr;
+
+use lsv_auth::cidr::Networks;
+use lsv_auth::hotlink::{Hosts, Rule};
+use lsv_auth::playback::{self, PlaybackError};
+use lsv_auth::{Secret, node};
+
+use crate::channel::{EmptyReferer, Moment, PlayCloudFront, PlayHosts, PlayToken, Settings};
+use crate::ports::{AccessRequest, Denied, Reason};
+
+/// What the platform asks of viewers where a channel's record does not say otherwise: nothing, unless it is set.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Protection {
+    /// What playback tokens and the credentials of nodes are signed with. Without one there are none that are good. None.
+    pub secret: Option<Secret>,
+    /// Whether viewers need a token. Off.
+    pub token: Token,
+    /// Whether what CloudFront signs lets viewers in, and nothing else does but tokens, if they are on. Off.
+    pub cloud_front: bool,
+    /// Hosts whose pages may embed channels; none named, those of all pages. The platform's own host is no exception: its
+    /// player pages need it here. None.
+    pub hosts: Hosts,
+    /// Whether viewers may watch who do not say which page they come from, where hosts are named. True.
+    pub empty_referer: bool,
+    /// Networks that alone may watch; none named, all. None.
+    pub allow: Networks,
+    /// Networks that may not watch. None.
+    pub deny: Networks,
+}
+
+/// Whether viewers need a playback token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Token {
+    /// They need none.
+    #[default]
+    Off,
+    /// They need one.
+    On,
+    /// They need one that is good for their address alone.
+    Ip,
+}
+
+impl Default for Protection {
+    fn default() -> Self {
+        Self {
+            secret: None,
+            token: Token::Off,
+            cloud_front: false,
+            hosts: Hosts::default(),
+            empty_referer: true,
+            allow: Networks::default(),
+            deny: Networks::default(),
+        }
+    }
+}
+
+impl Protection {
+    /// Nothing is asked yet; tokens and nodes' credentials are signed with `secret`.
+    pub fn with_secret(secret: Secret) -> Self {
+        Self {
+            secret: Some(secret),
+            ..Self::default()
+        }
+    }
+
+    /// Whether viewers of a channel with these settings need a token; without settings, of one that is not known.
+    pub fn token_of(&self, settings: Option<&Settings>) -> Token {
+        match settings.map(|settings| settings.play_token) {
+            Some(PlayToken::Off) => Token::Off,
+            Some(PlayToken::On) => Token::On,
+            Some(PlayToken::Ip) => Token::Ip,
+            Some(PlayToken::Platform) | None => self.token,
+        }
+    }
+
+    /// Whether `request` comes from a node of the platform, of which nothing is asked that is asked of viewers.
+    pub(super) fn is_node(&self, request: &AccessRequest<'_>) -> bool {
+        let now = request.now.unix();
+        self.secret
+            .as_ref()
+            .is_some_and(|secret| node::verify(secret, request.address, request.query, now).is_ok())
+    }
+
+    /// Whether the viewer may watch a channel with these settings; without settings, one that is not known.
+    pub(super) fn judge(
+        &self,
+        settings: Option<&Settings>,
+        request: &AccessRequest<'_>,
+    ) -> Result<Pass, Denied> {
+        let by_network = self.judge_network(settings, request.peer)?;
+        let by_page = self.judge_page(settings, request)?;
+        let pass = self.judge_credential(settings, request)?;
+        Ok(Pass {
+            is_personal: pass.is_personal || by_network || by_page,
+            ..pass
+        })
+    }
+
+    /// Answers whether there is such a rule at all.
+    fn judge_network(&self, settings: Option<&Settings>, peer: IpAddr) -> Result<bool, Denied> {
+        let own_allow = settings.map(|settings| settings.play_allow.networks());
+        let own_allow = own_allow.filter(|networks| !networks.is_empty());
+        let allow = own_allow.unwrap_or(&self.allow);
+        let own_deny = settings.map(|settings| settings.play_deny.networks());
+        let deny = [Some(&self.deny), own_deny].into_iter().flatten();
+        let is_denied = deny.clone().any(|networks| networks.contains(peer));
+        if is_denied || !(allow.is_empty() || allow.contains(peer)) {
+            return Err(Denied::new(
+                Reason::Network,
+                "nobody watches from this address",
+            ));
+        }
+        Ok(!allow.is_empty() || deny.clone().any(|networks| !networks.is_empty()))
+    }
+
+    /// Answers whether there is such a rule at all.
+    fn judge_page(
+        &self,
+        settings: Option<&Settings>,
+        request: &AccessRequest<'_>,
+    ) -> Result<bool, Denied> {
+        let hosts = match settings.map(|settings| &settings.play_hosts) {
+            Some(PlayHosts::Any) => return Ok(false),
+            Some(PlayHosts::These(hosts)) => hosts,
+            Some(PlayHosts::Platform) | None => &self.hosts,
+        };
+        if hosts.is_empty() {
+            return Ok(false);
+        }
+        let allow_empty = match settings.map(|settings| settings.play_empty_referer) {
+            Some(EmptyReferer::Allow) => true,
+            Some(EmptyReferer::Refuse) => false,
+            Some(EmptyReferer::Platform) | None => self.empty_referer,
+        };
+        let rule = Rule {
+            hosts: hosts.clone(),
+            allow_empty,
+        };
+        rule.admits(request.told.referer, request.told.origin)
+            .map_err(|error| Denied::new(Reason::Referer, error))?;
+        Ok(true)
+    }
+
+    fn judge_credential(
+        &self,
+        settings: Option<&Settings>,
+        request: &AccessRequest<'_>,
+    ) -> Result<Pass, Denied> {
+        let token = self.token_of(settings);
+        let cloud_front = match settings.map(|settings| settings.play_cloud_front) {
+            Some(PlayCloudFront::Off) => false,
+            Some(PlayCloudFront::On) => true,
+            Some(PlayCloudFront::Platform) | None => self.cloud_front,
+        };
+        match (token, cloud_front) {
+            (Token::Off, false) => Ok(Pass::default()),
+            (Token::Off, true) => Err(denied(PlaybackError::Missing)),
+            (Token::On | Token::Ip, _) => self.judge_token(token, request),
+        }
+    }
+
+    fn judge_token(&self, token: Token, request: &AccessRequest<'_>) -> Result<Pass, Denied> {
+        let missing = || denied(PlaybackError::Missing);
+        let verified = playback::verify(
+            self.secret.as_ref().ok_or_else(missing)?,
+            request.address,
+            request.query,
+            request.peer,
+            request.now.unix(),
+        );
+        let verified = verified.map_err(denied)?;
+        if token == Token::Ip && !verified.bound_to_address {
+            return Err(denied(PlaybackError::Mismatch));
+        }
+        Ok(Pass {
+            expires: Some(Moment::from_unix(verified.expires)),
+            inherited: &[playback::EXPIRY, playback::TOKEN],
+            is_personal: verified.bound_to_address,
+        })
+    }
+}
+
+/// What lets a viewer in.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Pass {
+    pub(super) expires: Option<Moment>,
+    pub(super) inherited: &'static [&'static str],
+    pub(super) is_personal: bool,
+}
+
+fn denied(error: PlaybackError) -> Denied {
+    let reason = match error {
+        PlaybackError::Missing => Reason::Missing,
+        PlaybackError::Expired => Reason::Expired,
+        PlaybackError::Mismatch => Reason::Mismatch,
+        _ => Reason::Malformed,
+    };
+    Denied::new(reason, error)
+}
+
+#[cfg(test)]
+mod tests;
