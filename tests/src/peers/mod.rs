@@ -7,6 +7,7 @@
 use std::{
     env,
     path::{Path, PathBuf},
+    process::Command,
     sync::OnceLock,
 };
 
@@ -61,17 +62,36 @@ pub fn newest_ffmpeg() -> &'static Path {
     new_ffmpeg().unwrap_or_else(|| Path::new("ffmpeg"))
 }
 
+/// The AWS CLI that `.ci/run` has put into `target/awscli`: its first version, whose signatures are Python's own. It
+/// reads nothing of whoever runs the test.
+#[must_use]
+pub fn aws_cli() -> Option<Command> {
+    let folder = target()?.join("awscli");
+    folder.join("awscli").is_dir().then(|| {
+        let mut aws = Command::new("python3");
+        aws.args(["-m", "awscli"])
+            .env("PYTHONPATH", folder)
+            .env("AWS_CONFIG_FILE", "/dev/null")
+            .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+            .env("AWS_EC2_METADATA_DISABLED", "true");
+        aws
+    })
+}
+
 fn installed_ffmpeg() -> Option<PathBuf> {
-    // <target>/<profile>/deps/<test>-<hash>
-    let test = env::current_exe().ok()?;
-    let folder = test
-        .ancestors()
-        .nth(3)?
-        .join("peers/imageio_ffmpeg/binaries");
-    let files = folder.read_dir().ok()?;
+    let files = target()?
+        .join("peers/imageio_ffmpeg/binaries")
+        .read_dir()
+        .ok()?;
     let mut files = files.filter_map(|file| Some(file.ok()?.path()));
     files.find(|file| {
         let name = file.file_name().and_then(|name| name.to_str());
         name.is_some_and(|name| name.starts_with("ffmpeg-"))
     })
+}
+
+/// Cargo's target folder: a test is `<target>/<profile>/deps/<test>-<hash>`.
+fn target() -> Option<PathBuf> {
+    let test = env::current_exe().ok()?;
+    test.ancestors().nth(3).map(Path::to_owned)
 }
