@@ -50,6 +50,7 @@
 //! | `record` | `record`: streams into an object store, as MP4 files and as video on demand |
 //! | `process` | `process`: renditions and watermarks, by ffmpeg as a child process |
 //! | `http` | `http`: an axum router with every playback address and the player pages, to nest in any app |
+//! | `edge` | `http::edge`: playback addresses answered from other nodes, each object fetched once, through a cache in memory and on disk |
 //!
 //! # Documents
 //!

@@ -189,7 +189,7 @@ pub(super) fn same_representation(headers: &HeaderMap, etag: &str) -> bool {
 }
 
 /// Whether `Accept-Encoding` lets gzip in (RFC 9110 §12.5.3).
-fn accepts_gzip(headers: &HeaderMap) -> bool {
+pub(super) fn accepts_gzip(headers: &HeaderMap) -> bool {
     let mut any = None;
     for value in headers.get_all(header::ACCEPT_ENCODING) {
         for coding in value.to_str().unwrap_or_default().split(',') {

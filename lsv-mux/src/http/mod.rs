@@ -53,6 +53,8 @@ mod address;
 mod audience;
 mod content;
 mod cors;
+#[cfg(feature = "edge")]
+pub mod edge;
 mod flv;
 mod growing;
 mod object;
@@ -78,6 +80,9 @@ pub struct State {
     pub posters: Option<Arc<dyn Posters>>,
     /// Who gets streams that are live on other nodes, if anybody: see [`State::with_upstream`].
     pub upstream: Option<Arc<dyn Upstream>>,
+    /// What other nodes have, if that is served: see [`State::with_edge`].
+    #[cfg(feature = "edge")]
+    pub edge: Option<edge::Edge>,
     /// Who may watch.
     pub authorizer: Arc<dyn Authorizer>,
     /// How it is served.
@@ -95,6 +100,8 @@ impl State {
             recordings: None,
             posters: None,
             upstream: None,
+            #[cfg(feature = "edge")]
+            edge: None,
             authorizer,
             config: Config::default(),
             limits: Limits::default(),
@@ -124,6 +131,16 @@ impl State {
     pub fn with_posters(self, posters: Arc<dyn Posters>) -> Self {
         Self {
             posters: Some(posters),
+            ..self
+        }
+    }
+
+    /// The same with what `edge` fetches from other nodes, in place of what is here.
+    #[cfg(feature = "edge")]
+    #[must_use]
+    pub fn with_edge(self, edge: edge::Edge) -> Self {
+        Self {
+            edge: Some(edge),
             ..self
         }
     }

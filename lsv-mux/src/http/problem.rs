@@ -93,9 +93,34 @@ impl Problem {
     /// Not there yet, or out of reach; worth another try after `retry_after`.
     pub(super) fn unavailable(detail: impl Into<Cow<'static, str>>, retry_after: Duration) -> Self {
         let status = StatusCode::SERVICE_UNAVAILABLE;
-        let seconds = HeaderValue::from(retry_after.as_secs().max(1));
-        Self::new(status, "unavailable", "Not available yet", detail)
-            .with(header::RETRY_AFTER, seconds)
+        Self::new(status, "unavailable", "Not available yet", detail).retried_after(retry_after)
+    }
+
+    /// No node that should have it can be reached, or what it says is of no use.
+    #[cfg(feature = "edge")]
+    pub(super) fn bad_gateway(retry_after: Duration) -> Self {
+        let (status, detail) = (
+            StatusCode::BAD_GATEWAY,
+            "the node that has it cannot be reached",
+        );
+        Self::new(status, "bad-gateway", "Bad gateway", detail).retried_after(retry_after)
+    }
+
+    /// A node that should have it takes too long.
+    #[cfg(feature = "edge")]
+    pub(super) fn gateway_timeout(retry_after: Duration) -> Self {
+        let (status, detail) = (
+            StatusCode::GATEWAY_TIMEOUT,
+            "the node that has it does not answer",
+        );
+        Self::new(status, "gateway-timeout", "Gateway timeout", detail).retried_after(retry_after)
+    }
+
+    fn retried_after(self, time: Duration) -> Self {
+        self.with(
+            header::RETRY_AFTER,
+            HeaderValue::from(time.as_secs().max(1)),
+        )
     }
 
     fn with(mut self, name: header::HeaderName, value: HeaderValue) -> Self {

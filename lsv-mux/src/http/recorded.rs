@@ -24,7 +24,7 @@ pub(super) async fn answer(
     rest: &str,
     parts: &Parts,
 ) -> Result<Response, Problem> {
-    if rest.is_empty() && wants_page(parts) {
+    if is_page(rest, parts) {
         return Ok(pages::recordings(&parts.method, &parts.headers));
     }
     if rest.is_empty() {
@@ -44,8 +44,11 @@ pub(super) async fn answer(
     Ok(file(store, opening, is_whole, parts))
 }
 
-/// Whether a browser goes there, and no program.
-fn wants_page(parts: &Parts) -> bool {
+/// Whether `rest` is the listing, and a browser goes there and no program.
+pub(super) fn is_page(rest: &str, parts: &Parts) -> bool {
+    if !rest.is_empty() {
+        return false;
+    }
     let accepted = parts.headers.get_all(header::ACCEPT).iter();
     let mut accepted = accepted.filter_map(|value| value.to_str().ok());
     accepted.any(|value| value.contains("text/html"))

@@ -24,6 +24,8 @@ use tokio::time::timeout;
 use super::address::{Address, Target};
 use super::audience::Audience;
 use super::content::{Content, Gzip};
+#[cfg(feature = "edge")]
+use super::edge::Edge;
 use super::object::{self, About, OPENING_BYTES};
 use super::problem::Problem;
 use super::visit::Visit;
@@ -89,6 +91,10 @@ impl Site {
             now: now(),
         })
         .await?;
+        #[cfg(feature = "edge")]
+        if let Some(edge) = self.edge(&stream, target) {
+            return edge.answer(&stream, target, parts).await;
+        }
         self.bring(&stream, &target).await?;
         match target {
             Target::Page(page) => Ok(page.answer(stream.rendition, &parts.method, &parts.headers)),
@@ -127,6 +133,14 @@ impl Site {
             Err(_) if self.state.packagers.find(path).is_some() => Ok(()),
             brought => brought.map_err(refused),
         }
+    }
+
+    /// Who answers in place of this node, if anybody.
+    #[cfg(feature = "edge")]
+    fn edge(&self, stream: &StreamPath, target: Target<'_>) -> Option<&Edge> {
+        let edge = self.state.edge.as_ref()?;
+        let is_here = matches!(target, Target::Poster) && self.state.hub.find(stream).is_some();
+        (!is_here && edge.serves(target)).then_some(edge)
     }
 
     async fn poster(&self, path: &StreamPath, parts: &Parts) -> Result<Response, Problem> {
@@ -381,7 +395,7 @@ fn presence(target: Target<'_>, method: &Method) -> Presence {
 }
 
 /// A content key: no media, and asked for once in many segments.
-fn is_key(name: &str) -> bool {
+pub(super) fn is_key(name: &str) -> bool {
     name.starts_with("key/")
 }
 
@@ -391,7 +405,7 @@ fn is_master(name: &str) -> bool {
 }
 
 /// A playlist of any kind: it is not there only before it is there for good.
-fn is_manifest(name: &str) -> bool {
+pub(super) fn is_manifest(name: &str) -> bool {
     name.ends_with(".m3u8") || name.ends_with(".mpd")
 }
 
@@ -442,7 +456,7 @@ fn content_length(response: &Response) -> usize {
 }
 
 /// Reads the delivery directives of a playlist's address (RFC 8216bis §6.2.5).
-fn reload(name: &str, query: Option<&str>) -> Result<Reload, Problem> {
+pub(super) fn reload(name: &str, query: Option<&str>) -> Result<Reload, Problem> {
     let mut reload = Reload::default();
     if is_manifest(name) {
         let clip = Clip::of_query(query.unwrap_or_default());

@@ -51,7 +51,7 @@ impl Authorizer for Doorkeeper {
     }
 }
 
-fn state(hub: &Hub) -> State {
+pub(super) fn state(hub: &Hub) -> State {
     let packagers = packagers(hub);
     let mut state = State::new(hub.clone(), packagers, Arc::new(Doorkeeper));
     state.limits.wait = Duration::from_millis(150);
@@ -86,11 +86,11 @@ fn push(publisher: &Publisher, video: &Arc<lsv_core::media::Track>, first: i64, 
     }
 }
 
-async fn ask(router: &axum::Router, request: Request<Body>) -> Response {
+pub(super) async fn ask(router: &axum::Router, request: Request<Body>) -> Response {
     router.clone().oneshot(request).await.unwrap()
 }
 
-async fn get(router: &axum::Router, path: &str, fields: &[(&str, &str)]) -> Response {
+pub(super) async fn get(router: &axum::Router, path: &str, fields: &[(&str, &str)]) -> Response {
     let mut request = Request::get(path);
     for (name, value) in fields {
         request = request.header(*name, *value);
@@ -98,12 +98,12 @@ async fn get(router: &axum::Router, path: &str, fields: &[(&str, &str)]) -> Resp
     ask(router, request.body(Body::empty()).unwrap()).await
 }
 
-fn field<'a>(response: &'a Response, name: &str) -> &'a str {
+pub(super) fn field<'a>(response: &'a Response, name: &str) -> &'a str {
     let value = response.headers().get(name);
     value.map_or("", |value| value.to_str().unwrap())
 }
 
-async fn body(response: Response) -> Bytes {
+pub(super) async fn body(response: Response) -> Bytes {
     axum::body::to_bytes(response.into_body(), 16 << 20)
         .await
         .unwrap()
@@ -306,7 +306,18 @@ async fn people_get_refusals_as_pages() {
 
 /// Keeps the counters that come into being, by name with labels.
 #[derive(Default)]
-struct Counters(Mutex<HashMap<String, Arc<AtomicU64>>>);
+pub(super) struct Counters(Mutex<HashMap<String, Arc<AtomicU64>>>);
+
+impl Counters {
+    /// Where the counter of that name with labels stands.
+    #[cfg(feature = "edge")]
+    pub(super) fn of(&self, name: &str) -> u64 {
+        let counters = self.0.lock().unwrap();
+        counters
+            .get(name)
+            .map_or(0, |count| count.load(Ordering::Relaxed))
+    }
+}
 
 impl metrics::Recorder for Counters {
     fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}

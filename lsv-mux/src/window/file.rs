@@ -145,7 +145,8 @@ pub enum FileError {
     Unavailable,
 }
 
-fn gzip(body: &Body) -> Bytes {
+/// `body` in gzip, fast rather than small.
+pub(crate) fn gzip(body: &Body) -> Bytes {
     use std::io::Write;
 
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());

@@ -32,6 +32,8 @@ mod tests;
 pub use body::Body;
 pub use clip::{Clip, InvalidClip};
 pub(crate) use date_ranges::DateRange;
+#[cfg(feature = "edge")]
+pub(crate) use file::gzip;
 pub use file::{Cache, File, FileError, Reload, Skip};
 pub use growing::{Growing, Opened};
 pub(crate) use ladder::{Ladder, Master};
