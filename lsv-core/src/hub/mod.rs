@@ -43,7 +43,7 @@ pub use processing::{Motion, Processing, Watermark, WatermarkPicture, WatermarkT
 pub use publisher::{Closed, Publisher};
 pub use route::Stage;
 pub use stats::{Ingest, Protocol, Traffic, Viewer};
-pub use stream::{State, Stream};
+pub use stream::{Clock, State, Stream};
 pub use warning::Warning;
 
 /// All streams of a node. Clones share them.

@@ -18,6 +18,7 @@ use super::warning::{self, Warning};
 use super::{Event, Hub, Offer, OnBusy, PublishError, Settings, lock};
 use crate::media::{MediaFrame, Track, Tracks};
 use crate::path::StreamPath;
+use crate::time::Timestamp;
 
 /// A stream in the hub, live or within its reconnect window.
 pub struct Stream {
@@ -53,6 +54,18 @@ pub enum State {
     Interrupted,
     /// Over.
     Ended,
+}
+
+/// How the times of a publisher lie on the timeline of its stream, for those who give other streams the same times
+/// ([`Times::Given`](super::Times::Given)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Clock {
+    /// Which publisher, counted from 1.
+    pub session: u64,
+    /// What is added to its times.
+    pub offset: Timestamp,
+    /// The epoch that is in force.
+    pub epoch: u32,
 }
 
 impl Stream {
@@ -91,6 +104,18 @@ impl Stream {
     /// Which publisher this is, counted from 1.
     pub fn session(&self) -> u64 {
         lock(&self.inner).session
+    }
+
+    /// How the times of the current publisher, or the last one, lie on the stream's timeline; `None` until it has sent a
+    /// picture or sound.
+    pub fn clock(&self) -> Option<Clock> {
+        let inner = lock(&self.inner);
+        let (offset, epoch) = inner.flow.intake.timeline.offset()?;
+        Some(Clock {
+            session: inner.session,
+            offset,
+            epoch,
+        })
     }
 
     /// Where the current publisher, or the last one, comes from.

@@ -107,6 +107,16 @@ impl Timeline {
         true
     }
 
+    /// What makes a publisher's times those of the stream, and the epoch that is in force; `None` until its first
+    /// picture or sound.
+    pub(super) fn offset(&self) -> Option<(Timestamp, u32)> {
+        let offset = match self.times {
+            Times::Own => self.offset?,
+            Times::Given => Timestamp::ZERO,
+        };
+        Some((offset, self.epoch))
+    }
+
     /// The jumps of this publisher's clock so far.
     pub(super) fn jumps(&self) -> Jumps {
         let (at, by) = self.last_jump;

@@ -36,9 +36,10 @@ pub trait Upstream: fmt::Debug + Send + Sync {
     /// [`Denied`] where it is not to be had.
     async fn bring(&self, path: &StreamPath, via: &Via) -> Result<(), Denied>;
 
-    /// The same for all renditions of `channel` that there are, which its masters list.
+    /// Returns once the source of `channel` is in the hub, and sees to it that its renditions get there too; true where
+    /// it has any.
     ///
     /// # Errors
     /// [`Denied`] where not even the source is to be had.
-    async fn bring_all(&self, channel: &ChannelId, via: &Via) -> Result<(), Denied>;
+    async fn bring_all(&self, channel: &ChannelId, via: &Via) -> Result<bool, Denied>;
 }

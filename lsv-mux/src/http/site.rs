@@ -123,7 +123,10 @@ impl Site {
         let via = Via::default();
         let brought = match target {
             Target::File(name) if path.rendition == Rendition::Source && is_master(name) => {
-                upstream.bring_all(&path.channel, &via).await
+                match upstream.bring_all(&path.channel, &via).await {
+                    Ok(true) => Ok(self.await_master(path, name).await),
+                    brought => brought.map(drop),
+                }
             }
             Target::Flv | Target::File(_) => upstream.bring(path, &via).await,
             _ => Ok(()),
@@ -141,6 +144,17 @@ impl Site {
         let edge = self.state.edge.as_ref()?;
         let is_here = matches!(target, Target::Poster) && self.state.hub.find(stream).is_some();
         (!is_here && edge.serves(target)).then_some(edge)
+    }
+
+    /// Gives renditions that are just coming the time to be playable: a master without them would be of the source alone.
+    async fn await_master(&self, path: &StreamPath, name: &str) {
+        let listed = async {
+            while self.state.packagers.master(&path.channel, name).is_none() {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        // Then it is of the source alone.
+        drop(timeout(self.state.limits.wait, listed).await);
     }
 
     async fn poster(&self, path: &StreamPath, parts: &Parts) -> Result<Response, Problem> {

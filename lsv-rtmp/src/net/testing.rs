@@ -154,7 +154,7 @@ impl Listener {
     }
 }
 
-/// A network in memory, on which applications are the hosts.
+/// A network in memory, on which applications are the hosts, or hosts are where no application is.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Network {
     hosts: Arc<Mutex<HashMap<String, mpsc::UnboundedSender<DuplexStream>>>>,
@@ -179,7 +179,10 @@ impl Network {
     pub(super) fn connect(&self, address: &Address) -> io::Result<Box<dyn Io>> {
         let (near, far) = duplex(SOCKET_BYTES);
         let hosts = self.hosts.lock().unwrap();
-        let sent = hosts.get(address.app()).map(|host| host.send(far));
+        let host = hosts
+            .get(address.app())
+            .or_else(|| hosts.get(address.host()));
+        let sent = host.map(|host| host.send(far));
         match sent {
             Some(Ok(())) => Ok(Box::new(near)),
             _ => Err(io::ErrorKind::ConnectionRefused.into()),

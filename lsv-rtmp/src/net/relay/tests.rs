@@ -535,7 +535,7 @@ async fn further_tracks_go_to_targets_that_know_them() {
 }
 
 /// What a source sends in a second, from picture number `first` on, with a clock of its own.
-async fn play(peer: &mut Peer, first: u64) {
+pub(super) async fn play(peer: &mut Peer, first: u64) {
     for n in first..first + 25 {
         let millis = 70_000 + (n as u32) * 40;
         let payload = video_body(n.is_multiple_of(25), &n.to_be_bytes()).into();

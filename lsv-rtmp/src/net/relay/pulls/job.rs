@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use lsv_core::channel::Channel;
 use lsv_core::hub::{self, Closed, Offer, Settings, Stream};
@@ -20,9 +20,18 @@ use crate::net::relay::status::{State, Status, Stop};
 #[derive(Clone, Debug)]
 pub(super) enum Stage {
     Searching,
-    /// The hub has the stream, last from there.
-    Live(Session),
+    /// The hub has the stream.
+    Live(Live),
     Absent(Denied),
+}
+
+/// What there is of a channel.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Live {
+    /// Where it comes from.
+    pub(super) session: Session,
+    /// The renditions that the channel is set to have.
+    pub(super) renditions: Vec<Rendition>,
 }
 
 pub(super) struct Job {
@@ -140,9 +149,8 @@ impl Job {
     async fn pull(&mut self, session: Session) -> Result<Left, Denied> {
         let record = self.record().await?;
         let path = StreamPath::source(self.channel.clone());
-        let config = &self.shared.config;
-        let expires = unix(SystemTime::now()).saturating_add(CREDENTIAL.as_secs());
-        let address = node::address(&session, &path, &self.via, config.secret.as_ref(), expires);
+        let secret = self.shared.config.secret.as_ref();
+        let address = node::address(&session, &path, &self.via, secret);
         let address = address.map_err(|error| {
             tracing::warn!(node = session.node, %error, "a node names no address to pull from");
             offline()
@@ -150,12 +158,17 @@ impl Job {
         tracing::info!(node = session.node, %address, "pulling");
         metrics::counter!("lsv_pulls_total").increment(1);
         let mut offer = Offer::new(session.node.clone());
+        let wanted = Settings::from(&*record).processing.renditions;
         offer.settings = settings(&record);
         let shared = Arc::clone(&self.shared);
         let (mut filler, status) = Filler::new(&shared.hub, path, offer, &shared.client);
         let stop = filler.stop.clone();
         let mut fill = pin!(filler.fill(&address));
-        let mut watcher = Watcher::new(self, &session, status);
+        let live = Live {
+            session,
+            renditions: wanted,
+        };
+        let mut watcher = Watcher::new(self, live, status);
         Ok(loop {
             tokio::select! {
                 (end, publisher) = &mut fill => {
@@ -193,7 +206,7 @@ impl Job {
 /// Looks after a connection: whether anybody watches, whether it still gives, what the channel is set to.
 struct Watcher<'a> {
     job: &'a Job,
-    session: &'a Session,
+    live: Live,
     status: watch::Receiver<Status>,
     second: tokio::time::Interval,
     ticks: u32,
@@ -212,13 +225,13 @@ enum Seen {
 }
 
 impl<'a> Watcher<'a> {
-    fn new(job: &'a Job, session: &'a Session, status: watch::Receiver<Status>) -> Self {
+    fn new(job: &'a Job, live: Live, status: watch::Receiver<Status>) -> Self {
         let mut second = interval(SECOND);
         second.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let now = Instant::now();
         Self {
             job,
-            session,
+            live,
             status,
             second,
             ticks: 0,
@@ -247,11 +260,10 @@ impl<'a> Watcher<'a> {
     fn tell(&mut self) {
         let is_live = matches!(self.status.borrow_and_update().state, State::Live { .. });
         if is_live {
-            let live = Stage::Live(self.session.clone());
             self.job.stage.send_if_modified(|stage| {
-                let same = matches!(stage, Stage::Live(known) if known == self.session);
+                let same = matches!(stage, Stage::Live(known) if *known == self.live);
                 if !same {
-                    *stage = live;
+                    *stage = Stage::Live(self.live.clone());
                 }
                 !same
             });
@@ -292,12 +304,16 @@ impl<'a> Watcher<'a> {
     }
 
     /// False for a channel that is gone.
-    async fn follow_settings(&self) -> bool {
+    async fn follow_settings(&mut self) -> bool {
         let Some(stream) = self.job.stream() else {
             return true;
         };
         match self.job.shared.channels.get(&self.job.channel).await {
-            Ok(found) => stream.set_settings(settings(&found.channel)),
+            Ok(found) => {
+                stream.set_settings(settings(&found.channel));
+                self.live.renditions = Settings::from(&*found.channel).processing.renditions;
+                self.tell();
+            }
             Err(ports::Error::NotFound(_)) => {
                 stream.close(Closed::Kicked);
                 return false;
@@ -317,7 +333,8 @@ impl<'a> Watcher<'a> {
             .locate(&self.job.channel, &self.job.via)
             .await;
         let is_same = |found: &Session| {
-            (&found.node, &found.address) == (&self.session.node, &self.session.address)
+            let current = &self.live.session;
+            (&found.node, &found.address) == (&current.node, &current.address)
         };
         match found {
             // Its publisher was lost and may come back there.
@@ -340,11 +357,6 @@ fn settings(channel: &Channel) -> Settings {
     settings
 }
 
-fn unix(time: SystemTime) -> u64 {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH);
-    since.unwrap_or_default().as_secs()
-}
-
 const SECOND: Duration = Duration::from_secs(1);
 /// After this much silence it is looked whether the stream is live elsewhere.
 const SUSPICIOUS: Duration = Duration::from_millis(1500);
@@ -352,5 +364,3 @@ const SUSPICIOUS: Duration = Duration::from_millis(1500);
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// Seconds between looks at the channel's record: changed settings are to be in force within five.
 const SETTINGS_EVERY: u32 = 2;
-/// How long a credential between nodes can be used: for a connection to begin, with clocks that differ.
-const CREDENTIAL: Duration = Duration::from_secs(120);

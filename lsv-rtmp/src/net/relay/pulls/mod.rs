@@ -20,7 +20,7 @@ use lsv_core::path::{ChannelId, Rendition, StreamPath};
 use lsv_core::ports::{self, ChannelStore, Denied, Locator, Reason, Session, Upstream};
 use lsv_core::via::{NodeName, Via};
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
@@ -28,8 +28,10 @@ use crate::net::Client;
 
 mod job;
 mod node;
+mod rung;
 
-use self::job::{Job, Stage};
+use self::job::{Job, Live, Stage};
+use self::rung::Rung;
 
 /// Pulls streams into a hub when they are wanted, from where a [`Locator`] says. Clones share it.
 #[derive(Clone)]
@@ -44,6 +46,14 @@ struct Shared {
     locator: Arc<dyn Locator>,
     config: Config,
     known: Mutex<HashMap<ChannelId, Known>>,
+}
+
+/// A channel that is wanted.
+struct Wanted {
+    stage: watch::Receiver<Stage>,
+    /// The renditions that are pulled beside the source, which they end with.
+    rungs: HashMap<Rendition, AbortOnDropHandle<()>>,
+    _task: AbortOnDropHandle<()>,
 }
 
 /// Who pulls, and how patiently.
@@ -86,12 +96,12 @@ impl Config {
 
 /// What is known of a channel.
 enum Known {
-    Wanted {
-        stage: watch::Receiver<Stage>,
-        _task: AbortOnDropHandle<()>,
-    },
+    Wanted(Wanted),
     /// It was not to be had, and is not looked for again before then.
-    Absent { until: Instant, denied: Denied },
+    Absent {
+        until: Instant,
+        denied: Denied,
+    },
 }
 
 impl Pulls {
@@ -119,8 +129,8 @@ impl Pulls {
     async fn bring_source(&self, channel: &ChannelId, via: Via) -> Result<(), Denied> {
         let source = StreamPath::source(channel.clone());
         if self.shared.hub.find(&source).is_some() {
-            return match self.session(channel) {
-                Some(session) if comes_through(&session, &via) => Err(in_a_circle()),
+            return match self.live(channel) {
+                Some(live) if comes_through(&live.session, &via) => Err(in_a_circle()),
                 _ => Ok(()),
             };
         }
@@ -147,7 +157,7 @@ impl Pulls {
     fn look_for(&self, channel: &ChannelId, via: Via) -> Result<watch::Receiver<Stage>, Denied> {
         let mut known = self.shared.known();
         match known.get(channel) {
-            Some(Known::Wanted { stage, .. }) => return Ok(stage.clone()),
+            Some(Known::Wanted(wanted)) => return Ok(wanted.stage.clone()),
             Some(Known::Absent { until, denied }) if *until > Instant::now() => {
                 return Err(denied.clone());
             }
@@ -155,23 +165,59 @@ impl Pulls {
         }
         let (job, stage) = Job::new(Arc::clone(&self.shared), channel.clone(), via);
         let task = tokio::spawn(job.run().instrument(tracing::info_span!("pull", %channel)));
-        let wanted = Known::Wanted {
+        let wanted = Wanted {
             stage: stage.clone(),
+            rungs: HashMap::new(),
             _task: AbortOnDropHandle::new(task),
         };
-        known.insert(channel.clone(), wanted);
+        known.insert(channel.clone(), Known::Wanted(wanted));
         Ok(stage)
     }
 
-    /// Where the stream of a channel comes from at the moment.
-    fn session(&self, channel: &ChannelId) -> Option<Session> {
+    /// What there is of a channel at the moment.
+    fn live(&self, channel: &ChannelId) -> Option<Live> {
         match self.shared.known().get(channel)? {
-            Known::Wanted { stage, .. } => match &*stage.borrow() {
-                Stage::Live(session) => Some(session.clone()),
+            Known::Wanted(wanted) => match &*wanted.stage.borrow() {
+                Stage::Live(live) => Some(live.clone()),
                 _ => None,
             },
             Known::Absent { .. } => None,
         }
+    }
+
+    /// Pulls renditions beside the source of a channel, those that are not yet.
+    fn climb(&self, channel: &ChannelId, renditions: &[Rendition], via: &Via) {
+        let mut known = self.shared.known();
+        let Some(Known::Wanted(wanted)) = known.get_mut(channel) else {
+            return;
+        };
+        for rendition in renditions {
+            let stage = &wanted.stage;
+            wanted.rungs.entry(*rendition).or_insert_with(|| {
+                let path = StreamPath {
+                    channel: channel.clone(),
+                    rendition: *rendition,
+                };
+                let span = tracing::info_span!("pull", %path);
+                let rung = Rung::new(Arc::clone(&self.shared), path, via.clone(), stage.clone());
+                AbortOnDropHandle::new(tokio::spawn(rung.run().instrument(span)))
+            });
+        }
+    }
+
+    async fn bring_rendition(&self, path: &StreamPath, via: &Via) -> Result<(), Denied> {
+        let live = self.live(&path.channel).ok_or_else(offline)?;
+        if !live.renditions.contains(&path.rendition) {
+            return Err(offline());
+        }
+        self.climb(&path.channel, &[path.rendition], via);
+        let there = async {
+            while self.shared.hub.find(path).is_none() {
+                sleep(LOOK_AGAIN).await;
+            }
+        };
+        let found = timeout(self.shared.config.patience, there).await;
+        found.map_err(|_| offline())
     }
 }
 
@@ -201,15 +247,21 @@ impl Upstream for Pulls {
     async fn bring(&self, path: &StreamPath, via: &Via) -> Result<(), Denied> {
         let via = via.then(&self.shared.config.node);
         let via = via.map_err(|_| in_a_circle())?;
-        self.bring_source(&path.channel, via).await?;
+        self.bring_source(&path.channel, via.clone()).await?;
         match path.rendition {
             Rendition::Source => Ok(()),
-            _ => Err(offline()),
+            _ => self.bring_rendition(path, &via).await,
         }
     }
 
-    async fn bring_all(&self, channel: &ChannelId, via: &Via) -> Result<(), Denied> {
-        self.bring(&StreamPath::source(channel.clone()), via).await
+    async fn bring_all(&self, channel: &ChannelId, via: &Via) -> Result<bool, Denied> {
+        let via = via.then(&self.shared.config.node);
+        let via = via.map_err(|_| in_a_circle())?;
+        self.bring_source(channel, via.clone()).await?;
+        let renditions = self.live(channel).map(|live| live.renditions);
+        let renditions = renditions.unwrap_or_default();
+        self.climb(channel, &renditions, &via);
+        Ok(!renditions.is_empty())
     }
 }
 
@@ -223,8 +275,8 @@ impl Locator for Pulls {
         };
         let source = self.shared.hub.find(&StreamPath::source(channel.clone()));
         let is_live = source.is_some_and(|stream| stream.state() == hub::State::Live);
-        let found = match self.session(channel).filter(|_| is_live) {
-            Some(session) => Some(session),
+        let found = match self.live(channel).filter(|_| is_live) {
+            Some(live) => Some(live.session),
             None => self.shared.locator.locate(channel, &with_own).await?,
         };
         let found = found.filter(|session| !comes_through(session, via));
@@ -272,5 +324,10 @@ fn in_a_circle() -> Denied {
     Denied::new(Reason::Loop, lsv_core::via::Loop)
 }
 
+/// How soon it is looked again whether a rendition is there.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// Channels that are remembered at once, wanted or absent, some 200 bytes each.
 const MAX_KNOWN: usize = 20_000;
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,16 @@
 //! The address at which a node gives a stream to another.
 
+use std::time::{Duration, SystemTime};
+
 use lsv_auth::{Secret, node};
+use lsv_core::channel::Moment;
 use lsv_core::path::{APP, StreamPath};
 use lsv_core::ports::Session;
 use lsv_core::via::{self, Via};
 
 use crate::net::{Address, InvalidAddress};
 
-/// Where `path` is to be had at the node of `session`, asked for `via` this node, with a credential that `secret` signs
-/// until `expires`.
+/// Where `path` is to be had at the node of `session`, asked for `via` this node, with a credential that `secret` signs.
 ///
 /// # Errors
 /// [`InvalidAddress`] where the node says nonsense of itself.
@@ -17,10 +19,10 @@ pub(super) fn address(
     path: &StreamPath,
     via: &Via,
     secret: Option<&Secret>,
-    expires: u64,
 ) -> Result<Address, InvalidAddress> {
     let server = session.address.trim_end_matches('/');
     let credential = secret.map(|secret| {
+        let expires = Moment::from(SystemTime::now()).plus(CREDENTIAL).unix();
         let credential = node::mint(secret, &format!("/{}", path.channel), expires);
         format!("&{credential}")
     });
@@ -28,3 +30,6 @@ pub(super) fn address(
     let via = format!("{}={via}", via::PARAMETER);
     format!("{server}/{APP}/{path}?{via}{credential}").parse()
 }
+
+/// How long a credential can be used: for a connection to begin, with clocks that differ.
+const CREDENTIAL: Duration = Duration::from_secs(120);

@@ -1,0 +1,144 @@
+//! A rendition that is pulled beside its source: on the source's timeline, so that both begin and break together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lsv_core::hub::{Clock, Offer, Publisher, State, Stream, Times};
+use lsv_core::path::StreamPath;
+use lsv_core::time::Timestamp;
+use lsv_core::via::Via;
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use super::job::{Live, Stage};
+use super::{Shared, node};
+use crate::net::client::Played;
+use crate::net::socket::now;
+
+pub(super) struct Rung {
+    shared: Arc<Shared>,
+    path: StreamPath,
+    via: Via,
+    /// That of the source.
+    stage: watch::Receiver<Stage>,
+    /// Kept from one connection to the next: readers are to see the source's breaks and no others.
+    publisher: Option<Publisher>,
+}
+
+impl Rung {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        path: StreamPath,
+        via: Via,
+        stage: watch::Receiver<Stage>,
+    ) -> Self {
+        Self {
+            shared,
+            path,
+            via,
+            stage,
+            publisher: None,
+        }
+    }
+
+    /// Fills the rendition for as long as its source is pulled.
+    pub(super) async fn run(mut self) {
+        while let Some((live, source)) = self.source().await {
+            let is_filled = source.state() == State::Live;
+            if is_filled && live.renditions.contains(&self.path.rendition) {
+                self.fill(&live, &source).await;
+            }
+            sleep(LOOK_AGAIN).await;
+        }
+        if let Some(publisher) = self.publisher.take() {
+            publisher.finish();
+        }
+    }
+
+    /// The source, once it is there; `None` when it is over.
+    async fn source(&mut self) -> Option<(Live, Arc<Stream>)> {
+        let stage = self
+            .stage
+            .wait_for(|stage| !matches!(stage, Stage::Searching));
+        let live = match &*stage.await.ok()? {
+            Stage::Live(live) => live.clone(),
+            _ => return None,
+        };
+        let source = StreamPath::source(self.path.channel.clone());
+        Some((live, self.shared.hub.find(&source)?))
+    }
+
+    async fn fill(&mut self, live: &Live, source: &Stream) {
+        let secret = self.shared.config.secret.as_ref();
+        let Ok(address) = node::address(&live.session, &self.path, &self.via, secret) else {
+            return;
+        };
+        // The times of this connection are those of the source's, as long as that comes from the same node.
+        let session = source.session();
+        let mut playing = match self.shared.client.play(&address).await {
+            Ok(playing) => playing,
+            Err(error) => return tracing::debug!(%error, "the node does not give the rendition"),
+        };
+        loop {
+            let played = tokio::select! {
+                played = playing.next() => played,
+                // Renditions of a source that has ended may still be sent.
+                _ = self.stage.wait_for(|stage| matches!(stage, Stage::Absent(_))) => return,
+            };
+            let clock = source.clock().filter(|clock| clock.session == session);
+            match (played, clock) {
+                (Ok(Some(played)), Some(clock)) => {
+                    if !self.publish(played, clock, source) {
+                        return;
+                    }
+                }
+                (Ok(Some(Played::Frame(_))), None) if source.session() != session => return,
+                (Ok(Some(_)), None) => {}
+                (Ok(None), _) => return,
+                (Err(error), _) => return tracing::debug!(%error, "the rendition broke off"),
+            }
+        }
+    }
+
+    /// Hands on what came; false where it is not taken.
+    fn publish(&mut self, played: Played, clock: Clock, source: &Stream) -> bool {
+        match (played, &self.publisher) {
+            (Played::Track(track), Some(publisher)) => publisher.announce(&track),
+            (Played::Metadata(metadata), Some(publisher)) => publisher.set_metadata(metadata),
+            (Played::Frame(mut frame), _) => {
+                frame.dts = frame.dts + clock.offset;
+                frame.epoch = clock.epoch;
+                // What lies before the source's first frame here has no place on its timeline.
+                if frame.dts < Timestamp::ZERO {
+                    return true;
+                }
+                let Some(publisher) = self.publisher(source) else {
+                    return false;
+                };
+                if frame.key {
+                    let settings = source.settings().borrow().clone();
+                    publisher.stream().set_settings(settings);
+                }
+                return publisher.push(frame).is_ok();
+            }
+            _ => {}
+        }
+        true
+    }
+
+    fn publisher(&mut self, source: &Stream) -> Option<&Publisher> {
+        if self.publisher.is_none() {
+            let mut offer = Offer::new(source.peer());
+            offer.settings = source.settings().borrow().clone();
+            offer.times = Times::Given;
+            match self.shared.hub.publish(&self.path, offer, now()) {
+                Ok(publisher) => self.publisher = Some(publisher),
+                Err(error) => tracing::warn!(%error, "the rendition cannot be published here"),
+            }
+        }
+        self.publisher.as_ref()
+    }
+}
+
+/// How soon a rendition that is not given is asked for again, or its source looked for.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);

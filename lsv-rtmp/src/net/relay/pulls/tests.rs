@@ -1,0 +1,396 @@
+//! Pulls between nodes on a network in memory, under a registry that tests write.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use lsv_core::channel::{Channel, Moment};
+use lsv_core::hub::{Delivery, Protocol, State, Stream, Subscriber};
+use lsv_core::media::MediaFrame;
+use lsv_core::ports::{Page, PageRequest, Precondition, StreamDns, VersionedChannel};
+
+use super::*;
+use crate::net::relay::tests::play;
+use crate::net::testing::{Network, Peer};
+use crate::session::Event;
+
+/// What the nodes know, as a test writes it.
+#[derive(Debug)]
+struct World {
+    session: Mutex<Option<Session>>,
+    channel: Mutex<Option<Arc<Channel>>>,
+    asked: AtomicUsize,
+}
+
+impl World {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            session: Mutex::default(),
+            channel: Mutex::new(Some(Arc::new(record()))),
+            asked: AtomicUsize::new(0),
+        })
+    }
+
+    fn is_live_at(&self, node: &str) {
+        *self.session.lock().unwrap() = Some(session(node));
+    }
+
+    fn is_live_nowhere(&self) {
+        *self.session.lock().unwrap() = None;
+    }
+
+    fn is(&self, channel: Option<Channel>) {
+        *self.channel.lock().unwrap() = channel.map(Arc::new);
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
+
+#[async_trait]
+impl Locator for World {
+    async fn locate(&self, _: &ChannelId, _: &Via) -> ports::Result<Option<Session>> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        sleep(Duration::from_millis(5)).await;
+        Ok(self.session.lock().unwrap().clone())
+    }
+}
+
+#[async_trait]
+impl ChannelStore for World {
+    async fn get(&self, id: &ChannelId) -> ports::Result<VersionedChannel> {
+        let channel = self.channel.lock().unwrap().clone();
+        let channel = channel.ok_or_else(|| ports::Error::NotFound(id.to_string()))?;
+        Ok(VersionedChannel {
+            channel,
+            version: 1,
+        })
+    }
+
+    async fn put(&self, _: &Channel, _: Precondition) -> ports::Result<u64> {
+        unimplemented!()
+    }
+
+    async fn delete(&self, _: &ChannelId) -> ports::Result<()> {
+        unimplemented!()
+    }
+
+    async fn list(&self, _: &PageRequest) -> ports::Result<Page<Channel>> {
+        unimplemented!()
+    }
+
+    async fn stream_dns(&self) -> ports::Result<StreamDns> {
+        unimplemented!()
+    }
+
+    async fn put_stream_dns(&self, _: &StreamDns) -> ports::Result<()> {
+        unimplemented!()
+    }
+}
+
+fn cam() -> ChannelId {
+    ChannelId::parse("cam").unwrap()
+}
+
+fn source() -> StreamPath {
+    StreamPath::source(cam())
+}
+
+fn smallest() -> StreamPath {
+    StreamPath {
+        channel: cam(),
+        rendition: Rendition::P360,
+    }
+}
+
+fn record() -> Channel {
+    Channel::new(cam(), Moment::EPOCH)
+}
+
+fn session(node: &str) -> Session {
+    Session {
+        channel: cam(),
+        node: node.to_owned(),
+        address: format!("rtmp://{node}"),
+        since: Moment::from_unix(1),
+        through: Via::default(),
+    }
+}
+
+fn node(name: &str) -> NodeName {
+    NodeName::parse(name).unwrap()
+}
+
+fn pulls(network: &Network, hub: &Hub, world: &Arc<World>) -> Pulls {
+    let config = Config::new(node("here"), "rtmp://here");
+    Pulls::new(
+        hub.clone(),
+        network.client(),
+        world.clone(),
+        world.clone(),
+        config,
+    )
+}
+
+/// A viewer's wish, until it is fulfilled.
+async fn brought(pulls: &Pulls, path: &StreamPath) {
+    pulls.bring(path, &Via::default()).await.unwrap();
+}
+
+async fn refused(pulls: &Pulls, via: &Via) -> Reason {
+    pulls.bring(&source(), via).await.unwrap_err().reason
+}
+
+/// Plays for ever, on a clock that began 70 s ago.
+fn plays(mut peer: Peer) -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        for second in 0.. {
+            play(&mut peer, second * 25).await;
+        }
+    }))
+}
+
+fn stream(hub: &Hub) -> Arc<Stream> {
+    hub.find(&source()).unwrap()
+}
+
+async fn frame(frames: &mut Subscriber<MediaFrame>) -> MediaFrame {
+    match frames.next().await {
+        Some(Delivery::Item(frame)) => frame,
+        other => panic!("no frame but {other:?}"),
+    }
+}
+
+async fn gone(hub: &Hub, path: &StreamPath) -> Duration {
+    let since = Instant::now();
+    while hub.find(path).is_some() {
+        sleep(Duration::from_millis(10)).await;
+    }
+    since.elapsed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_number_who_want_it_are_one_connection() {
+    let (network, hub, world) = (Network::default(), Hub::default(), World::new());
+    let mut host = network.listen("a");
+    world.is_live_at("a");
+    let pulls = pulls(&network, &hub, &world);
+    let path = source();
+    let all = futures::future::join_all((0..500).map(|_| brought(&pulls, &path)));
+    let comes = async { plays(host.admit().await) };
+    let (_, _playing) = tokio::join!(all, comes);
+    assert_eq!(stream(&hub).state(), State::Live);
+    assert_eq!(world.asked(), 1);
+    brought(&pulls, &path).await;
+    let again = timeout(Duration::from_secs(5), host.connect()).await;
+    assert!(again.is_err(), "a second connection");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_live_nowhere_is_asked_for_once_a_second() {
+    let (network, hub, world) = (Network::default(), Hub::default(), World::new());
+    let pulls = pulls(&network, &hub, &world);
+    for _ in 0..100 {
+        let reason = refused(&pulls, &Via::default()).await;
+        assert_eq!(reason, Reason::UnknownChannel);
+    }
+    assert_eq!(world.asked(), 1);
+    sleep(Duration::from_secs(1)).await;
+    refused(&pulls, &Via::default()).await;
+    assert_eq!(world.asked(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_watches_any_more_is_left_in_order() {
+    let (network, hub, world) = (Network::default(), Hub::default(), World::new());
+    let mut host = network.listen("a");
+    world.is_live_at("a");
+    let pulls = pulls(&network, &hub, &world);
+    let path = source();
+    let (_, mut peer) = tokio::join!(
+        timeout(Duration::from_secs(2), brought(&pulls, &path)),
+        async {
+            let mut peer = host.admit().await;
+            play(&mut peer, 0).await;
+            peer
+        }
+    );
+    let viewer = stream(&hub).viewer(Protocol::Flv);
+    for second in 1..60 {
+        play(&mut peer, second * 25).await;
+    }
+    assert_eq!(stream(&hub).state(), State::Live, "somebody watches");
+    drop(viewer);
+    let sends = async {
+        for second in 60.. {
+            play(&mut peer, second * 25).await;
+        }
+    };
+    let stays = tokio::select! {
+        stays = gone(&hub, &path) => stays,
+        () = sends => unreachable!("it plays for ever"),
+    };
+    assert!((29..33).contains(&stays.as_secs()), "{stays:?}");
+    assert_eq!(peer.event().await, Some(Event::PlayEnded));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_moves_is_found_and_goes_on() {
+    let (network, hub, world) = (Network::default(), Hub::default(), World::new());
+    let (mut a, mut b) = (network.listen("a"), network.listen("b"));
+    world.is_live_at("a");
+    let pulls = pulls(&network, &hub, &world);
+    let path = source();
+    let ((), mut silent) = tokio::join!(brought(&pulls, &path), async {
+        let mut peer = a.admit().await;
+        play(&mut peer, 0).await;
+        peer
+    });
+    let stream = stream(&hub);
+    let mut frames = stream.subscribe();
+    // Its publisher was lost, and came back at another node: nothing more comes of the first.
+    world.is_live_at("b");
+    let moved = Instant::now();
+    let playing = plays(b.admit().await);
+    assert!(
+        moved.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        moved.elapsed()
+    );
+    assert_eq!(silent.event().await, None, "the first is left");
+    let mut epochs = BTreeSet::new();
+    let mut last = None;
+    while epochs.len() < 2 {
+        let frame = frame(&mut frames).await;
+        assert!(Some(frame.dts) >= last, "time runs backwards");
+        last = Some(frame.dts);
+        epochs.insert(frame.epoch);
+    }
+    // A node that dies is found anew as well.
+    drop(playing);
+    world.is_live_at("a");
+    let _playing = plays(a.admit().await);
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(stream.state(), State::Live);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_is_one_when_the_stream_comes_up_nowhere_else() {
+    let (network, hub, world) = (Network::default(), Hub::default(), World::new());
+    let (mut a, mut b) = (network.listen("a"), network.listen("b"));
+    world.is_live_at("a");
+    let pulls = pulls(&network, &hub, &world);
+    let path = source();
+    let ((), mut peer) = tokio::join!(brought(&pulls, &path), async {
+        let mut peer = a.admit().await;
+        play(&mut peer, 0).await;
+        peer
+    });
+    world.is_live_at("b");
+    peer.session.end_play(crate::net::socket::now()).unwrap();
+    peer.flush().await;
+    let mut peer = b.admit().await;
+    play(&mut peer, 0).await;
+    assert_eq!(stream(&hub).session(), 2);
+
+    world.is_live_nowhere();
+    peer.session.end_play(crate::net::socket::now()).unwrap();
+    peer.flush().await;
+    let stays = gone(&hub, &path).await;
+    assert!((2..5).contains(&stays.as_secs()), "{stays:?}");
+    assert_eq!(
+        refused(&pulls, &Via::default()).await,
+        Reason::UnknownChannel
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn changed_settings_are_followed_and_a_deleted_channel_ends() {
+    let (network, hub, world) = (Network::default(), Hub::default(), World::new());
+    let mut host = network.listen("a");
+    world.is_live_at("a");
+    let pulls = pulls(&network, &hub, &world);
+    let path = source();
+    let ((), _playing) = tokio::join!(brought(&pulls, &path), async { plays(host.admit().await) });
+    let stream = stream(&hub);
+    assert!(!stream.settings().borrow().cmaf);
+    let mut changed = record();
+    (changed.settings.is_cmaf, changed.settings.is_video) = (true, true);
+    world.is(Some(changed));
+    sleep(Duration::from_secs(5)).await;
+    let settings = stream.settings().borrow().clone();
+    assert!(settings.cmaf);
+    assert_eq!(
+        settings.recording.files, None,
+        "recorded where it is published"
+    );
+    world.is(None);
+    assert!(gone(&hub, &path).await < Duration::from_secs(5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nodes_in_a_circle_are_refused() {
+    let (network, hub, world) = (Network::default(), Hub::default(), World::new());
+    let mut host = network.listen("there");
+    let pulls = pulls(&network, &hub, &world);
+    let through_here = Via::default().then(&node("here")).unwrap();
+    assert_eq!(refused(&pulls, &through_here).await, Reason::Loop);
+    assert_eq!(pulls.locate(&cam(), &through_here).await, Ok(None));
+
+    world.is_live_at("there");
+    let path = source();
+    let ((), _playing) = tokio::join!(brought(&pulls, &path), async { plays(host.admit().await) });
+    let told = pulls
+        .locate(&cam(), &Via::default())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (told.node.as_str(), told.address.as_str()),
+        ("here", "rtmp://here")
+    );
+    assert_eq!(told.through.to_string(), "there");
+    // The node that it comes from asks for it: it must not get its own stream back.
+    let there = Via::default().then(&node("there")).unwrap();
+    assert_eq!(pulls.locate(&cam(), &there).await, Ok(None));
+    assert_eq!(refused(&pulls, &there).await, Reason::Loop);
+}
+
+#[tokio::test(start_paused = true)]
+async fn renditions_lie_on_the_timeline_of_their_source() {
+    let (network, hub, world) = (Network::default(), Hub::default(), World::new());
+    let mut host = network.listen("a");
+    world.is_live_at("a");
+    let mut ladder = record();
+    (ladder.settings.is_codec, ladder.settings.ld) = (true, true);
+    world.is(Some(ladder));
+    let pulls = pulls(&network, &hub, &world);
+    let path = source();
+    let ((), playing) = tokio::join!(brought(&pulls, &path), async { plays(host.admit().await) });
+    let smallest = smallest();
+    let ((), rung) = tokio::join!(brought(&pulls, &smallest), async {
+        plays(host.admit().await)
+    });
+    let rendition = hub.find(&smallest).unwrap();
+    let mut sources = stream(&hub).subscribe();
+    let mut renditions = rendition.subscribe();
+    sleep(Duration::from_secs(2)).await;
+    // Both connections break, and both are made anew; the rendition's first.
+    drop((playing, rung));
+    let _source = plays(host.admit().await);
+    let _rung = plays(host.admit().await);
+    let mut times = BTreeSet::new();
+    while times.len() < 130 {
+        let frame = frame(&mut sources).await;
+        times.insert((frame.epoch, frame.dts));
+    }
+    let mut epochs = BTreeSet::new();
+    for _ in 0..70 {
+        let frame = frame(&mut renditions).await;
+        epochs.insert(frame.epoch);
+        assert!(times.contains(&(frame.epoch, frame.dts)), "{:?}", frame.dts);
+    }
+    let breaks: Vec<u32> = epochs.into_iter().collect();
+    assert_eq!(breaks, [0, 1], "the break of the source and no other");
+    assert!(pulls.bring_all(&cam(), &Via::default()).await.unwrap());
+}
