@@ -15,7 +15,9 @@ use lsv_core::events::Events;
 use lsv_core::hub::{Closed, Hub, Limits, OnBusy, State, Stream};
 use lsv_core::lifecycle::{self, Lifecycle};
 use lsv_core::path::{ChannelId, Rendition};
-use lsv_core::ports::{ChannelStore, ObjectStore, PageRequest, Precondition, VersionedChannel};
+use lsv_core::ports::{
+    ChannelStore, Local, ObjectStore, PageRequest, Precondition, VersionedChannel,
+};
 use lsv_core::reach::Reach;
 use lsv_mux::dvr::{self, Dvr};
 use lsv_mux::packager::{self, Packagers};
@@ -299,8 +301,10 @@ impl Platform {
             .with_posters(Arc::new(self.gallery.clone()));
         playback.config.trusted_proxies = config.trusted_proxies.clone();
         let nodes = api::nodes::Nodes {
-            channels: self.channels.clone(),
-            locator: self.sessions.clone(),
+            directory: Arc::new(Local {
+                channels: self.channels.clone(),
+                sessions: self.sessions.clone(),
+            }),
             token: self.token.secret.clone(),
         };
         api::router(api)

@@ -4,20 +4,17 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use async_trait::async_trait;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
+use lsv_auth::Secret;
 use lsv_core::access::ChannelAuthorizer;
 use lsv_core::api::{Listeners, nodes};
-use lsv_core::channel::Signer;
 use lsv_core::embedded::Sessions;
 use lsv_core::events::Events;
 use lsv_core::hub::{Closed, Hub, OnBusy};
 use lsv_core::lifecycle::{self, Lifecycle};
-use lsv_core::ports::{
-    Access, AccessRequest, Authorizer, ChannelStore, Denied, Grant, Locator, Reason, Upstream,
-};
+use lsv_core::ports::{Authorizer, Upstream};
 use lsv_core::remote::{self, Nodes};
 use lsv_core::via::NodeName;
 use lsv_mux::packager::{self, Packagers};
@@ -49,7 +46,7 @@ pub async fn run(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
     for server in std::iter::once(sockets.rtmp).chain(sockets.rtmps) {
         servers.spawn(service.clone().run(server, accepting.clone()));
     }
-    let router = origin.router(ready.subscribe());
+    let router = origin.router(&config, ready.subscribe());
     for listener in std::iter::once(sockets.http).chain(sockets.https) {
         let (connections, serving) = (sockets.http_connections, serving.clone());
         servers.spawn(http::serve(listener, router.clone(), connections, serving));
@@ -87,6 +84,7 @@ struct Origin {
     pulls: Arc<Pulls>,
     authorizer: Arc<dyn Authorizer>,
     nodes: nodes::Nodes,
+    secret: Secret,
     metrics: PrometheusHandle,
 }
 
@@ -95,16 +93,20 @@ impl Origin {
         let Some(token) = config.api_token.clone() else {
             bail!("api-token is missing: an origin needs the one of its nodes");
         };
+        let Some(secret) = config.playback_secret.clone() else {
+            bail!("playback-secret is missing: an origin needs the one of its nodes");
+        };
         if config.nodes.is_empty() {
             bail!("nodes is missing: say where channels come from, such as http://10.0.0.7:8080");
         }
         let (hub, events) = (Hub::default(), Events::new());
         let tls = trust::of_the_system()?;
         let client = Client::default().with(|config| config.tls = Some(Arc::clone(&tls)));
-        let nodes = Nodes::new(&config.nodes, &token, tls, &remote::Config::default());
+        let (own, remote) = (name()?, remote::Config::default());
+        let nodes = Nodes::new(own.clone(), &config.nodes, &token, tls, &remote);
         let nodes = Arc::new(nodes.context("nodes")?);
-        let (channels, locator): (Arc<dyn ChannelStore>, Arc<dyn Locator>) = (nodes.clone(), nodes);
-        let about = pulls::Config::new(name()?, node::node_address(config, listeners));
+        let mut about = pulls::Config::new(own, node::node_address(config, listeners));
+        about.secret = Some(secret.clone());
         let reconnecting = lifecycle::Config {
             node: about.node.to_string(),
             address: about.address.clone(),
@@ -117,19 +119,18 @@ impl Origin {
             reconnecting,
         );
         tokio::spawn(lifecycle.run());
-        let pulls = Pulls::new(hub.clone(), client, Arc::clone(&channels), locator, about);
+        let pulls = Pulls::new(hub.clone(), client, nodes.clone(), about);
         let pulls = Arc::new(pulls);
-        // Nobody publishes here, so nothing is signed with it.
-        let signer = Signer::new(token.clone(), config.push_sign.clone());
-        let viewers = ChannelAuthorizer::new(Arc::clone(&channels), signer);
+        let viewers = ChannelAuthorizer::of_viewers(nodes);
+        let viewers = viewers.protecting(config.play.protection(&secret));
         let metrics = PrometheusBuilder::new().install_recorder();
         Ok(Self {
             hub,
             events,
-            authorizer: Arc::new(ViewersOnly(viewers)),
+            authorizer: Arc::new(viewers),
+            secret,
             nodes: nodes::Nodes {
-                channels,
-                locator: pulls.clone(),
+                directory: pulls.clone(),
                 token,
             },
             pulls,
@@ -148,14 +149,17 @@ impl Origin {
     }
 
     /// Everything that HTTP serves, with the tasks behind it running.
-    fn router(&self, ready: watch::Receiver<bool>) -> Router {
-        let packagers = Packagers::new(packager::Config::default());
+    fn router(&self, config: &Config, ready: watch::Receiver<bool>) -> Router {
+        let mut packaging = packager::Config::default();
+        packaging.secret = Some(self.secret.clone());
+        let packagers = Packagers::new(packaging);
         tokio::spawn(packagers.clone().run(self.hub.clone()));
         tokio::spawn(node::keep_metrics(self.metrics.clone()));
         let pulls: Arc<dyn Upstream> = self.pulls.clone();
         let authorizer = Arc::clone(&self.authorizer);
-        let playback =
+        let mut playback =
             lsv_mux::http::State::new(self.hub.clone(), packagers, authorizer).with_upstream(pulls);
+        playback.config.trusted_proxies = config.trusted_proxies.clone();
         let metrics = self.metrics.clone();
         let readiness = async move || match *ready.borrow() {
             true => (StatusCode::OK, "ready\n"),
@@ -167,23 +171,6 @@ impl Origin {
             .route("/metrics", get(async move || metrics.render()))
             .merge(nodes::router(self.nodes.clone()))
             .merge(lsv_mux::http::router(playback))
-    }
-}
-
-/// Lets nobody publish.
-#[derive(Debug)]
-struct ViewersOnly(ChannelAuthorizer);
-
-#[async_trait]
-impl Authorizer for ViewersOnly {
-    async fn authorize(&self, request: AccessRequest<'_>) -> Result<Grant, Denied> {
-        match request.access {
-            Access::Play => self.0.authorize(request).await,
-            Access::Publish => Err(Denied::new(
-                Reason::NotPublishable,
-                "an origin takes no publishers; publish to one of its nodes",
-            )),
-        }
     }
 }
 

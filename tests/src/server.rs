@@ -17,6 +17,9 @@ pub const TOKEN: &str = "token-of-the-tests-0123456789abcdef";
 /// The signing secret that [`Server::start`] gives: the one of the published push vectors.
 pub const SECRET: &str = "nodemedia2017privatekey";
 
+/// The secret of playback tokens that all have here.
+pub const PLAYBACK_SECRET: &str = "playback-secret-of-the-tests";
+
 /// A running `lsv`, or `lsv-origin`; killed when dropped.
 #[derive(Debug)]
 pub struct Server {
@@ -53,8 +56,7 @@ impl Server {
     /// If it does not get ready, with what it wrote.
     pub async fn start_with(variable: &str, value: &Path, arguments: &[&str]) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
-        let standard = ["--api-token", TOKEN, "--secret", SECRET];
-        let arguments = [&standard, arguments].concat();
+        let arguments = [&STANDARD, arguments].concat();
         let mut command = tokio::process::Command::new(binary("lsv"));
         command
             .args(command_line(folder.path(), &arguments))
@@ -69,8 +71,7 @@ impl Server {
     /// # Panics
     /// If it does not get ready, with what it wrote.
     pub async fn start_in(data: &Path, arguments: &[&str]) -> Self {
-        let standard = ["--api-token", TOKEN, "--secret", SECRET];
-        Self::start_bare(data, &[&standard, arguments].concat()).await
+        Self::start_bare(data, &[&STANDARD, arguments].concat()).await
     }
 
     /// Starts the binary with neither token nor secret given.
@@ -89,8 +90,7 @@ impl Server {
     pub async fn start_origin(nodes: &[&str], arguments: &[&str]) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let nodes = nodes.join(",");
-        let standard = ["--api-token", TOKEN, "--nodes", &nodes];
-        let arguments = [&standard, arguments].concat();
+        let arguments = [&PLAYER, &["--nodes", &nodes][..], arguments].concat();
         let line = command_line(folder.path(), &arguments);
         let process = Process::start(binary("lsv-origin"), line);
         let mut origin = Self::running(process, folder.path()).await;
@@ -260,6 +260,14 @@ pub async fn lsv_doctor(file: &Path, options: &[&str]) -> (ExitStatus, String) {
     let status = process.ended().await;
     (status, process.stdout() + &process.stderr())
 }
+
+/// What all nodes of a test have in common.
+const PLAYER: [&str; 4] = ["--api-token", TOKEN, "--playback-secret", PLAYBACK_SECRET];
+
+/// The same of nodes that take publishers.
+const STANDARD: [&str; 6] = [
+    PLAYER[0], PLAYER[1], PLAYER[2], PLAYER[3], "--secret", SECRET,
+];
 
 fn command_line(data: &Path, arguments: &[&str]) -> Vec<String> {
     let data = data.to_str().expect("a path in UTF-8");

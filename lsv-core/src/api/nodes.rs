@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! GET /videostream/{id}/location?via=   the Session that it can be pulled from      404 where it is not live
-//! GET /videostream/{id}/stored          the record as stores keep it, without keys  404 where there is none
+//! GET /videostream/{id}/stored?via=     the record as stores keep it, without keys  404 where there is none
 //! ```
 
 use std::fmt;
@@ -21,16 +21,14 @@ use lsv_auth::Secret;
 use super::body::Id;
 use super::problem::Answer;
 use super::{Kind, Problem, token};
-use crate::ports::{ChannelStore, Locator, Session};
+use crate::ports::{Directory, Session};
 use crate::via::Via;
 
 /// What a node answers others from. Clones share it.
 #[derive(Clone)]
 pub struct Nodes {
-    /// Where the channel records are.
-    pub channels: Arc<dyn ChannelStore>,
-    /// Who knows where channels can be pulled from.
-    pub locator: Arc<dyn Locator>,
+    /// What it tells.
+    pub directory: Arc<dyn Directory>,
     /// What another node must show.
     pub token: Secret,
 }
@@ -38,7 +36,7 @@ pub struct Nodes {
 impl fmt::Debug for Nodes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Nodes")
-            .field("locator", &self.locator)
+            .field("directory", &self.directory)
             .finish_non_exhaustive()
     }
 }
@@ -54,18 +52,21 @@ pub fn router(nodes: Nodes) -> Router {
 }
 
 async fn location(State(nodes): State<Nodes>, Id(id): Id, uri: Uri) -> Answer<Json<Session>> {
-    let via = Via::of_query(uri.query());
-    let via = via.map_err(|error| Problem::new(Kind::InvalidParameter, error.to_string()))?;
-    let found = nodes.locator.locate(&id, &via).await?;
+    let found = nodes.directory.locate(&id, &via(&uri)?).await?;
     let offline = || Problem::new(Kind::NotFound, "the channel is not live here");
     found.map(Json).ok_or_else(offline)
 }
 
-async fn stored(State(nodes): State<Nodes>, Id(id): Id) -> Answer<Response> {
-    let channel = nodes.channels.get(&id).await?.channel;
+async fn stored(State(nodes): State<Nodes>, Id(id): Id, uri: Uri) -> Answer<Response> {
+    let channel = nodes.directory.record(&id, &via(&uri)?).await?;
     let fields = [
         (header::CONTENT_TYPE, "application/json"),
         (header::CACHE_CONTROL, "no-store"),
     ];
     Ok((fields, Bytes::from(channel.encode())).into_response())
+}
+
+fn via(uri: &Uri) -> Answer<Via> {
+    Via::of_query(uri.query())
+        .map_err(|error| Problem::new(Kind::InvalidParameter, error.to_string()))
 }

@@ -9,7 +9,7 @@
 //! | [`ChannelStore`] | channel records and the platform's domain names |
 //! | [`ObjectStore`] | recordings, pictures |
 //! | [`SessionRegistry`] | which node has which channel live |
-//! | [`Locator`], [`Upstream`] | where a channel can be pulled from; what pulls it |
+//! | [`Directory`], [`Upstream`] | what nodes tell each other of channels; what gets their streams |
 //! | [`TaskScheduler`] | what works for a channel beside its live outputs |
 //! | [`Authorizer`] | who may publish and play |
 //! | [`LiveSessions`] | what is live on this node |
@@ -44,7 +44,7 @@ pub use tasks::{
     Task, TaskControl, TaskFailure, TaskId, TaskKind, TaskOutput, TaskReport, TaskRunner,
     TaskScheduler, TaskSpec, TaskState, TaskSteering,
 };
-pub use upstream::{Locator, Upstream};
+pub use upstream::{Directory, Local, Upstream};
 
 /// What a port answers.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,28 +1,48 @@
 //! The ports through which a node gets what is live elsewhere.
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Denied, Result, Session, SessionRegistry};
+use super::{ChannelStore, Denied, Result, Session, SessionRegistry};
+use crate::channel::Channel;
 use crate::path::{ChannelId, StreamPath};
 use crate::via::Via;
 
-/// Finds the node that a channel can be pulled from.
+/// What nodes tell each other: where channels are live, and what their records say.
 #[async_trait]
-pub trait Locator: fmt::Debug + Send + Sync {
+pub trait Directory: fmt::Debug + Send + Sync {
     /// Where a channel can be pulled from, if anywhere, for a request that came `via` other nodes.
     ///
     /// # Errors
     /// As any call of a port: whoever knows may be out of reach.
     async fn locate(&self, channel: &ChannelId, via: &Via) -> Result<Option<Session>>;
+
+    /// The record of a channel, for a request that came `via` other nodes.
+    ///
+    /// # Errors
+    /// `NotFound` where there is none.
+    async fn record(&self, channel: &ChannelId, via: &Via) -> Result<Arc<Channel>>;
 }
 
-/// A registry knows where channels are published, whoever asks.
+/// What a node tells that keeps records and takes publishers.
+#[derive(Clone, Debug)]
+pub struct Local {
+    /// Where the records are.
+    pub channels: Arc<dyn ChannelStore>,
+    /// Where it is known what is live.
+    pub sessions: Arc<dyn SessionRegistry>,
+}
+
 #[async_trait]
-impl<R: SessionRegistry> Locator for R {
+impl Directory for Local {
     async fn locate(&self, channel: &ChannelId, _: &Via) -> Result<Option<Session>> {
-        SessionRegistry::locate(self, channel).await
+        self.sessions.locate(channel).await
+    }
+
+    async fn record(&self, channel: &ChannelId, _: &Via) -> Result<Arc<Channel>> {
+        Ok(self.channels.get(channel).await?.channel)
     }
 }
 

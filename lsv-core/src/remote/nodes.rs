@@ -18,11 +18,11 @@ use super::client::{self, InvalidBase, Node};
 use crate::channel::Channel;
 use crate::path::ChannelId;
 use crate::ports::{
-    ChannelStore, Error, Locator, Page, PageRequest, Precondition, Result, Session, StreamDns,
+    ChannelStore, Directory, Error, Page, PageRequest, Precondition, Result, Session, StreamDns,
     VersionedChannel,
 };
 use crate::rendezvous;
-use crate::via::Via;
+use crate::via::{self, NodeName, Via};
 
 /// Nodes that know channels and have them live. Clones share connections.
 ///
@@ -32,15 +32,17 @@ use crate::via::Via;
 #[derive(Clone)]
 pub struct Nodes {
     nodes: Arc<[Node]>,
+    own: NodeName,
     grace: Duration,
 }
 
 impl Nodes {
-    /// Asks the nodes at `bases`, such as `http://10.0.0.7:8080`, with the API's `token`.
+    /// Asks, as the node `own`, the nodes at `bases`, such as `http://10.0.0.7:8080`, with the API's `token`.
     ///
     /// # Errors
     /// [`InvalidBase`] for what is no address.
     pub fn new(
+        own: NodeName,
         bases: &[String],
         token: &Secret,
         tls: Arc<ClientConfig>,
@@ -51,6 +53,7 @@ impl Nodes {
         let nodes = nodes.map(|base| Node::new(base, token, http.clone(), config.time));
         Ok(Self {
             nodes: nodes.collect::<Result<_, _>>()?,
+            own,
             grace: config.grace,
         })
     }
@@ -101,13 +104,9 @@ struct Answers<T> {
 }
 
 #[async_trait]
-impl Locator for Nodes {
+impl Directory for Nodes {
     async fn locate(&self, channel: &ChannelId, via: &Via) -> Result<Option<Session>> {
-        let query = match via.is_empty() {
-            true => String::new(),
-            false => format!("?{}={via}", crate::via::PARAMETER),
-        };
-        let path = format!("/videostream/{channel}/location{query}");
+        let path = format!("/videostream/{channel}/location{}", query(via));
         let Answers {
             found,
             none,
@@ -124,21 +123,28 @@ impl Locator for Nodes {
             (session.since, nearest, weight)
         }))
     }
+
+    async fn record(&self, id: &ChannelId, via: &Via) -> Result<Arc<Channel>> {
+        let path = format!("/videostream/{id}/stored{}", query(via));
+        let answers = self.ask(&path, record).await;
+        let found = answers.found.into_iter();
+        let newest = found.max_by_key(|channel| channel.updated_at);
+        // Who does not answer may have the record.
+        let missing = || Error::NotFound(format!("the channel {id}"));
+        let channel = newest.ok_or_else(|| answers.failed.unwrap_or_else(missing))?;
+        Ok(Arc::new(channel))
+    }
 }
 
 /// Reads records; they are written where they are kept.
 #[async_trait]
 impl ChannelStore for Nodes {
     async fn get(&self, id: &ChannelId) -> Result<VersionedChannel> {
-        let answers = self.ask(&format!("/videostream/{id}/stored"), record).await;
-        let found = answers.found.into_iter();
-        let newest = found.max_by_key(|channel| channel.updated_at);
-        // Who does not answer may have the record.
-        let missing = || Error::NotFound(format!("the channel {id}"));
-        let channel = newest.ok_or_else(|| answers.failed.unwrap_or_else(missing))?;
+        let via = Via::default().then(&self.own).unwrap_or_default();
+        let channel = self.record(id, &via).await?;
         Ok(VersionedChannel {
             version: channel.updated_at.unix_millis(),
-            channel: Arc::new(channel),
+            channel,
         })
     }
 
@@ -166,6 +172,13 @@ impl ChannelStore for Nodes {
 impl fmt::Debug for Nodes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Nodes").field(&self.nodes).finish()
+    }
+}
+
+fn query(via: &Via) -> String {
+    match via.is_empty() {
+        true => String::new(),
+        false => format!("?{}={via}", via::PARAMETER),
     }
 }
 

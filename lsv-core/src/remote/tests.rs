@@ -11,8 +11,10 @@ use crate::api::nodes;
 use crate::channel::{Channel, Moment};
 use crate::embedded::{Channels, Sessions};
 use crate::path::ChannelId;
-use crate::ports::{ChannelStore, Error, Lease, Locator, Precondition, Session, SessionRegistry};
-use crate::via::Via;
+use crate::ports::{
+    ChannelStore, Directory, Error, Lease, Local, Precondition, Session, SessionRegistry,
+};
+use crate::via::{NodeName, Via};
 
 /// A node in this process, with the API that others ask.
 struct Node {
@@ -28,8 +30,10 @@ impl Node {
         let channels = Arc::new(Channels::open(folder.path().join("channels.redb")).unwrap());
         let sessions = Arc::new(Sessions::default());
         let router = nodes::router(nodes::Nodes {
-            channels: channels.clone(),
-            locator: sessions.clone(),
+            directory: Arc::new(Local {
+                channels: channels.clone(),
+                sessions: sessions.clone(),
+            }),
             token: token(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -55,6 +59,10 @@ impl Node {
     }
 }
 
+fn own() -> NodeName {
+    NodeName::parse("asking").unwrap()
+}
+
 fn token() -> Secret {
     Secret::new("token").unwrap()
 }
@@ -77,7 +85,7 @@ fn all(bases: &[&str], token: &Secret) -> Nodes {
         time: Duration::from_millis(500),
         ..Config::default()
     };
-    Nodes::new(&bases, token, tls(), &config).unwrap()
+    Nodes::new(own(), &bases, token, tls(), &config).unwrap()
 }
 
 async fn located(nodes: &Nodes) -> Option<(String, String)> {
@@ -196,7 +204,7 @@ fn only_bases_are_taken() {
         "http://ho st",
     ] {
         let bases = [base.to_owned()];
-        let made = Nodes::new(&bases, &token(), tls(), &Config::default());
+        let made = Nodes::new(own(), &bases, &token(), tls(), &Config::default());
         assert!(made.is_err(), "{base}");
     }
 }

@@ -123,10 +123,11 @@ impl Site {
         let via = Via::default();
         let brought = match target {
             Target::File(name) if path.rendition == Rendition::Source && is_master(name) => {
-                match upstream.bring_all(&path.channel, &via).await {
-                    Ok(true) => Ok(self.await_master(path, name).await),
-                    brought => brought.map(drop),
+                let brought = upstream.bring_all(&path.channel, &via).await;
+                if let Ok(true) = brought {
+                    self.await_master(path, name).await;
                 }
+                brought.map(drop)
             }
             Target::Flv | Target::File(_) => upstream.bring(path, &via).await,
             _ => Ok(()),

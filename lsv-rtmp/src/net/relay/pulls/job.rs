@@ -83,7 +83,7 @@ impl Job {
         loop {
             let found = match next.take() {
                 Some(session) => Ok(Some(session)),
-                None => self.shared.locator.locate(&self.channel, &self.via).await,
+                None => self.shared.directory.locate(&self.channel, &self.via).await,
             };
             match found {
                 Ok(Some(session)) => {
@@ -187,19 +187,17 @@ impl Job {
     }
 
     async fn record(&self) -> Result<Arc<Channel>, Denied> {
-        let found = self.shared.channels.get(&self.channel).await;
-        found
-            .map(|found| found.channel)
-            .map_err(|error| match error {
-                ports::Error::NotFound(_) => offline(),
-                error => {
-                    tracing::warn!(%error, "the channel's record cannot be read");
-                    Denied::new(
-                        Reason::Unavailable,
-                        "the platform cannot be asked at the moment",
-                    )
-                }
-            })
+        let found = self.shared.directory.record(&self.channel, &self.via).await;
+        found.map_err(|error| match error {
+            ports::Error::NotFound(_) => offline(),
+            error => {
+                tracing::warn!(%error, "the channel's record cannot be read");
+                Denied::new(
+                    Reason::Unavailable,
+                    "the platform cannot be asked at the moment",
+                )
+            }
+        })
     }
 }
 
@@ -308,10 +306,11 @@ impl<'a> Watcher<'a> {
         let Some(stream) = self.job.stream() else {
             return true;
         };
-        match self.job.shared.channels.get(&self.job.channel).await {
-            Ok(found) => {
-                stream.set_settings(settings(&found.channel));
-                self.live.renditions = Settings::from(&*found.channel).processing.renditions;
+        let job = self.job;
+        match job.shared.directory.record(&job.channel, &job.via).await {
+            Ok(channel) => {
+                stream.set_settings(settings(&channel));
+                self.live.renditions = Settings::from(&*channel).processing.renditions;
                 self.tell();
             }
             Err(ports::Error::NotFound(_)) => {
@@ -329,7 +328,7 @@ impl<'a> Watcher<'a> {
         let found = self
             .job
             .shared
-            .locator
+            .directory
             .locate(&self.job.channel, &self.job.via)
             .await;
         let is_same = |found: &Session| {

@@ -1,7 +1,7 @@
 //! Pulling what viewers want: streams that are live on other nodes, each one once, for as long as somebody watches.
 //!
 //! ```text
-//! viewer ─> bring(path) ─> in the hub? ─> one job a channel ─> Locator ─> RTMP ─> Publisher
+//! viewer ─> bring(path) ─> in the hub? ─> one job a channel ─> Directory ─> RTMP ─> Publisher
 //!                                              └─ the node is gone, or the publisher went elsewhere: located anew
 //! ```
 //!
@@ -15,9 +15,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lsv_auth::Secret;
+use lsv_core::channel::Channel;
 use lsv_core::hub::{self, Hub};
 use lsv_core::path::{ChannelId, Rendition, StreamPath};
-use lsv_core::ports::{self, ChannelStore, Denied, Locator, Reason, Session, Upstream};
+use lsv_core::ports::{self, Denied, Directory, Reason, Session, Upstream};
 use lsv_core::via::{NodeName, Via};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
@@ -33,7 +34,7 @@ mod rung;
 use self::job::{Job, Live, Stage};
 use self::rung::Rung;
 
-/// Pulls streams into a hub when they are wanted, from where a [`Locator`] says. Clones share it.
+/// Pulls streams into a hub when they are wanted, from where a [`Directory`] says. Clones share it.
 #[derive(Clone)]
 pub struct Pulls {
     shared: Arc<Shared>,
@@ -42,8 +43,7 @@ pub struct Pulls {
 struct Shared {
     hub: Hub,
     client: Client,
-    channels: Arc<dyn ChannelStore>,
-    locator: Arc<dyn Locator>,
+    directory: Arc<dyn Directory>,
     config: Config,
     known: Mutex<HashMap<ChannelId, Known>>,
 }
@@ -105,19 +105,12 @@ enum Known {
 }
 
 impl Pulls {
-    /// Pulls into `hub` over connections of `client` what `locator` finds, with the settings in `channels`.
-    pub fn new(
-        hub: Hub,
-        client: Client,
-        channels: Arc<dyn ChannelStore>,
-        locator: Arc<dyn Locator>,
-        config: Config,
-    ) -> Self {
+    /// Pulls into `hub` over connections of `client` what `directory` finds, with the settings that it tells.
+    pub fn new(hub: Hub, client: Client, directory: Arc<dyn Directory>, config: Config) -> Self {
         let shared = Shared {
             hub,
             client,
-            channels,
-            locator,
+            directory,
             config,
             known: Mutex::default(),
         };
@@ -267,7 +260,7 @@ impl Upstream for Pulls {
 
 /// For nodes that pull from this one in turn.
 #[async_trait]
-impl Locator for Pulls {
+impl Directory for Pulls {
     async fn locate(&self, channel: &ChannelId, via: &Via) -> ports::Result<Option<Session>> {
         let config = &self.shared.config;
         let Ok(with_own) = via.then(&config.node) else {
@@ -277,10 +270,17 @@ impl Locator for Pulls {
         let is_live = source.is_some_and(|stream| stream.state() == hub::State::Live);
         let found = match self.live(channel).filter(|_| is_live) {
             Some(live) => Some(live.session),
-            None => self.shared.locator.locate(channel, &with_own).await?,
+            None => self.shared.directory.locate(channel, &with_own).await?,
         };
         let found = found.filter(|session| !comes_through(session, via));
         Ok(found.and_then(|session| self.relayed(session)))
+    }
+
+    async fn record(&self, channel: &ChannelId, via: &Via) -> ports::Result<Arc<Channel>> {
+        match via.then(&self.shared.config.node) {
+            Ok(via) => self.shared.directory.record(channel, &via).await,
+            Err(_) => Err(ports::Error::NotFound(format!("the channel {channel}"))),
+        }
     }
 }
 
@@ -304,7 +304,7 @@ impl Pulls {
 impl fmt::Debug for Pulls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pulls")
-            .field("locator", &self.shared.locator)
+            .field("directory", &self.shared.directory)
             .field("config", &self.shared.config)
             .finish_non_exhaustive()
     }

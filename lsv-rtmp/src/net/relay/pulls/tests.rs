@@ -3,14 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use lsv_core::channel::{Channel, Moment};
+use lsv_core::channel::Moment;
 use lsv_core::hub::{Delivery, Protocol, State, Stream, Subscriber};
 use lsv_core::media::MediaFrame;
-use lsv_core::ports::{Page, PageRequest, Precondition, StreamDns, VersionedChannel};
 
 use super::*;
 use crate::net::relay::tests::play;
-use crate::net::testing::{Network, Peer};
+use crate::net::testing::{Host, Network, Peer};
 use crate::session::Event;
 
 /// What the nodes know, as a test writes it.
@@ -48,43 +47,16 @@ impl World {
 }
 
 #[async_trait]
-impl Locator for World {
+impl Directory for World {
     async fn locate(&self, _: &ChannelId, _: &Via) -> ports::Result<Option<Session>> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         sleep(Duration::from_millis(5)).await;
         Ok(self.session.lock().unwrap().clone())
     }
-}
 
-#[async_trait]
-impl ChannelStore for World {
-    async fn get(&self, id: &ChannelId) -> ports::Result<VersionedChannel> {
-        let channel = self.channel.lock().unwrap().clone();
-        let channel = channel.ok_or_else(|| ports::Error::NotFound(id.to_string()))?;
-        Ok(VersionedChannel {
-            channel,
-            version: 1,
-        })
-    }
-
-    async fn put(&self, _: &Channel, _: Precondition) -> ports::Result<u64> {
-        unimplemented!()
-    }
-
-    async fn delete(&self, _: &ChannelId) -> ports::Result<()> {
-        unimplemented!()
-    }
-
-    async fn list(&self, _: &PageRequest) -> ports::Result<Page<Channel>> {
-        unimplemented!()
-    }
-
-    async fn stream_dns(&self) -> ports::Result<StreamDns> {
-        unimplemented!()
-    }
-
-    async fn put_stream_dns(&self, _: &StreamDns) -> ports::Result<()> {
-        unimplemented!()
+    async fn record(&self, channel: &ChannelId, _: &Via) -> ports::Result<Arc<Channel>> {
+        let found = self.channel.lock().unwrap().clone();
+        found.ok_or_else(|| ports::Error::NotFound(channel.to_string()))
     }
 }
 
@@ -123,13 +95,7 @@ fn node(name: &str) -> NodeName {
 
 fn pulls(network: &Network, hub: &Hub, world: &Arc<World>) -> Pulls {
     let config = Config::new(node("here"), "rtmp://here");
-    Pulls::new(
-        hub.clone(),
-        network.client(),
-        world.clone(),
-        world.clone(),
-        config,
-    )
+    Pulls::new(hub.clone(), network.client(), world.clone(), config)
 }
 
 /// A viewer's wish, until it is fulfilled.
@@ -148,6 +114,18 @@ fn plays(mut peer: Peer) -> AbortOnDropHandle<()> {
             play(&mut peer, second * 25).await;
         }
     }))
+}
+
+/// Plays to the next who asks.
+async fn next_plays(host: &mut Host) -> Source {
+    Source {
+        _task: plays(host.admit().await),
+    }
+}
+
+/// A source that plays until it is dropped.
+struct Source {
+    _task: AbortOnDropHandle<()>,
 }
 
 fn stream(hub: &Hub) -> Arc<Stream> {
@@ -177,7 +155,7 @@ async fn any_number_who_want_it_are_one_connection() {
     let pulls = pulls(&network, &hub, &world);
     let path = source();
     let all = futures::future::join_all((0..500).map(|_| brought(&pulls, &path)));
-    let comes = async { plays(host.admit().await) };
+    let comes = next_plays(&mut host);
     let (_, _playing) = tokio::join!(all, comes);
     assert_eq!(stream(&hub).state(), State::Live);
     assert_eq!(world.asked(), 1);
@@ -311,7 +289,7 @@ async fn changed_settings_are_followed_and_a_deleted_channel_ends() {
     world.is_live_at("a");
     let pulls = pulls(&network, &hub, &world);
     let path = source();
-    let ((), _playing) = tokio::join!(brought(&pulls, &path), async { plays(host.admit().await) });
+    let ((), _playing) = tokio::join!(brought(&pulls, &path), next_plays(&mut host));
     let stream = stream(&hub);
     assert!(!stream.settings().borrow().cmaf);
     let mut changed = record();
@@ -339,7 +317,7 @@ async fn nodes_in_a_circle_are_refused() {
 
     world.is_live_at("there");
     let path = source();
-    let ((), _playing) = tokio::join!(brought(&pulls, &path), async { plays(host.admit().await) });
+    let ((), _playing) = tokio::join!(brought(&pulls, &path), next_plays(&mut host));
     let told = pulls
         .locate(&cam(), &Via::default())
         .await
@@ -366,11 +344,9 @@ async fn renditions_lie_on_the_timeline_of_their_source() {
     world.is(Some(ladder));
     let pulls = pulls(&network, &hub, &world);
     let path = source();
-    let ((), playing) = tokio::join!(brought(&pulls, &path), async { plays(host.admit().await) });
+    let ((), playing) = tokio::join!(brought(&pulls, &path), next_plays(&mut host));
     let smallest = smallest();
-    let ((), rung) = tokio::join!(brought(&pulls, &smallest), async {
-        plays(host.admit().await)
-    });
+    let ((), rung) = tokio::join!(brought(&pulls, &smallest), next_plays(&mut host));
     let rendition = hub.find(&smallest).unwrap();
     let mut sources = stream(&hub).subscribe();
     let mut renditions = rendition.subscribe();
