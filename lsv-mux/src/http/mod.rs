@@ -57,6 +57,8 @@ mod cors;
 pub mod edge;
 mod flv;
 mod growing;
+mod guest;
+mod inherit;
 mod object;
 mod pages;
 mod patience;

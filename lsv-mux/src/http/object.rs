@@ -6,12 +6,13 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures::stream;
+use futures::{Stream, TryStreamExt, stream};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use lsv_core::ports::{Error, Object, ObjectName, ObjectStore};
 
 use super::content::{Wanted, matches_any, same_representation};
+use super::inherit::Heir;
 use super::problem::Problem;
 
 /// What players and caches need to know of an object.
@@ -23,6 +24,18 @@ pub(super) struct About<'a> {
     pub(super) etag: &'a str,
 }
 
+impl About<'_> {
+    /// What every answer says.
+    fn fields(&self) -> HeaderMap {
+        let mut fields = HeaderMap::new();
+        fields.insert(header::CACHE_CONTROL, self.cache_control.clone());
+        if let Ok(etag) = HeaderValue::from_str(self.etag) {
+            fields.insert(header::ETAG, etag);
+        }
+        fields
+    }
+}
+
 /// An object, or the range of it that is wanted, read piece by piece as the viewer takes it. It begins with `opening`.
 pub(super) fn answer(
     store: &Arc<dyn ObjectStore>,
@@ -31,11 +44,7 @@ pub(super) fn answer(
     parts: &Parts,
 ) -> Response {
     let (info, etag) = (&opening.info, about.etag);
-    let mut fields = HeaderMap::new();
-    fields.insert(header::CACHE_CONTROL, about.cache_control.clone());
-    if let Ok(etag) = HeaderValue::from_str(etag) {
-        fields.insert(header::ETAG, etag);
-    }
+    let mut fields = about.fields();
     if matches_any(&parts.headers, etag) {
         return (StatusCode::NOT_MODIFIED, fields).into_response();
     }
@@ -80,13 +89,55 @@ pub(super) fn answer(
     (status, fields, body).into_response()
 }
 
+/// A playlist, or anything else with addresses in it, that carries a viewer's credential on. Whole, because it is written as
+/// it is read.
+pub(super) fn inherited(
+    store: &Arc<dyn ObjectStore>,
+    opening: Object,
+    about: &About<'_>,
+    heir: Heir,
+    parts: &Parts,
+) -> Response {
+    let mut fields = about.fields();
+    if matches_any(&parts.headers, about.etag) {
+        return (StatusCode::NOT_MODIFIED, fields).into_response();
+    }
+    fields.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(about.content_type),
+    );
+    let range = 0..opening.info.size;
+    let body = match parts.method {
+        Method::HEAD => Body::from_stream(stream::empty::<Result<Bytes, Error>>()),
+        _ => Body::from_stream(written(pieces(Arc::clone(store), opening, range), heir)),
+    };
+    (fields, body).into_response()
+}
+
+/// `pieces` with a credential in them.
+fn written(
+    pieces: impl Stream<Item = Result<Bytes, Error>>,
+    heir: Heir,
+) -> impl Stream<Item = Result<Bytes, Error>> {
+    let state = (Box::pin(pieces), Some(heir));
+    stream::try_unfold(state, async |(mut pieces, heir)| {
+        let Some(mut heir) = heir else {
+            return Ok(None);
+        };
+        Ok(Some(match pieces.try_next().await? {
+            Some(piece) => (heir.piece(&piece), (pieces, Some(heir))),
+            None => (heir.end(), (pieces, None)),
+        }))
+    })
+}
+
 /// The bytes of `range`, of the object as it was when `opening` was read. It may grow meanwhile. They end with an error
 /// if it is replaced: a mixture would be of no use.
 fn pieces(
     store: Arc<dyn ObjectStore>,
     opening: Object,
     range: Range<u64>,
-) -> impl stream::Stream<Item = Result<Bytes, Error>> {
+) -> impl Stream<Item = Result<Bytes, Error>> {
     stream::try_unfold(
         (store, opening, range),
         |(store, mut opening, range)| async move {
@@ -126,8 +177,6 @@ pub(super) const OPENING_BYTES: u64 = 1 << 10;
 
 #[cfg(all(test, feature = "record"))]
 mod tests {
-    use futures::TryStreamExt;
-
     use super::*;
     use crate::record::tests::Store;
 

@@ -208,6 +208,7 @@ impl Asset {
             content_type: self.content_type,
             cache_control,
             etag: &self.etag,
+            inherits: None,
         };
         content.answer(method, headers)
     }

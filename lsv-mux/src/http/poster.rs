@@ -35,6 +35,7 @@ pub(super) async fn live(
         content_type: "image/jpeg",
         cache_control: HeaderValue::from_static("public, max-age=1"),
         etag: &etag,
+        inherits: None,
     };
     let response = content.answer(&parts.method, &parts.headers);
     Ok(dated(response, taken, &parts.headers))

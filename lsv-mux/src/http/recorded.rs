@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Method, header};
 use lsv_core::path::ChannelId;
@@ -12,6 +13,8 @@ use lsv_core::ports::{Cursor, Error, Object, ObjectInfo, ObjectName, ObjectStore
 use lsv_core::recording::{self, PLAYLIST, THUMBNAILS};
 use serde_json::{Value, json};
 
+use super::guest::Guest;
+use super::inherit::{self, Heir};
 use super::object::{self, About, OPENING_BYTES};
 use super::pages;
 use super::problem::Problem;
@@ -22,13 +25,14 @@ pub(super) async fn answer(
     store: &Arc<dyn ObjectStore>,
     channel: &ChannelId,
     rest: &str,
+    guest: &Guest,
     parts: &Parts,
 ) -> Result<Response, Problem> {
     if is_page(rest, parts) {
         return Ok(pages::recordings(&parts.method, &parts.headers));
     }
     if rest.is_empty() {
-        return listing(&**store, channel, parts).await;
+        return listing(&**store, channel, guest, parts).await;
     }
     // Sessions are named by their time, so that no shelf has the name of one.
     let is_shelf = SHELVES.iter().any(|shelf| rest.starts_with(shelf));
@@ -41,7 +45,7 @@ pub(super) async fn answer(
     let is_whole = is_followed(&**store, &name).await;
     let opening = store.get(&name, Some(0..OPENING_BYTES)).await;
     let opening = opening.map_err(|error| failed(&error))?;
-    Ok(file(store, opening, is_whole, parts))
+    Ok(file(store, opening, is_whole, guest, parts))
 }
 
 /// Whether `rest` is the listing, and a browser goes there and no program.
@@ -70,7 +74,13 @@ async fn is_followed(store: &dyn ObjectStore, name: &ObjectName) -> bool {
 }
 
 /// An object of the channel's, or the range of it that is wanted.
-fn file(store: &Arc<dyn ObjectStore>, opening: Object, is_whole: bool, parts: &Parts) -> Response {
+fn file(
+    store: &Arc<dyn ObjectStore>,
+    opening: Object,
+    is_whole: bool,
+    guest: &Guest,
+    parts: &Parts,
+) -> Response {
     let info = &opening.info;
     let kind = Kind::of(&info.name);
     let etag = format!("\"{:x}-{:x}\"", info.modified.unix_millis(), info.size);
@@ -79,7 +89,13 @@ fn file(store: &Arc<dyn ObjectStore>, opening: Object, is_whole: bool, parts: &P
         cache_control: HeaderValue::from_static(kind.cache_control(is_whole)),
         etag: &etag,
     };
-    object::answer(store, opening, &about, parts)
+    let heir = inherit::Kind::of(about.content_type).zip(guest.credential.as_ref());
+    match heir {
+        Some((kind, credential)) => {
+            object::inherited(store, opening, &about, Heir::new(kind, credential), parts)
+        }
+        None => object::answer(store, opening, &about, parts),
+    }
 }
 
 /// `/<id>/vod/`: the playlists and files of the channel, by name, and where the list goes on. A page looks through as many
@@ -87,6 +103,7 @@ fn file(store: &Arc<dyn ObjectStore>, opening: Object, is_whole: bool, parts: &P
 async fn listing(
     store: &dyn ObjectStore,
     channel: &ChannelId,
+    guest: &Guest,
     parts: &Parts,
 ) -> Result<Response, Problem> {
     let query = parts.uri.query().unwrap_or_default();
@@ -112,7 +129,12 @@ async fn listing(
         .collect();
     let next = found.next.as_ref();
     let next = next.and_then(|next| next.as_str().strip_prefix(&prefix));
-    let text = json!({ "recordings": recordings, "next": next }).to_string();
+    let mut text = Bytes::from(json!({ "recordings": recordings, "next": next }).to_string());
+    if let Some(credential) = &guest.credential {
+        text = inherit::whole(inherit::Kind::Listing, credential, [&text])
+            .concat()
+            .into();
+    }
     let fields = [
         (
             header::CONTENT_TYPE,
@@ -209,7 +231,10 @@ const IMMUTABLE: &str = "public, max-age=3600, immutable";
 
 #[cfg(all(test, feature = "record"))]
 mod tests {
-    use bytes::Bytes;
+    use std::net::Ipv4Addr;
+
+    use lsv_core::channel::{Channel, Moment};
+    use lsv_core::ports::Grant;
 
     use super::*;
     use crate::record::tests::Store;
@@ -231,10 +256,13 @@ mod tests {
         }
         let cam = ChannelId::parse("cam").unwrap();
         let (parts, ()) = http::Request::new(()).into_parts();
+        let channel = Channel::new(cam.clone(), Moment::EPOCH);
+        let grant = Grant::new(Arc::new(channel), None);
+        let guest = Guest::new(&grant, Ipv4Addr::LOCALHOST.into(), None);
         let mut caching = Vec::new();
         for number in [0, 1] {
             let rest = format!("now/segment-{number}.m4s");
-            let answer = answer(&store, &cam, &rest, &parts).await.unwrap();
+            let answer = answer(&store, &cam, &rest, &guest, &parts).await.unwrap();
             caching.push(answer.headers()[header::CACHE_CONTROL].clone());
         }
         assert_eq!(caching, ["public, max-age=3600, immutable", "no-cache"]);

@@ -9,7 +9,7 @@ use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{self, FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use lsv_core::channel::Moment;
 use lsv_core::hub::{Protocol, Stream};
 use lsv_core::path::{Rendition, StreamPath};
@@ -26,6 +26,7 @@ use super::audience::Audience;
 use super::content::{Content, Gzip};
 #[cfg(feature = "edge")]
 use super::edge::Edge;
+use super::guest::Guest;
 use super::object::{self, About, OPENING_BYTES};
 use super::problem::Problem;
 use super::visit::Visit;
@@ -80,7 +81,7 @@ impl Site {
             .ok_or_else(|| Problem::not_found("there is no such address"))?;
         let visit = Visit::of(parts, &self.state.config.trusted_proxies);
         let peer = visit.peer;
-        self.admit(AccessRequest {
+        let grant = self.admit(AccessRequest {
             access: Access::Play,
             path: &stream,
             address: uri.path(),
@@ -89,21 +90,34 @@ impl Site {
             told: visit.told(),
             presence: presence(target, &parts.method),
             now: now(),
-        })
-        .await?;
+        });
+        let guest = Guest::new(&grant.await?, peer, query);
+        let mut response = self.respond(&stream, target, &guest, parts).await?;
+        guest.restrict(response.headers_mut(), now());
+        Ok(response)
+    }
+
+    /// What `guest` asked for.
+    async fn respond(
+        &self,
+        stream: &StreamPath,
+        target: Target<'_>,
+        guest: &Guest,
+        parts: &mut Parts,
+    ) -> Result<Response, Problem> {
         #[cfg(feature = "edge")]
-        if let Some(edge) = self.edge(&stream, target) {
-            return edge.answer(&stream, target, parts).await;
+        if let Some(edge) = self.edge(stream, target) {
+            return edge.answer(stream, target, guest, parts).await;
         }
-        self.bring(&stream, &target).await?;
+        self.bring(stream, &target).await?;
         match target {
             Target::Page(page) => Ok(page.answer(stream.rendition, &parts.method, &parts.headers)),
             Target::Time => Ok(clock(&parts.method)),
-            Target::Poster => self.poster(&stream, parts).await,
-            Target::Recorded(rest) => self.recorded(&stream, rest, parts).await,
-            Target::Flv => self.flv(&stream, parts).await,
-            Target::File(name) => self.file(&stream, name, peer, parts).await,
-            Target::Bare(word) => redirect(word, query),
+            Target::Poster => self.poster(stream, parts).await,
+            Target::Recorded(rest) => self.recorded(stream, rest, guest, parts).await,
+            Target::Flv => self.flv(stream, parts).await,
+            Target::File(name) => self.file(stream, name, guest, parts).await,
+            Target::Bare(word) => redirect(word, parts.uri.query()),
         }
     }
 
@@ -175,11 +189,12 @@ impl Site {
         &self,
         stream: &StreamPath,
         rest: &str,
+        guest: &Guest,
         parts: &Parts,
     ) -> Result<Response, Problem> {
         let store = self.state.recordings.as_ref();
         let store = store.ok_or_else(|| Problem::not_found("nothing is recorded here"))?;
-        recorded::answer(store, &stream.channel, rest, parts).await
+        recorded::answer(store, &stream.channel, rest, guest, parts).await
     }
 
     async fn flv(&self, path: &StreamPath, parts: &mut Parts) -> Result<Response, Problem> {
@@ -203,7 +218,7 @@ impl Site {
         &self,
         path: &StreamPath,
         name: &str,
-        peer: IpAddr,
+        guest: &Guest,
         parts: &Parts,
     ) -> Result<Response, Problem> {
         let reload = reload(name, parts.uri.query())?;
@@ -218,10 +233,10 @@ impl Site {
         // A viewer of a master fetches from several renditions and is one viewer of the channel.
         let source = StreamPath::source(path.channel.clone());
         let counted = self.state.hub.find(&source).or(stream);
-        let note = self.note(counted, name, peer, parts);
+        let note = self.note(counted, name, guest.peer, parts);
         Ok(match opened {
             Opened::Whole(file) => {
-                let response = self.content(&file, &parts.method, &parts.headers);
+                let response = self.content(&file, guest, parts);
                 note(content_length(&response));
                 response
             }
@@ -328,7 +343,7 @@ impl Site {
         }
     }
 
-    fn content(&self, file: &File, method: &Method, headers: &HeaderMap) -> Response {
+    fn content(&self, file: &File, guest: &Guest, parts: &Parts) -> Response {
         let gzip = || file.gzip();
         let manifest = matches!(file.cache, Cache::Manifest { .. });
         let content = Content {
@@ -341,8 +356,9 @@ impl Site {
             content_type: file.content_type,
             cache_control: self.cache_control(file.cache),
             etag: &file.etag,
+            inherits: guest.credential.as_ref(),
         };
-        content.answer(method, headers)
+        content.answer(&parts.method, &parts.headers)
     }
 
     fn cache_control(&self, cache: Cache) -> HeaderValue {

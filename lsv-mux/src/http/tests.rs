@@ -26,6 +26,7 @@ use super::*;
 use crate::packager;
 use crate::testing::{access_unit, audio, frame, video};
 
+pub(super) mod inherit;
 #[cfg(feature = "record")]
 mod poster;
 #[cfg(feature = "record")]

@@ -10,8 +10,10 @@ use futures::{Stream, StreamExt};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
-use super::super::content::{Wanted, accepts_gzip, matches_any, same_representation};
+use super::super::content::{self, Gzip, Wanted, accepts_gzip, matches_any, same_representation};
 use super::super::growing;
+use super::super::guest::Guest;
+use super::super::inherit::{self, Credential};
 use super::super::patience::{Patient, Stall};
 use super::super::problem::Problem;
 use super::Inner;
@@ -29,6 +31,7 @@ impl Inner {
         wish: &Arc<Wish>,
         via: &Via,
         found: Result<Found, Missing>,
+        guest: &Guest,
         parts: &Parts,
     ) -> Result<Response, Problem> {
         self.count(wish, &found);
@@ -42,6 +45,13 @@ impl Inner {
         };
         let fields = self.fields(&found);
         let object = &found.object;
+        if let (Content::Body(body), Some(credential)) = (&object.content, &guest.credential)
+            && let Some(kind) =
+                inherit::Kind::of(object.head.content_type.to_str().unwrap_or_default())
+        {
+            let text = body.wait().await?.clone();
+            return Ok(inherited(object, text, kind, credential, fields, parts));
+        }
         match &object.content {
             Content::Body(body) if body.length().is_none() && !growing::suits(&parts.headers) => {
                 // A part of it has to wait for the whole.
@@ -189,6 +199,32 @@ impl How {
             Self::Stale => "stale",
         }
     }
+}
+
+/// `text` with the credential of a viewer in it.
+fn inherited(
+    object: &Object,
+    text: Bytes,
+    kind: inherit::Kind,
+    credential: &Credential,
+    mut fields: HeaderMap,
+    parts: &Parts,
+) -> Response {
+    let stated = fields.remove(header::CACHE_CONTROL);
+    let content = content::Content {
+        body: text.into(),
+        gzip: Gzip::By(&|| None),
+        content_type: kind.content_type(),
+        cache_control: stated.unwrap_or(HeaderValue::from_static("no-cache")),
+        etag: tag(object),
+        inherits: Some(credential),
+    };
+    let mut response = content.answer(&parts.method, &parts.headers);
+    if fields.remove(header::ETAG).is_none() {
+        response.headers_mut().remove(header::ETAG);
+    }
+    response.headers_mut().extend(fields);
+    response
 }
 
 /// Another encoding is another representation, with a tag of its own.

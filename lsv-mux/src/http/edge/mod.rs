@@ -32,6 +32,7 @@ use lsv_core::via::NodeName;
 use rustls::ClientConfig;
 
 use super::address::Target;
+use super::guest::Guest;
 use super::problem::Problem;
 use super::{pages, recorded};
 use client::Client;
@@ -233,11 +234,12 @@ impl Edge {
         }
     }
 
-    /// Answers a GET or HEAD of `target`, by whom may watch it.
+    /// Answers a GET or HEAD of `target`, by `guest` who may watch it.
     pub(super) async fn answer(
         &self,
         stream: &StreamPath,
         target: Target<'_>,
+        guest: &Guest,
         parts: &Parts,
     ) -> Result<Response, Problem> {
         if let Target::Recorded(rest) = target
@@ -248,7 +250,7 @@ impl Edge {
         let via = Via::of(&parts.headers, &self.0.config.name)?;
         let wish = Arc::new(Wish::read(stream, target, parts.uri.query())?);
         let found = self.0.find(&wish, &via).await;
-        self.0.answer(&wish, &via, found, parts).await
+        self.0.answer(&wish, &via, found, guest, parts).await
     }
 
     /// How much it holds in memory.

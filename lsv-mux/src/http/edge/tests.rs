@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::AbortHandle;
 
+use super::super::tests::inherit::Tokens;
 use super::super::tests::{Counters, body, field, get, state};
 use super::super::{Stall, router};
 use super::*;
@@ -482,4 +483,38 @@ async fn what_is_recorded_is_all_that_an_edge_answers_unless_told_otherwise() {
             "/cam/poster.jpg",
         ]
     );
+}
+
+#[tokio::test]
+async fn each_viewer_gets_the_kept_playlist_with_the_own_token() {
+    let node = Node::start(async |_| {
+        playlist(
+            "#EXTM3U\n#EXT-X-KEY:URI=\"key/7\"\nts/1.ts\n",
+            "\"p\"",
+            "public, max-age=3600",
+        )
+    })
+    .await;
+    let front = Front::of(vec![node.upstream()]);
+    let mut state = state(&Hub::default()).with_edge(front.edge.clone());
+    state.authorizer = Arc::new(Tokens);
+    let router = router(state);
+    for (token, expected) in [("a", "MISS"), ("b", "HIT")] {
+        let path = format!("/cam/live.m3u8?token={token}");
+        for (encoding, tag) in [("identity", "\"p\""), ("gzip", "\"p-gz\"")] {
+            let response = get(&router, &path, &[("accept-encoding", encoding)]).await;
+            assert_eq!(response.status(), 200);
+            if encoding == "identity" {
+                assert_eq!(field(&response, "x-cache"), expected);
+            }
+            assert_eq!(field(&response, "etag"), tag);
+            assert!(field(&response, "cache-control").starts_with("public, max-age="));
+            assert_ne!(field(&response, "cache-control"), "public, max-age=3600");
+        }
+        let text =
+            format!("#EXTM3U\n#EXT-X-KEY:URI=\"key/7?token={token}\"\nts/1.ts?token={token}\n");
+        assert_eq!(body(get(&router, &path, &[]).await).await, text);
+    }
+    assert_eq!(get(&router, "/cam/live.m3u8", &[]).await.status(), 403);
+    assert_eq!(node.asked(), ["/cam/live.m3u8"]);
 }
