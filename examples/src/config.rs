@@ -22,7 +22,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
 use crate::play::Play;
-use crate::{classes, ladder};
+use crate::{classes, ladder, origin};
 
 /// What can be given to a node, in any of the three places; absent fields take the defaults of [`Config`].
 #[derive(Debug, Clone, Default, Parser, Deserialize)]
@@ -67,6 +67,15 @@ pub struct Options {
     /// The nodes that an origin gets channels from, such as http://10.0.0.7:8080,http://10.0.0.8:8080
     #[arg(long, env = "LSV_NODES", value_name = "ADDRESSES")]
     pub nodes: Option<String>,
+    /// Where an origin's HLS and DASH are made: own, from one pull of each channel; nodes, to be kept as they send it [default: own]
+    #[arg(long, env = "LSV_SEGMENTS", value_name = "WHERE")]
+    pub segments: Option<String>,
+    /// What an origin keeps in memory of what it fetched, such as 256M [default: 256M]
+    #[arg(long, env = "LSV_CACHE_MEMORY", value_name = "BYTES")]
+    pub cache_memory: Option<String>,
+    /// What an origin keeps of recordings in its data folder, such as 16G [default: 16G]
+    #[arg(long, env = "LSV_CACHE_DISK", value_name = "BYTES")]
+    pub cache_disk: Option<String>,
     /// Where other nodes pull RTMP from this one, such as rtmp://10.0.0.9:1935 [default: where it is asked]
     #[arg(long, env = "LSV_NODE_ADDRESS", value_name = "ADDRESS")]
     pub node_address: Option<String>,
@@ -157,8 +166,8 @@ pub struct Config {
     pub proxy_protocol: Vec<IpNet>,
     /// Where proxies are whose word on HTTP clients counts.
     pub trusted_proxies: Networks,
-    /// The nodes that an origin gets channels from.
-    pub nodes: Vec<String>,
+    /// What an origin is set to.
+    pub origin: origin::Settings,
     /// Where other nodes pull from this one, if it was given.
     pub node_address: Option<String>,
     /// The API's bearer token, if it was given.
@@ -239,6 +248,9 @@ impl Options {
             proxy_protocol: self.proxy_protocol.or(file.proxy_protocol),
             trusted_proxies: self.trusted_proxies.or(file.trusted_proxies),
             nodes: self.nodes.or(file.nodes),
+            segments: self.segments.or(file.segments),
+            cache_memory: self.cache_memory.or(file.cache_memory),
+            cache_disk: self.cache_disk.or(file.cache_disk),
             node_address: self.node_address.or(file.node_address),
             api_token: self.api_token.or(file.api_token),
             secret: self.secret.or(file.secret),
@@ -269,6 +281,7 @@ impl Options {
             value.clone().unwrap_or_else(|| default.to_owned())
         };
         let play = Play::of(&self)?;
+        let origin = origin::Settings::of(&self)?;
         let certificates = certificates(self.tls_cert, self.tls_key)?;
         Ok(Config {
             data: self.data.unwrap_or_else(|| PathBuf::from("lsv-data")),
@@ -286,7 +299,7 @@ impl Options {
                 self.proxy_protocol.as_deref().unwrap_or_default(),
             )?,
             trusted_proxies: parsed("trusted-proxies", self.trusted_proxies.as_deref())?,
-            nodes: words(self.nodes.as_deref().unwrap_or_default()),
+            origin,
             node_address: self.node_address,
             api_token: self.api_token,
             secret: self.secret,
@@ -334,7 +347,10 @@ impl Config {
                 self.trusted_proxies != new.trusted_proxies,
             ),
             ("legacy-hevc", self.legacy_hevc != new.legacy_hevc),
-            ("nodes", self.nodes != new.nodes),
+            (
+                "nodes, segments, cache-memory or cache-disk",
+                self.origin != new.origin,
+            ),
             ("node-address", self.node_address != new.node_address),
             ("api-token", self.api_token != new.api_token),
             ("secret", self.secret != new.secret),
@@ -448,7 +464,7 @@ pub(crate) fn secured(
     }
 }
 
-fn words(list: &str) -> Vec<String> {
+pub(crate) fn words(list: &str) -> Vec<String> {
     let words = list.split(',').map(str::trim);
     let words = words.filter(|word| !word.is_empty());
     words.map(str::to_owned).collect()

@@ -1,6 +1,7 @@
 //! Several nodes as one source of channel records and locations.
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use tokio::time::sleep;
 
 use super::Config;
 use super::client::{self, InvalidBase, Node};
-use crate::channel::Channel;
+use crate::channel::{Channel, Moment};
 use crate::path::ChannelId;
 use crate::ports::{
     ChannelStore, Directory, Error, Page, PageRequest, Precondition, Result, Session, StreamDns,
@@ -56,6 +57,27 @@ impl Nodes {
             own,
             grace: config.grace,
         })
+    }
+
+    /// The addresses of all nodes in the order in which they are to be asked for what there is of `channel`: those who have
+    /// it live first, the others in an order that all who ask the same nodes agree on.
+    pub async fn order(&self, channel: &ChannelId) -> Vec<String> {
+        let via = Via::default().then(&self.own).unwrap_or_default();
+        let path = format!("/videostream/{channel}/location{}", query(&via));
+        let live = self.ask(&path, |node, bytes| {
+            Ok((node.to_string(), session(node, bytes)?))
+        });
+        let live: HashMap<String, Session> = live.await.found.into_iter().collect();
+        let mut order: Vec<String> = self.nodes.iter().map(Node::to_string).collect();
+        order.sort_by_cached_key(|base| {
+            let session = live.get(base);
+            let node = session.map_or(base.as_str(), |session| &session.node);
+            Reverse((
+                session.map(freshness),
+                rendezvous::weight([channel.as_str(), node]),
+            ))
+        });
+        order
     }
 
     /// What the nodes have at `path`, read by `read`: of all that answer, or of those that do soon after the first who has it.
@@ -118,9 +140,8 @@ impl Directory for Nodes {
         }
         let found = found.into_iter();
         Ok(found.max_by_key(|session| {
-            let nearest = Reverse(session.through.len());
             let weight = rendezvous::weight([channel.as_str(), &session.node]);
-            (session.since, nearest, weight)
+            (freshness(session), weight)
         }))
     }
 
@@ -173,6 +194,11 @@ impl fmt::Debug for Nodes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Nodes").field(&self.nodes).finish()
     }
+}
+
+/// Greater for a session that counts more: its publisher came later, or fewer nodes are in between.
+fn freshness(session: &Session) -> (Moment, Reverse<usize>) {
+    (session.since, Reverse(session.through.len()))
 }
 
 fn query(via: &Via) -> String {

@@ -157,7 +157,9 @@ impl Site {
     #[cfg(feature = "edge")]
     fn edge(&self, stream: &StreamPath, target: Target<'_>) -> Option<&Edge> {
         let edge = self.state.edge.as_ref()?;
-        let is_here = matches!(target, Target::Poster) && self.state.hub.find(stream).is_some();
+        let is_here = matches!(target, Target::Poster)
+            && self.state.posters.is_some()
+            && self.state.hub.find(stream).is_some();
         (!is_here && edge.serves(target)).then_some(edge)
     }
 

@@ -17,14 +17,21 @@ use lsv_core::lifecycle::{self, Lifecycle};
 use lsv_core::ports::{Authorizer, Upstream};
 use lsv_core::remote::{self, Nodes};
 use lsv_core::via::NodeName;
+use lsv_mux::http::edge::{self, Edge};
 use lsv_mux::packager::{self, Packagers};
 use lsv_rtmp::net::relay::{Pulls, pulls};
 use lsv_rtmp::net::{Client, Service};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use rustls::ClientConfig;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+mod settings;
+mod upstreams;
+
+pub use self::settings::Settings;
+use self::upstreams::Everywhere;
 use crate::config::Config;
 use crate::logging::LogLevel;
 use crate::sockets::Sockets;
@@ -84,6 +91,7 @@ struct Origin {
     pulls: Arc<Pulls>,
     authorizer: Arc<dyn Authorizer>,
     nodes: nodes::Nodes,
+    edge: Edge,
     secret: Secret,
     metrics: PrometheusHandle,
 }
@@ -96,15 +104,28 @@ impl Origin {
         let Some(secret) = config.playback_secret.clone() else {
             bail!("playback-secret is missing: an origin needs the one of its nodes");
         };
-        if config.nodes.is_empty() {
+        if config.origin.nodes.is_empty() {
             bail!("nodes is missing: say where channels come from, such as http://10.0.0.7:8080");
         }
         let (hub, events) = (Hub::default(), Events::new());
         let tls = trust::of_the_system()?;
         let client = Client::default().with(|config| config.tls = Some(Arc::clone(&tls)));
         let (own, remote) = (name()?, remote::Config::default());
-        let nodes = Nodes::new(own.clone(), &config.nodes, &token, tls, &remote);
+        let nodes = Nodes::new(
+            own.clone(),
+            &config.origin.nodes,
+            &token,
+            Arc::clone(&tls),
+            &remote,
+        );
         let nodes = Arc::new(nodes.context("nodes")?);
+        let edge = edge(
+            config,
+            own.clone(),
+            &nodes,
+            secret.clone(),
+            Arc::clone(&tls),
+        )?;
         let mut about = pulls::Config::new(own, node::node_address(config, listeners));
         about.secret = Some(secret.clone());
         let reconnecting = lifecycle::Config {
@@ -128,6 +149,7 @@ impl Origin {
             hub,
             events,
             authorizer: Arc::new(viewers),
+            edge,
             secret,
             nodes: nodes::Nodes {
                 directory: pulls.clone(),
@@ -157,8 +179,9 @@ impl Origin {
         tokio::spawn(node::keep_metrics(self.metrics.clone()));
         let pulls: Arc<dyn Upstream> = self.pulls.clone();
         let authorizer = Arc::clone(&self.authorizer);
-        let mut playback =
-            lsv_mux::http::State::new(self.hub.clone(), packagers, authorizer).with_upstream(pulls);
+        let mut playback = lsv_mux::http::State::new(self.hub.clone(), packagers, authorizer)
+            .with_upstream(pulls)
+            .with_edge(self.edge.clone());
         playback.config.trusted_proxies = config.trusted_proxies.clone();
         let metrics = self.metrics.clone();
         let readiness = async move || match *ready.borrow() {
@@ -172,6 +195,25 @@ impl Origin {
             .merge(nodes::router(self.nodes.clone()))
             .merge(lsv_mux::http::router(playback))
     }
+}
+
+/// What answers with objects of the nodes, and keeps them.
+fn edge(
+    config: &Config,
+    own: NodeName,
+    nodes: &Arc<Nodes>,
+    secret: Secret,
+    tls: Arc<ClientConfig>,
+) -> anyhow::Result<Edge> {
+    let Settings { scope, limits, .. } = &config.origin;
+    let mut settings = edge::Config::new(own);
+    (settings.scope, settings.tls) = (*scope, Some(tls));
+    if limits.disk_bytes > 0 {
+        settings.folder = Some(config.data.join("cache"));
+    }
+    let upstreams = Everywhere::new(Arc::clone(nodes), secret);
+    let edge = Edge::new(settings, limits.clone(), Arc::new(upstreams));
+    edge.with_context(|| format!("cannot keep a cache in {}", config.data.display()))
 }
 
 /// A name that no other process has.
