@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 mod failover;
 mod fan_out;
+mod objects;
 mod viewers;
 
 /// A platform: publishers push to gateways, viewers watch at the edge.
