@@ -21,6 +21,7 @@ use lsv_rtmp::net::IpNet;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
+use crate::limits::Publishing;
 use crate::play::Play;
 use crate::{classes, ladder, origin};
 
@@ -121,6 +122,15 @@ pub struct Options {
     /// Bits a second of a publisher above which its operator is warned, such as 8M or 2500k [default: 10M]
     #[arg(long, env = "LSV_PLAN_BITRATE", value_name = "RATE")]
     pub plan_bitrate: Option<String>,
+    /// Channels that are published at once; those in their reconnect window count [default: no limit]
+    #[arg(long, env = "LSV_MAX_PUBLISHERS", value_name = "COUNT")]
+    pub max_publishers: Option<usize>,
+    /// Bits a second of all publishers together at which one more is refused, such as 500M [default: no limit]
+    #[arg(long, env = "LSV_MAX_INGEST_BITRATE", value_name = "RATE")]
+    pub max_ingest_bitrate: Option<String>,
+    /// Refused attempts to publish within a minute after which an address has to wait; 0 for any number [default: 20]
+    #[arg(long, env = "LSV_MAX_PUBLISH_ATTEMPTS", value_name = "COUNT")]
+    pub max_publish_attempts: Option<u32>,
     /// Let relays, webhooks and pictures reach private addresses
     #[arg(long, env = "LSV_ALLOW_PRIVATE_TARGETS")]
     pub allow_private_targets: bool,
@@ -188,6 +198,8 @@ pub struct Config {
     pub reconnect_window: Duration,
     /// Bits a second above which operators are warned.
     pub plan_bitrate: u64,
+    /// What bounds publishing.
+    pub publishing: Publishing,
     /// Whether targets in private networks are allowed.
     pub allow_private_targets: bool,
     /// The ffmpeg that encodes, if it was given.
@@ -265,6 +277,9 @@ impl Options {
             legacy_hevc: self.legacy_hevc || file.legacy_hevc,
             reconnect_window: self.reconnect_window.or(file.reconnect_window),
             plan_bitrate: self.plan_bitrate.or(file.plan_bitrate),
+            max_publishers: self.max_publishers.or(file.max_publishers),
+            max_ingest_bitrate: self.max_ingest_bitrate.or(file.max_ingest_bitrate),
+            max_publish_attempts: self.max_publish_attempts.or(file.max_publish_attempts),
             allow_private_targets: self.allow_private_targets || file.allow_private_targets,
             ffmpeg: self.ffmpeg.or(file.ffmpeg),
             ladder: self.ladder.or(file.ladder),
@@ -282,6 +297,7 @@ impl Options {
         };
         let play = Play::of(&self)?;
         let origin = origin::Settings::of(&self)?;
+        let publishing = Publishing::of(&self)?;
         let certificates = certificates(self.tls_cert, self.tls_key)?;
         Ok(Config {
             data: self.data.unwrap_or_else(|| PathBuf::from("lsv-data")),
@@ -314,6 +330,7 @@ impl Options {
             legacy_hevc: self.legacy_hevc,
             reconnect_window: duration("reconnect-window", &text(&self.reconnect_window, "15s"))?,
             plan_bitrate: bit_rate("plan-bitrate", &text(&self.plan_bitrate, "10M"))?,
+            publishing,
             allow_private_targets: self.allow_private_targets,
             ffmpeg: self.ffmpeg,
             ladder: match &self.ladder {
@@ -359,6 +376,18 @@ impl Config {
                 self.playback_secret != new.playback_secret,
             ),
             ("plan-bitrate", self.plan_bitrate != new.plan_bitrate),
+            (
+                "max-publishers",
+                self.publishing.publishers != new.publishing.publishers,
+            ),
+            (
+                "max-ingest-bitrate",
+                self.publishing.ingest_bit_rate != new.publishing.ingest_bit_rate,
+            ),
+            (
+                "max-publish-attempts",
+                self.publishing.attempts != new.publishing.attempts,
+            ),
             (
                 "allow-private-targets",
                 self.allow_private_targets != new.allow_private_targets,

@@ -10,6 +10,7 @@ pub mod doctor;
 pub mod http;
 pub mod keys;
 pub mod ladder;
+pub mod limits;
 pub mod logging;
 pub mod node;
 pub mod origin;

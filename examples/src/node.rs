@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use lsv_auth::Secret;
-use lsv_core::access::ChannelAuthorizer;
+use lsv_core::access::{Attempts, ChannelAuthorizer};
 use lsv_core::api::{self, Api, Listeners};
 use lsv_core::channel::{Channel, Moment, Signer};
 use lsv_core::embedded::{Channels, Objects, Sessions, Tasks};
@@ -71,7 +71,8 @@ pub async fn run(config: Config, options: &Options, log_level: LogLevel) -> anyh
     let servers = TaskTracker::new();
     let stop = Stop::default();
     let on_busy = watch::Sender::new(config.on_busy);
-    let service = platform.rtmp_service(on_busy.subscribe());
+    let attempts = Attempts::new(config.publishing.attempts);
+    let service = platform.rtmp_service(on_busy.subscribe(), attempts);
     for server in std::iter::once(sockets.rtmp).chain(sockets.rtmps) {
         servers.spawn(service.clone().run(server, stop.publishing.clone()));
     }
@@ -186,6 +187,7 @@ impl Platform {
         let signer = Signer::new(secret.clone(), config.push_sign.clone());
         let mut limits = Limits::default();
         limits.advised_bit_rate = config.plan_bitrate;
+        config.publishing.limit(&mut limits);
         let (hub, events) = (Hub::new(limits), Events::new());
         let about = lifecycle::Config {
             node: hostname(),
@@ -251,12 +253,13 @@ impl Platform {
         Ok(Arc::new(channel))
     }
 
-    fn rtmp_service(&self, on_busy: watch::Receiver<OnBusy>) -> Service {
+    fn rtmp_service(&self, on_busy: watch::Receiver<OnBusy>, attempts: Attempts) -> Service {
         Service {
             hub: self.hub.clone(),
             authorizer: Arc::new(self.authorizer.clone()),
             events: self.events.clone(),
             on_busy,
+            attempts,
             upstream: None,
         }
     }

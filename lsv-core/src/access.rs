@@ -13,10 +13,12 @@ use crate::ports::{self, Access, AccessRequest, Authorizer, ChannelStore, Denied
 use protection::Pass;
 use records::Records;
 
+mod attempts;
 mod forwarded;
 mod protection;
 mod records;
 
+pub use attempts::{Attempts, network};
 pub use forwarded::{Secured, client};
 pub use protection::{Protection, Token};
 

@@ -18,6 +18,25 @@ fn defaults_are_those_of_the_documentation() {
     assert_eq!(config.grace, Duration::from_secs(30));
     assert_eq!(config.push_sign, [Algorithm::HmacSha256]);
     assert_eq!(config.plan_bitrate, 10_000_000);
+    let publishing = config.publishing;
+    assert_eq!(
+        (publishing.publishers, publishing.ingest_bit_rate),
+        (None, None)
+    );
+    assert_eq!(publishing.attempts, 20);
+}
+
+#[test]
+fn publishing_is_bounded_as_the_operator_says() {
+    let file = "max-publishers = 7\nmax-ingest-bitrate = \"500M\"\nmax-publish-attempts = 0\n";
+    let publishing = with_file(file, &["--max-publishers", "3"])
+        .unwrap()
+        .publishing;
+    assert_eq!(publishing.publishers, Some(3));
+    assert_eq!(publishing.ingest_bit_rate, Some(500_000_000));
+    assert_eq!(publishing.attempts, 0);
+    let error = with_file("max-publishers = 0", &[]).unwrap_err();
+    assert!(format!("{error:#}").contains("max-publishers"), "{error:#}");
 }
 
 #[test]
@@ -50,6 +69,8 @@ fn unusable_values_are_named() {
         ("plan-bitrate", "M"),
         ("plan-bitrate", "0"),
         ("plan-bitrate", "99999999999999M"),
+        ("max-ingest-bitrate", "0"),
+        ("max-ingest-bitrate", "fast"),
         ("proxy-protocol", "10.0.0.0/33"),
         ("proxy-protocol", "127.0.0.1,the-balancer"),
         ("trusted-proxies", "127.0.0.1,the-proxy"),

@@ -8,7 +8,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
 use lsv_auth::Secret;
-use lsv_core::access::ChannelAuthorizer;
+use lsv_core::access::{Attempts, ChannelAuthorizer};
 use lsv_core::api::{Listeners, nodes};
 use lsv_core::embedded::Sessions;
 use lsv_core::events::Events;
@@ -166,6 +166,8 @@ impl Origin {
             authorizer: Arc::clone(&self.authorizer),
             events: self.events.clone(),
             on_busy: watch::Sender::new(OnBusy::Reject).subscribe(),
+            // Nobody publishes here.
+            attempts: Attempts::default(),
             upstream: Some(self.pulls.clone()),
         }
     }

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::broadcast;
 
-use crate::path::StreamPath;
+use crate::path::{Rendition, StreamPath};
 
 mod doctor;
 mod feed;
@@ -80,6 +80,11 @@ impl Hub {
         offer: Offer,
         now: Instant,
     ) -> Result<Publisher, PublishError> {
+        // Measured before anything is locked: streams have locks of their own.
+        let bit_rate = match self.shared.limits.ingest_bit_rate {
+            Some(_) => self.ingest_bit_rate(),
+            None => 0,
+        };
         let (stream, started) = {
             let mut streams = self
                 .shared
@@ -88,10 +93,11 @@ impl Hub {
                 .unwrap_or_else(PoisonError::into_inner);
             match streams.get(path) {
                 Some(stream) if stream.state() != State::Ended => (Arc::clone(stream), false),
-                _ if streams.len() >= self.shared.limits.streams => {
-                    return Err(PublishError::Full(self.shared.limits.streams));
-                }
                 _ => {
+                    let sources = streams.keys().filter(|path| is_source(path)).count();
+                    self.shared
+                        .limits
+                        .admit(path, streams.len(), sources, bit_rate)?;
                     let stream = Stream::new(path.clone(), self.clone(), offer.settings.clone());
                     streams.insert(path.clone(), Arc::clone(&stream));
                     (stream, true)
@@ -129,6 +135,14 @@ impl Hub {
     /// What happens to streams from now on. A reader that lags misses events and resynchronises by [`Hub::streams`].
     pub fn events(&self) -> broadcast::Receiver<Event> {
         self.shared.events.subscribe()
+    }
+
+    /// Bits a second that come in from all publishers of sources together.
+    pub fn ingest_bit_rate(&self) -> u64 {
+        let streams = self.streams();
+        let sources = streams.iter().filter(|stream| is_source(stream.path()));
+        let live = sources.filter(|stream| stream.state() == State::Live);
+        live.map(|stream| stream.ingest().bit_rate).sum()
     }
 
     pub(crate) fn limits(&self) -> &Limits {
@@ -324,6 +338,12 @@ pub struct Limits {
     pub take_over_window: Duration,
     /// A step between neighbouring timestamps longer than this breaks the timeline. 10 s.
     pub max_gap: Duration,
+    /// Sources at once, those in their reconnect window among them; one more channel is refused, and whoever comes back to
+    /// one of these is not. No limit.
+    pub publishers: Option<usize>,
+    /// Bits a second that all publishers of sources send together; while it is reached, one more channel is refused. No
+    /// limit.
+    pub ingest_bit_rate: Option<u64>,
     /// Bits a second that a publisher is advised to stay below; one that does not is carried all the same, and its
     /// operator warned. 10 Mbit/s.
     pub advised_bit_rate: u64,
@@ -340,7 +360,32 @@ impl Default for Limits {
             take_overs: 3,
             take_over_window: Duration::from_secs(10),
             max_gap: Duration::from_secs(10),
+            publishers: None,
+            ingest_bit_rate: None,
             advised_bit_rate: 10_000_000,
+        }
+    }
+}
+
+impl Limits {
+    /// Whether one more stream may begin at `path`, where there are so many, so many of them sources.
+    fn admit(
+        &self,
+        path: &StreamPath,
+        streams: usize,
+        sources: usize,
+        bit_rate: u64,
+    ) -> Result<(), PublishError> {
+        if streams >= self.streams {
+            return Err(PublishError::Full(self.streams));
+        }
+        if !is_source(path) {
+            return Ok(());
+        }
+        match (self.publishers, self.ingest_bit_rate) {
+            (Some(most), _) if sources >= most => Err(PublishError::TooManyPublishers(most)),
+            (_, Some(most)) if bit_rate >= most => Err(PublishError::BitRate(most)),
+            _ => Ok(()),
         }
     }
 }
@@ -360,9 +405,21 @@ pub enum PublishError {
     /// The node holds as many streams as it may.
     #[error("this node carries {0} streams already")]
     Full(usize),
+    /// As many publish on the node as may.
+    #[error("no more than {0} channels can be published on this node at once; try another node")]
+    TooManyPublishers(usize),
+    /// As much comes in on the node as may.
+    #[error(
+        "this node takes in no more than {0} bits a second, and they come in; try another node"
+    )]
+    BitRate(u64),
     /// The stream ended at this very moment; trying again makes a new one.
     #[error("the stream is just ending; try again")]
     Ending,
+}
+
+fn is_source(path: &StreamPath) -> bool {
+    path.rendition == Rendition::Source
 }
 
 /// Locks that are never held over code that may panic cannot be poisoned in a harmful way.

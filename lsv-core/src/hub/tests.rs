@@ -12,6 +12,7 @@ use crate::time::Timestamp;
 
 mod given;
 mod insert;
+mod limits;
 
 /// Writes a frame as its payload, and the prelude as `[` + configuration records + `]`.
 struct Plain;

@@ -177,6 +177,12 @@ pub enum Reason {
     NotPublishable,
     /// Somebody else publishes, and is not to be replaced now.
     Busy,
+    /// Too many attempts of this address to publish were refused lately.
+    TooManyAttempts,
+    /// As many publish on this node as may.
+    TooManyPublishers,
+    /// As much comes in on this node as may.
+    BitRate,
     /// The request has come back to a node that it came through.
     Loop,
     /// The decision could not be made; try again.
@@ -199,6 +205,9 @@ impl Reason {
             Self::UnknownChannel => "unknown-channel",
             Self::NotPublishable => "not-publishable",
             Self::Busy => "busy",
+            Self::TooManyAttempts => "too-many-attempts",
+            Self::TooManyPublishers => "too-many-publishers",
+            Self::BitRate => "bit-rate",
             Self::Loop => "loop",
             Self::Unavailable => "unavailable",
         }

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use lsv_core::access::network;
 use tokio::sync::OwnedSemaphorePermit;
 
 /// Counts connections by where they come from. Clones share the counts.
@@ -57,14 +58,6 @@ impl Drop for Place {
                 _ => *count.get_mut() -= 1,
             }
         }
-    }
-}
-
-/// What counts as one address: all of IPv4, and of IPv6 the half that a provider gives to one customer.
-fn network(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => ip.into(),
-        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
     }
 }
 

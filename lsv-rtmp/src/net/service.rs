@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use lsv_core::access::Attempts;
 use lsv_core::channel::Moment;
 use lsv_core::events::{Events, Happening};
 use lsv_core::hub::{Hub, Offer, OnBusy, PublishError, Publisher, Settings, Stream};
@@ -34,6 +35,8 @@ pub struct Service {
     pub events: Events,
     /// Whether a second publisher takes over, at the moment.
     pub on_busy: watch::Receiver<OnBusy>,
+    /// How often an address may try to publish in vain.
+    pub attempts: Attempts,
     /// Who gets streams that are live on other nodes, where anybody does.
     pub upstream: Option<Arc<dyn Upstream>>,
 }
@@ -86,6 +89,7 @@ impl Service {
                 log_end(peer, feed(request, publisher, shutdown).await);
             }
             Err(denied) => {
+                self.attempts.refused(peer.ip(), denied.reason, now());
                 self.note(visit, &denied);
                 request.reject(&rejection(&denied)).await;
             }
@@ -93,6 +97,7 @@ impl Service {
     }
 
     async fn publisher(&self, visit: Visit<'_>) -> Result<Publisher, Denied> {
+        self.attempts.check(visit.peer.ip(), now())?;
         let (path, grant) = self.admit(visit).await?;
         let mut offer = Offer::new(visit.peer.to_string());
         offer.on_busy = *self.on_busy.borrow();
@@ -206,6 +211,8 @@ fn stream_path(target: &Target) -> Result<StreamPath, Denied> {
 fn busy(error: PublishError) -> Denied {
     let reason = match error {
         PublishError::Busy | PublishError::TooManyTakeOvers => Reason::Busy,
+        PublishError::TooManyPublishers(_) => Reason::TooManyPublishers,
+        PublishError::BitRate(_) => Reason::BitRate,
         _ => Reason::Unavailable,
     };
     Denied::new(reason, error)
@@ -242,3 +249,6 @@ fn log_end(peer: SocketAddr, end: Result<End, Error>) {
         Err(error) => error.log(peer, true),
     }
 }
+
+#[cfg(test)]
+mod tests;
