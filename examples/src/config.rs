@@ -95,6 +95,12 @@ pub struct Options {
     /// Whether viewers need a playback token: off, on, ip for one that is good for their address alone [default: off]
     #[arg(long, env = "LSV_PLAY_TOKEN", value_name = "RULE")]
     pub play_token: Option<String>,
+    /// Whether signed URLs and cookies of CloudFront let viewers in, and nothing else does but tokens: on, off [default: off]
+    #[arg(long, env = "LSV_PLAY_CLOUDFRONT", value_name = "RULE")]
+    pub play_cloudfront: Option<String>,
+    /// Key pairs of CloudFront whose signatures count, ids with public keys in PEM, such as K2JCJMDEHXQW5F=public.pem
+    #[arg(long, env = "LSV_CLOUDFRONT_KEYS", value_name = "LIST")]
+    pub cloudfront_keys: Option<String>,
     /// Hosts whose pages may embed channels, such as example.com,*.example.com [default: any]
     #[arg(long, env = "LSV_PLAY_HOSTS", value_name = "HOSTS")]
     pub play_hosts: Option<String>,
@@ -268,6 +274,8 @@ impl Options {
             secret: self.secret.or(file.secret),
             playback_secret: self.playback_secret.or(file.playback_secret),
             play_token: self.play_token.or(file.play_token),
+            play_cloudfront: self.play_cloudfront.or(file.play_cloudfront),
+            cloudfront_keys: self.cloudfront_keys.or(file.cloudfront_keys),
             play_hosts: self.play_hosts.or(file.play_hosts),
             play_empty_referer: self.play_empty_referer.or(file.play_empty_referer),
             play_allow: self.play_allow.or(file.play_allow),

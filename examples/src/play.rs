@@ -1,8 +1,11 @@
 //! Who may watch, as operators write it.
 
-use anyhow::bail;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
 use lsv_auth::Secret;
 use lsv_auth::cidr::Networks;
+use lsv_auth::cloudfront::{PublicKeys, Verifier};
 use lsv_auth::hotlink::Hosts;
 use lsv_core::access::{Protection, Token};
 
@@ -13,6 +16,10 @@ use crate::config::{Options, parsed};
 pub struct Play {
     /// Whether viewers need a token.
     pub token: Token,
+    /// Whether what CloudFront signs lets viewers in.
+    pub cloud_front: bool,
+    /// Whose signatures of CloudFront count.
+    pub cloud_front_keys: CloudFrontKeys,
     /// Hosts whose pages may embed channels; none for any.
     pub hosts: Hosts,
     /// Whether viewers may watch who do not say which page they come from.
@@ -24,7 +31,7 @@ pub struct Play {
 }
 
 impl Play {
-    /// Reads the options that begin with `play-`.
+    /// Reads the options that begin with `play-`, and the keys of CloudFront.
     ///
     /// # Errors
     /// Names the one that cannot be used.
@@ -35,6 +42,16 @@ impl Play {
                 Some("on") => Token::On,
                 Some("ip") => Token::Ip,
                 Some(other) => bail!("play-token is off, on or ip, not {other:?}"),
+            },
+            cloud_front: match options.play_cloudfront.as_deref() {
+                None | Some("off") => false,
+                Some("on") if options.cloudfront_keys.is_some() => true,
+                Some("on") => bail!("play-cloudfront needs cloudfront-keys"),
+                Some(other) => bail!("play-cloudfront is on or off, not {other:?}"),
+            },
+            cloud_front_keys: match &options.cloudfront_keys {
+                Some(list) => CloudFrontKeys::read(list)?,
+                None => CloudFrontKeys::default(),
             },
             hosts: parsed("play-hosts", options.play_hosts.as_deref())?,
             empty_referer: match options.play_empty_referer.as_deref() {
@@ -51,10 +68,44 @@ impl Play {
     pub fn protection(&self, secret: &Secret) -> Protection {
         let mut protection = Protection::with_secret(secret.clone());
         protection.token = self.token;
+        protection.cloud_front = self.cloud_front;
+        protection.verifier = Some(Arc::new(Verifier::new(self.cloud_front_keys.keys.clone())));
         protection.hosts = self.hosts.clone();
         protection.empty_referer = self.empty_referer;
         protection.allow = self.allow.clone();
         protection.deny = self.deny.clone();
         protection
+    }
+}
+
+/// Public keys of CloudFront's key pairs, as they were read.
+#[derive(Debug, Clone, Default)]
+pub struct CloudFrontKeys {
+    keys: PublicKeys,
+    /// By which a changed list is known.
+    pems: Vec<(String, String)>,
+}
+
+impl CloudFrontKeys {
+    /// Reads a list such as `K2JCJMDEHXQW5F=public.pem`.
+    fn read(list: &str) -> anyhow::Result<Self> {
+        let mut read = Self::default();
+        for entry in list.split(',').map(str::trim) {
+            let (id, path) = entry.split_once('=').with_context(|| {
+                format!("cloudfront-keys lists ids with files like K2JCJMDEHXQW5F=public.pem, not {entry:?}")
+            })?;
+            let pem = std::fs::read_to_string(path);
+            let pem = pem.with_context(|| format!("cloudfront-keys: cannot read {path}"))?;
+            let inserted = read.keys.insert(id, &pem);
+            inserted.with_context(|| format!("cloudfront-keys: {entry}"))?;
+            read.pems.push((id.to_owned(), pem));
+        }
+        Ok(read)
+    }
+}
+
+impl PartialEq for CloudFrontKeys {
+    fn eq(&self, other: &Self) -> bool {
+        self.pems == other.pems
     }
 }

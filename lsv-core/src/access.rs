@@ -14,6 +14,8 @@ use protection::Pass;
 use records::Records;
 
 mod attempts;
+#[cfg(feature = "cloudfront")]
+mod cloud_front;
 mod forwarded;
 mod protection;
 mod records;
@@ -113,6 +115,7 @@ impl ChannelAuthorizer {
         let mut grant = Grant::new(channel.map_err(denied_by_store)?, pass.expires);
         grant.inherited = pass.inherited;
         grant.is_personal = pass.is_personal;
+        grant.by_cookie = pass.by_cookie;
         Ok(grant)
     }
 }

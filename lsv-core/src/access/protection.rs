@@ -1,8 +1,12 @@
 //! Who may watch: what the platform asks of viewers, what a channel asks instead, and the verdict.
 
 use std::net::IpAddr;
+#[cfg(feature = "cloudfront")]
+use std::sync::Arc;
 
 use lsv_auth::cidr::Networks;
+#[cfg(feature = "cloudfront")]
+use lsv_auth::cloudfront::Verifier;
 use lsv_auth::hotlink::{Hosts, Rule};
 use lsv_auth::playback::{self, PlaybackError};
 use lsv_auth::{Secret, node};
@@ -20,6 +24,9 @@ pub struct Protection {
     pub token: Token,
     /// Whether what CloudFront signs lets viewers in, and nothing else does but tokens, if they are on. Off.
     pub cloud_front: bool,
+    /// Whose signatures of CloudFront count. Without it nobody's do. None.
+    #[cfg(feature = "cloudfront")]
+    pub verifier: Option<Arc<Verifier>>,
     /// Hosts whose pages may embed channels; none named, those of all pages. The platform's own host is no exception: its
     /// player pages need it here. None.
     pub hosts: Hosts,
@@ -49,6 +56,8 @@ impl Default for Protection {
             secret: None,
             token: Token::Off,
             cloud_front: false,
+            #[cfg(feature = "cloudfront")]
+            verifier: None,
             hosts: Hosts::default(),
             empty_referer: true,
             allow: Networks::default(),
@@ -95,6 +104,7 @@ impl Protection {
         let pass = self.judge_credential(settings, request)?;
         Ok(Pass {
             is_personal: pass.is_personal || by_network || by_page,
+            by_cookie: pass.by_cookie && by_page,
             ..pass
         })
     }
@@ -157,9 +167,27 @@ impl Protection {
         };
         match (token, cloud_front) {
             (Token::Off, false) => Ok(Pass::default()),
-            (Token::Off, true) => Err(denied(PlaybackError::Missing)),
-            (Token::On | Token::Ip, _) => self.judge_token(token, request),
+            (Token::Off, true) => self.judge_cloud_front(request),
+            (Token::On | Token::Ip, false) => self.judge_token(token, request),
+            (Token::On | Token::Ip, true) => match self.judge_token(token, request) {
+                Err(missing) if missing.reason == Reason::Missing => {
+                    self.judge_cloud_front(request)
+                }
+                Err(denied) => self.judge_cloud_front(request).map_err(|_| denied),
+                pass => pass,
+            },
         }
+    }
+
+    #[cfg(feature = "cloudfront")]
+    fn judge_cloud_front(&self, request: &AccessRequest<'_>) -> Result<Pass, Denied> {
+        let missing = || denied(PlaybackError::Missing);
+        super::cloud_front::judge(self.verifier.as_deref().ok_or_else(missing)?, request)
+    }
+
+    #[cfg(not(feature = "cloudfront"))]
+    fn judge_cloud_front(&self, _: &AccessRequest<'_>) -> Result<Pass, Denied> {
+        Err(denied(PlaybackError::Missing))
     }
 
     fn judge_token(&self, token: Token, request: &AccessRequest<'_>) -> Result<Pass, Denied> {
@@ -179,6 +207,7 @@ impl Protection {
             expires: Some(Moment::from_unix(verified.expires)),
             inherited: &[playback::EXPIRY, playback::TOKEN],
             is_personal: verified.bound_to_address,
+            by_cookie: false,
         })
     }
 }
@@ -189,6 +218,8 @@ pub(super) struct Pass {
     pub(super) expires: Option<Moment>,
     pub(super) inherited: &'static [&'static str],
     pub(super) is_personal: bool,
+    /// By a cookie of a viewer whose page is one of those that may embed.
+    pub(super) by_cookie: bool,
 }
 
 fn denied(error: PlaybackError) -> Denied {

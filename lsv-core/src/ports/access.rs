@@ -113,6 +113,9 @@ pub struct Grant {
     /// Whether the peer was let in for something that its address does not show: its network, the page that it comes
     /// from, a cookie. A cache that others use must not keep the answer.
     pub is_personal: bool,
+    /// Whether a cookie let the peer in, on a page that may embed the channel: its scripts may have the viewer's cookies sent
+    /// along, and read the answer.
+    pub by_cookie: bool,
 }
 
 impl Grant {
@@ -123,6 +126,7 @@ impl Grant {
             expires,
             inherited: &[],
             is_personal: false,
+            by_cookie: false,
         }
     }
 }

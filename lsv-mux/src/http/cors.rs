@@ -14,7 +14,7 @@ pub(super) fn preflight() -> Response {
     (StatusCode::NO_CONTENT, fields).into_response()
 }
 
-/// Lets players on other sites read the answer. No cookie and no credential of a browser is involved.
+/// Lets players on other sites read the answer, unless it is for one site alone: then no cookie of a browser is involved.
 pub(super) fn share(fields: &mut HeaderMap) {
     let always = [
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
@@ -27,8 +27,18 @@ pub(super) fn share(fields: &mut HeaderMap) {
         (header::HeaderName::from_static("timing-allow-origin"), "*"),
     ];
     for (name, value) in always {
-        fields.insert(name, HeaderValue::from_static(value));
+        fields
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
     }
+}
+
+/// Lets the scripts of one site read the answer to a request that brought the viewer's cookies.
+pub(super) fn share_with(origin: &HeaderValue, fields: &mut HeaderMap) {
+    fields.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+    let yes = HeaderValue::from_static("true");
+    fields.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, yes);
+    fields.append(header::VARY, HeaderValue::from_static("Origin"));
 }
 
 const METHODS: &str = "GET, HEAD, OPTIONS";

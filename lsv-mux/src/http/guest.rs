@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue, header};
 use lsv_core::channel::Moment;
 use lsv_core::ports::Grant;
 
+use super::cors;
 use super::inherit::Credential;
 
 /// Who made a request that was granted.
@@ -22,6 +23,8 @@ pub(super) struct Guest {
     /// Until when what let the viewer in is good.
     expires: Option<Moment>,
     is_personal: bool,
+    /// A cookie let it in, on a page that may embed the channel.
+    by_cookie: bool,
 }
 
 impl Guest {
@@ -32,6 +35,14 @@ impl Guest {
             credential: Credential::of(query, grant.inherited),
             expires: grant.expires,
             is_personal: grant.is_personal,
+            by_cookie: grant.by_cookie,
+        }
+    }
+
+    /// Says in `fields`, those of the answer to a request with `headers`, whose scripts may read it.
+    pub(super) fn share(&self, headers: &HeaderMap, fields: &mut HeaderMap) {
+        if let Some(origin) = headers.get(header::ORIGIN).filter(|_| self.by_cookie) {
+            cors::share_with(origin, fields);
         }
     }
 
@@ -103,6 +114,7 @@ mod tests {
                 credential: None,
                 expires: rest.map(|rest| Moment::from_unix(NOW.unix() + rest)),
                 is_personal,
+                by_cookie: false,
             };
             guest.restrict(&mut fields, NOW);
             assert_eq!(fields[header::CACHE_CONTROL], restricted, "{stated}");

@@ -94,6 +94,7 @@ impl Site {
         let guest = Guest::new(&grant.await?, peer, query);
         let mut response = self.respond(&stream, target, &guest, parts).await?;
         guest.restrict(response.headers_mut(), now());
+        guest.share(&parts.headers, response.headers_mut());
         Ok(response)
     }
 

@@ -21,6 +21,7 @@ impl Authorizer for Tokens {
         let mut grant = Grant::new(channel, Some(expires));
         grant.inherited = &["token"];
         grant.is_personal = query.contains("token=own");
+        grant.by_cookie = request.told.cookies == Some("sid=1");
         Ok(grant)
     }
 }
@@ -176,6 +177,28 @@ async fn what_the_address_does_not_show_stays_with_the_viewer() {
     assert!(field(&segment, "cache-control").starts_with("private, max-age="));
     let page = get(&router, "/cam/?token=own", &[]).await;
     assert_eq!(field(&page, "cache-control"), "private, no-cache");
+}
+
+#[tokio::test]
+async fn scripts_read_what_cookies_let_in_where_they_may_embed_it() {
+    let (router, _publisher) = live().await;
+    let origin = ("origin", "https://site.example");
+    let path = "/cam/live.m3u8?token=a";
+    let with = get(&router, path, &[origin, ("cookie", "sid=1")]).await;
+    assert_eq!(field(&with, "access-control-allow-origin"), origin.1);
+    assert_eq!(field(&with, "access-control-allow-credentials"), "true");
+    assert_eq!(field(&with, "vary"), "Accept-Encoding");
+    assert!(
+        with.headers()
+            .get_all("vary")
+            .iter()
+            .any(|vary| vary == "Origin")
+    );
+    for fields in [&[origin][..], &[origin, ("cookie", "sid=2")]] {
+        let without = get(&router, path, fields).await;
+        assert_eq!(field(&without, "access-control-allow-origin"), "*");
+        assert_eq!(field(&without, "access-control-allow-credentials"), "");
+    }
 }
 
 #[cfg(feature = "record")]

@@ -1,0 +1,53 @@
+//! What CloudFront signs, as a way to be let in.
+
+use lsv_auth::cloudfront::{CloudFrontError, PARAMETERS, Request, Verifier};
+
+use super::protection::Pass;
+use crate::channel::Moment;
+use crate::ports::{AccessRequest, Denied, Reason};
+
+/// Lets in who has a signed URL, or else signed cookies, for what is asked for.
+pub(super) fn judge(verifier: &Verifier, asked: &AccessRequest<'_>) -> Result<Pass, Denied> {
+    // Over RTMP there is no URL that could be signed.
+    let base = asked.told.base.and_then(|base| base.split_once("://"));
+    let (scheme, host) = base.ok_or_else(|| denied(CloudFrontError::Missing))?;
+    let request = Request {
+        scheme,
+        host,
+        path: asked.address,
+        query: asked.query,
+        cookies: None,
+    };
+    let verify = |request| verifier.verify(request, asked.peer, asked.now.unix());
+    let (verified, by_cookie) = match verify(&request) {
+        Err(CloudFrontError::Missing) => {
+            let cookies = asked.told.cookies;
+            (verify(&Request { cookies, ..request }), true)
+        }
+        verified => (verified, false),
+    };
+    let verified = verified.map_err(denied)?;
+    Ok(Pass {
+        expires: Some(Moment::from_unix(verified.expires)),
+        // Cookies are sent along anyway, and a canned policy is for one address alone.
+        inherited: match verified.custom && !by_cookie {
+            true => &PARAMETERS,
+            false => &[],
+        },
+        is_personal: by_cookie || verified.bound_to_address,
+        by_cookie,
+    })
+}
+
+fn denied(error: CloudFrontError) -> Denied {
+    let reason = match error {
+        CloudFrontError::Missing => Reason::Missing,
+        CloudFrontError::Expired => Reason::Expired,
+        CloudFrontError::Malformed(_) | CloudFrontError::Address => Reason::Malformed,
+        _ => Reason::Mismatch,
+    };
+    Denied::new(reason, error)
+}
+
+#[cfg(test)]
+mod tests;
