@@ -59,6 +59,9 @@ pub struct Options {
     /// Private keys in PEM, in the same order
     #[arg(long, env = "LSV_TLS_KEY", value_name = "FILES")]
     pub tls_key: Option<String>,
+    /// Send whoever asks over plain HTTP to HTTPS
+    #[arg(long, env = "LSV_HTTPS_REDIRECT")]
+    pub https_redirect: bool,
     /// Networks of load balancers that open RTMP and RTMPS with a PROXY protocol header, such as 10.0.0.0/8,127.0.0.1
     #[arg(long, env = "LSV_PROXY_PROTOCOL", value_name = "NETWORKS")]
     pub proxy_protocol: Option<String>,
@@ -178,6 +181,8 @@ pub struct Config {
     pub rtmps: Option<SocketAddr>,
     /// The certificates of HTTPS and RTMPS, the default first.
     pub certificates: Vec<CertificateFiles>,
+    /// Whether plain HTTP leads to HTTPS.
+    pub https_redirect: bool,
     /// Where load balancers are that open connections with a PROXY protocol header.
     pub proxy_protocol: Vec<IpNet>,
     /// Where proxies are whose word on HTTP clients counts.
@@ -263,6 +268,7 @@ impl Options {
             rtmps: self.rtmps.or(file.rtmps),
             tls_cert: self.tls_cert.or(file.tls_cert),
             tls_key: self.tls_key.or(file.tls_key),
+            https_redirect: self.https_redirect || file.https_redirect,
             proxy_protocol: self.proxy_protocol.or(file.proxy_protocol),
             trusted_proxies: self.trusted_proxies.or(file.trusted_proxies),
             nodes: self.nodes.or(file.nodes),
@@ -307,6 +313,9 @@ impl Options {
         let origin = origin::Settings::of(&self)?;
         let publishing = Publishing::of(&self)?;
         let certificates = certificates(self.tls_cert, self.tls_key)?;
+        if self.https_redirect && certificates.is_empty() {
+            bail!("https-redirect needs a certificate: give tls-cert and tls-key");
+        }
         Ok(Config {
             data: self.data.unwrap_or_else(|| PathBuf::from("lsv-data")),
             http: self
@@ -318,6 +327,7 @@ impl Options {
                 .unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 1935))),
             rtmps: secured("rtmps", self.rtmps, 1938, &certificates)?,
             certificates,
+            https_redirect: self.https_redirect,
             proxy_protocol: networks(
                 "proxy-protocol",
                 self.proxy_protocol.as_deref().unwrap_or_default(),
@@ -366,6 +376,7 @@ impl Config {
             ("https", self.https != new.https),
             ("rtmp", self.rtmp != new.rtmp),
             ("rtmps", self.rtmps != new.rtmps),
+            ("https-redirect", self.https_redirect != new.https_redirect),
             ("proxy-protocol", self.proxy_protocol != new.proxy_protocol),
             (
                 "trusted-proxies",

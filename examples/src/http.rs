@@ -25,10 +25,12 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 mod counted;
+mod redirect;
 mod stalls;
 mod unread;
 
 use counted::Counted;
+pub(crate) use redirect::{ToHttps, to_https};
 use stalls::{Streams, hand_on, until_stalled, watch};
 use unread::Watched;
 

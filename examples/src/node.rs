@@ -41,7 +41,7 @@ use crate::keys::{self, Kept};
 use crate::logging::LogLevel;
 use crate::reload::Reload;
 use crate::signals;
-use crate::sockets::Sockets;
+use crate::sockets::{Sockets, redirected};
 use crate::tasks;
 use crate::trust;
 
@@ -77,6 +77,7 @@ pub async fn run(config: Config, options: &Options, log_level: LogLevel) -> anyh
         servers.spawn(service.clone().run(server, stop.publishing.clone()));
     }
     let router = platform.router(&config, addresses, stop.ready.subscribe());
+    let router = redirected(router, &config, addresses);
     for listener in std::iter::once(sockets.http).chain(sockets.https) {
         let (connections, serving) = (sockets.http_connections, stop.serving.clone());
         servers.spawn(http::serve(listener, router.clone(), connections, serving));

@@ -1,12 +1,13 @@
 //! The listening sockets of a node.
 
 use anyhow::Context;
+use axum::Router;
 use lsv_core::api::Listeners;
 use lsv_rtmp::net::{self, Server};
 use tokio::sync::watch;
 
 use crate::config::{CertificateFiles, Config};
-use crate::http::{self, Listener};
+use crate::http::{self, Listener, ToHttps, to_https};
 use crate::{descriptors, tls};
 
 /// All are bound before anything else is done, so that a port in use stops the start.
@@ -65,5 +66,19 @@ impl Sockets {
             rtmp: self.rtmp.address(),
             rtmps: self.rtmps.as_ref().map(Server::address),
         })
+    }
+}
+
+/// `router` as all listeners for HTTP get it: where the operator wants it, plain requests lead to HTTPS.
+pub(crate) fn redirected(router: Router, config: &Config, listeners: Listeners) -> Router {
+    match listeners.https {
+        Some(https) if config.https_redirect => {
+            let to = ToHttps {
+                port: https.port(),
+                trusted: config.trusted_proxies.clone(),
+            };
+            to_https(router, to)
+        }
+        _ => router,
     }
 }

@@ -34,7 +34,7 @@ pub use self::settings::Settings;
 use self::upstreams::Everywhere;
 use crate::config::Config;
 use crate::logging::LogLevel;
-use crate::sockets::Sockets;
+use crate::sockets::{Sockets, redirected};
 use crate::{http, node, signals, trust};
 
 /// Runs an origin until it is told to stop.
@@ -54,6 +54,7 @@ pub async fn run(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
         servers.spawn(service.clone().run(server, accepting.clone()));
     }
     let router = origin.router(&config, ready.subscribe());
+    let router = redirected(router, &config, listeners);
     for listener in std::iter::once(sockets.http).chain(sockets.https) {
         let (connections, serving) = (sockets.http_connections, serving.clone());
         servers.spawn(http::serve(listener, router.clone(), connections, serving));
