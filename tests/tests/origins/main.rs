@@ -6,6 +6,7 @@ use std::time::Duration;
 use lsv_tests::{Picture, Process, Server, eventually};
 use serde_json::{Value, json};
 
+mod cached;
 mod failover;
 mod fan_out;
 mod objects;

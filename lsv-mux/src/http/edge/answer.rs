@@ -171,13 +171,10 @@ impl Inner {
             .increment(1);
     }
 
-    /// Tells how much is kept.
+    /// Tells how much is kept in memory.
     pub(super) fn gauge(&self) {
-        let memory = self.memory.held().bytes;
-        metrics::gauge!("lsv_edge_held_bytes", "tier" => "memory").set(memory as f64);
-        if let Some(disk) = &self.disk {
-            metrics::gauge!("lsv_edge_held_bytes", "tier" => "disk").set(disk.bytes() as f64);
-        }
+        let bytes = self.memory.held().bytes;
+        metrics::gauge!("lsv_edge_held_bytes", "tier" => "memory").set(bytes as f64);
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -104,7 +104,11 @@ impl Disk {
         let (key, head) = (Arc::clone(key), head.clone());
         drop(spawn_blocking(move || {
             match File::write(&folder, number, head, &bytes, life, gone) {
-                Ok(file) => files.insert(key, Arc::new(file), life, now()),
+                Ok(file) => {
+                    files.insert(key, Arc::new(file), life, now());
+                    let bytes = files.held().bytes;
+                    metrics::gauge!("lsv_edge_held_bytes", "tier" => "disk").set(bytes as f64);
+                }
                 Err(error) => {
                     metrics::counter!("lsv_edge_disk_failed_total").increment(1);
                     tracing::warn!(%error, "the cache on disk cannot be written");
@@ -115,6 +119,7 @@ impl Disk {
     }
 
     /// The bytes of its files.
+    #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
         self.files.held().bytes
     }
@@ -160,7 +165,11 @@ impl File {
     }
 
     fn read(&self) -> io::Result<Bytes> {
-        let bytes = std::fs::read(&self.path)?;
+        let most = self.length as u64 + 1;
+        let mut bytes = Vec::with_capacity(self.length);
+        std::fs::File::open(&self.path)?
+            .take(most)
+            .read_to_end(&mut bytes)?;
         match Sha256::digest(&bytes)[..] == self.digest {
             true => Ok(bytes.into()),
             false => Err(io::Error::new(

@@ -176,21 +176,17 @@ async fn what_has_no_room_in_memory_is_on_disk() {
     };
     // What an earlier process left is gone, and what is not ours is not touched.
     assert_eq!(names(), ["somebody-elses.txt"]);
-    // A slow reader: the disk keeps up.
-    let mut read = front.get(FILE).await.into_body().into_data_stream();
-    while let Some(piece) = read.next().await {
-        piece.unwrap();
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
     let disk = front.edge.0.disk.as_ref().unwrap();
-    let until = tokio::time::Instant::now() + Duration::from_secs(30);
+    let until = tokio::time::Instant::now() + Duration::from_secs(60);
+    // A disk that is behind keeps less; what it did not keep comes again.
     while disk.bytes() < CHUNK * 10 {
         assert!(
             tokio::time::Instant::now() < until,
             "{} bytes on disk",
             disk.bytes()
         );
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        assert_eq!(body(front.get(FILE).await).await, bytes);
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let asked = node.count();
     assert_eq!(body(front.get(FILE).await).await, bytes);
@@ -206,13 +202,10 @@ async fn what_has_no_room_in_memory_is_on_disk() {
     assert_eq!(body(front.get(FILE).await).await, bytes);
 
     // What goes out of the budget goes from the disk.
-    for number in 0..4 {
+    for number in 0..8 {
         let other = FILE.replace("capture-1", &format!("other-{number}"));
-        let mut read = front.get(&other).await.into_body().into_data_stream();
-        while let Some(piece) = read.next().await {
-            piece.unwrap();
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        assert_eq!(body(front.get(&other).await).await, bytes);
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let on_disk = || -> u64 {
         let entries = std::fs::read_dir(folder.path()).unwrap();
