@@ -116,6 +116,12 @@ pub struct Options {
     /// Networks that may not watch
     #[arg(long, env = "LSV_PLAY_DENY", value_name = "NETWORKS")]
     pub play_deny: Option<String>,
+    /// Most viewers of a channel at once on this node; 0 for any number [default: 0]
+    #[arg(long, env = "LSV_MAX_VIEWERS", value_name = "COUNT")]
+    pub max_viewers: Option<u32>,
+    /// The same of one address [default: 0]
+    #[arg(long, env = "LSV_MAX_VIEWERS_PER_IP", value_name = "COUNT")]
+    pub max_viewers_per_ip: Option<u32>,
     /// Accepted signatures of push keys: hmac-sha256, md5 [default: hmac-sha256]
     #[arg(long, env = "LSV_PUSH_SIGN", value_name = "LIST")]
     pub push_sign: Option<String>,
@@ -286,6 +292,8 @@ impl Options {
             play_empty_referer: self.play_empty_referer.or(file.play_empty_referer),
             play_allow: self.play_allow.or(file.play_allow),
             play_deny: self.play_deny.or(file.play_deny),
+            max_viewers: self.max_viewers.or(file.max_viewers),
+            max_viewers_per_ip: self.max_viewers_per_ip.or(file.max_viewers_per_ip),
             push_sign: self.push_sign.or(file.push_sign),
             on_busy: self.on_busy.or(file.on_busy),
             legacy_hevc: self.legacy_hevc || file.legacy_hevc,

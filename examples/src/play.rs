@@ -28,10 +28,14 @@ pub struct Play {
     pub allow: Networks,
     /// Networks that may not watch.
     pub deny: Networks,
+    /// Most viewers of a channel at once; 0 for any number.
+    pub max_viewers: u32,
+    /// Most viewers of a channel at once at one address; 0 for any number.
+    pub max_viewers_per_ip: u32,
 }
 
 impl Play {
-    /// Reads the options that begin with `play-`, and the keys of CloudFront.
+    /// Reads the options that begin with `play-` or `max-viewers`, and the keys of CloudFront.
     ///
     /// # Errors
     /// Names the one that cannot be used.
@@ -61,6 +65,8 @@ impl Play {
             },
             allow: parsed("play-allow", options.play_allow.as_deref())?,
             deny: parsed("play-deny", options.play_deny.as_deref())?,
+            max_viewers: options.max_viewers.unwrap_or_default(),
+            max_viewers_per_ip: options.max_viewers_per_ip.unwrap_or_default(),
         })
     }
 
@@ -74,6 +80,8 @@ impl Play {
         protection.empty_referer = self.empty_referer;
         protection.allow = self.allow.clone();
         protection.deny = self.deny.clone();
+        protection.max_viewers = self.max_viewers;
+        protection.max_viewers_per_ip = self.max_viewers_per_ip;
         protection
     }
 }

@@ -7,11 +7,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use lsv_auth::push::{self, PushError};
 
-use crate::channel::{Channel, Moment, Signer};
+use crate::channel::{Channel, Moment, Settings, Signer};
 use crate::path::Rendition;
 use crate::ports::{self, Access, AccessRequest, Authorizer, ChannelStore, Denied, Grant, Reason};
 use protection::Pass;
 use records::Records;
+use seats::{Seats, Viewer};
 
 mod attempts;
 #[cfg(feature = "cloudfront")]
@@ -19,10 +20,12 @@ mod cloud_front;
 mod forwarded;
 mod protection;
 mod records;
+mod seats;
 
 pub use attempts::{Attempts, network};
 pub use forwarded::{Secured, client};
 pub use protection::{Protection, Token};
+pub use seats::Seat;
 
 /// Decides by the channel's record. Where the store cannot be asked, nobody is let in. Clones share what they remember.
 #[derive(Clone, Debug)]
@@ -30,6 +33,7 @@ pub struct ChannelAuthorizer {
     records: Arc<Records>,
     signer: Option<Signer>,
     protection: Arc<RwLock<Arc<Protection>>>,
+    seats: Seats,
 }
 
 impl ChannelAuthorizer {
@@ -48,6 +52,7 @@ impl ChannelAuthorizer {
             records: Arc::new(Records::new(store)),
             signer: None,
             protection: Arc::default(),
+            seats: Seats::default(),
         }
     }
 
@@ -108,15 +113,49 @@ impl ChannelAuthorizer {
         // Who may not watch does not learn whether there is such a channel.
         let settings = channel.as_ref().ok().map(|channel| &channel.settings);
         let protection = self.protection();
-        let pass = match protection.is_node(request) {
+        let is_node = protection.is_node(request);
+        let pass = match is_node {
             true => Pass::default(),
             false => protection.judge(settings, request)?,
         };
-        let mut grant = Grant::new(channel.map_err(denied_by_store)?, pass.expires);
+        let channel = channel.map_err(denied_by_store)?;
+        let seat = match is_node {
+            true => None,
+            false => self.seat(&protection, &channel.settings, &pass, request)?,
+        };
+        let mut grant = Grant::new(channel, pass.expires);
         grant.inherited = pass.inherited;
         grant.is_personal = pass.is_personal;
         grant.by_cookie = pass.by_cookie;
+        grant.seat = seat;
         Ok(grant)
+    }
+
+    /// A place among the viewers of the channel, where they are capped.
+    fn seat(
+        &self,
+        protection: &Protection,
+        settings: &Settings,
+        pass: &Pass,
+        request: &AccessRequest<'_>,
+    ) -> Result<Option<Seat>, Denied> {
+        let credential = pass.inherited.last().and_then(|name| {
+            let mut pairs = request.query?.split('&');
+            pairs.find(|pair| {
+                pair.split_once('=')
+                    .is_some_and(|(known, _)| known == *name)
+            })
+        });
+        let segment = Duration::from_secs(settings.hls_time.clamp(2, 60).into());
+        let viewer = Viewer {
+            channel: &request.path.channel,
+            peer: request.peer,
+            traits: (request.told.agent, credential),
+            presence: request.presence,
+            stay: segment * SEGMENTS,
+        };
+        let caps = protection.caps(settings);
+        self.seats.take(&viewer, caps, request.now)
     }
 }
 
@@ -180,6 +219,9 @@ fn denied_by_credential(error: PushError) -> Denied {
     };
     Denied::new(reason, error)
 }
+
+/// A viewer who has fetched nothing for so many segments has left.
+const SEGMENTS: u32 = 3;
 
 /// How old the record may be that a viewer is held against. A player of low-latency HLS asks ten times a second; a
 /// changed setting takes effect within 5 s.

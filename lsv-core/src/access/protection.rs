@@ -11,6 +11,7 @@ use lsv_auth::hotlink::{Hosts, Rule};
 use lsv_auth::playback::{self, PlaybackError};
 use lsv_auth::{Secret, node};
 
+use super::seats::Caps;
 use crate::channel::{EmptyReferer, Moment, PlayCloudFront, PlayHosts, PlayToken, Settings};
 use crate::ports::{AccessRequest, Denied, Reason};
 
@@ -36,6 +37,10 @@ pub struct Protection {
     pub allow: Networks,
     /// Networks that may not watch. None.
     pub deny: Networks,
+    /// Most viewers of a channel at once, on one node; 0 for any number. 0.
+    pub max_viewers: u32,
+    /// Most viewers of a channel at once at one address, or in one network of 64 bits of IPv6; 0 for any number. 0.
+    pub max_viewers_per_ip: u32,
 }
 
 /// Whether viewers need a playback token.
@@ -62,6 +67,8 @@ impl Default for Protection {
             empty_referer: true,
             allow: Networks::default(),
             deny: Networks::default(),
+            max_viewers: 0,
+            max_viewers_per_ip: 0,
         }
     }
 }
@@ -82,6 +89,15 @@ impl Protection {
             Some(PlayToken::On) => Token::On,
             Some(PlayToken::Ip) => Token::Ip,
             Some(PlayToken::Platform) | None => self.token,
+        }
+    }
+
+    /// How many may watch a channel with these settings.
+    pub(super) fn caps(&self, settings: &Settings) -> Caps {
+        let own = |own: u32, platform: u32| if own > 0 { own } else { platform };
+        Caps {
+            viewers: own(settings.max_viewers, self.max_viewers),
+            viewers_per_ip: own(settings.max_viewers_per_ip, self.max_viewers_per_ip),
         }
     }
 

@@ -212,3 +212,40 @@ async fn a_store_out_of_reach_refuses() {
         assert!(!format!("{denied:?} {request:?}").contains(&query));
     }
 }
+
+#[tokio::test]
+async fn viewers_are_capped_as_the_platform_or_the_channel_says() {
+    let mut channel = Channel::new(id("cam"), NOW);
+    let door = Door::with(&channel).await;
+    let secret = Secret::new("playback secret").unwrap();
+    let mut protection = Protection::with_secret(secret.clone());
+    protection.max_viewers = 1;
+    door.authorizer.protect(protection);
+    let path = StreamPath::source(id("cam"));
+    let enter = async |query: Option<&str>, now| {
+        let request = AccessRequest {
+            access: Access::Play,
+            path: &path,
+            address: "/cam",
+            query,
+            peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            told: Told::default(),
+            presence: Presence::Connected,
+            now,
+        };
+        let entered = door.authorizer.authorize(request).await;
+        entered.map_err(|denied| denied.reason)
+    };
+    let first = enter(None, NOW).await.unwrap();
+    assert_eq!(enter(None, NOW).await.unwrap_err(), Reason::TooManyViewers);
+    let node = lsv_auth::node::mint(&secret, "/cam", NOW.unix());
+    assert!(enter(Some(&node), NOW).await.unwrap().seat.is_none());
+
+    channel.settings.max_viewers = 2;
+    door.store.put(&channel, Precondition::Any).await.unwrap();
+    let later = NOW.plus(MAX_AGE);
+    let second = enter(None, later).await.unwrap();
+    assert!(enter(None, later).await.is_err());
+    drop((first, second));
+    assert!(enter(None, later).await.is_ok());
+}

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use crate::access::Seat;
 use crate::channel::{Channel, Moment};
 use crate::path::StreamPath;
 
@@ -116,6 +117,8 @@ pub struct Grant {
     /// Whether a cookie let the peer in, on a page that may embed the channel: its scripts may have the viewer's cookies sent
     /// along, and read the answer.
     pub by_cookie: bool,
+    /// Its place among the viewers of the channel, where they are capped. Whoever stays connected holds it meanwhile.
+    pub seat: Option<Seat>,
 }
 
 impl Grant {
@@ -127,6 +130,7 @@ impl Grant {
             inherited: &[],
             is_personal: false,
             by_cookie: false,
+            seat: None,
         }
     }
 }

@@ -11,11 +11,13 @@ use bytes::Bytes;
 use futures::{FutureExt, SinkExt, StreamExt, stream};
 use http::request::Parts;
 use http::{HeaderValue, Method, header};
+use lsv_core::access::Seat;
 use lsv_core::hub::{Chunk, Protocol, Settings, Stream, Subscriber, Viewer};
 use lsv_core::media::Tracks;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
+use super::guest::Guest;
 use super::patience::{Patient, Stall};
 use super::{Config, Limits};
 use crate::flv::{self, FlvPackage};
@@ -25,13 +27,14 @@ pub(super) fn answer(
     stream: &Arc<Stream>,
     config: &Config,
     limits: &Limits,
+    guest: &Guest,
     parts: &Parts,
 ) -> Response {
     let body = match parts.method {
         // Of unknown length, as the body would be.
         Method::HEAD => Body::from_stream(stream::empty::<Result<Bytes, Infallible>>()),
         _ => {
-            let chunks = stream::unfold(Reader::new(stream, config), async |mut reader| {
+            let chunks = stream::unfold(Reader::new(stream, config, guest), async |mut reader| {
                 let chunk = reader.next().await?;
                 Some((chunk, reader))
             });
@@ -58,8 +61,9 @@ pub(super) fn upgrade(
     stream: &Arc<Stream>,
     config: &Config,
     limits: &Limits,
+    guest: &Guest,
 ) -> Response {
-    let reader = Reader::new(stream, config);
+    let reader = Reader::new(stream, config, guest);
     let stall = limits.stall;
     upgrade
         .max_message_size(MAX_INCOMING_BYTES)
@@ -108,6 +112,8 @@ struct Reader {
     subscriber: Subscriber<Chunk>,
     settings: watch::Receiver<Settings>,
     viewer: Viewer,
+    /// Held for as long as it reads.
+    _seat: Option<Seat>,
     linger: Duration,
     batch_bytes: usize,
     batch: Vec<Bytes>,
@@ -117,11 +123,12 @@ struct Reader {
 }
 
 impl Reader {
-    fn new(stream: &Arc<Stream>, config: &Config) -> Self {
+    fn new(stream: &Arc<Stream>, config: &Config, guest: &Guest) -> Self {
         Self {
             subscriber: stream.packaged::<FlvPackage>(),
             settings: stream.settings(),
             viewer: stream.viewer(Protocol::Flv),
+            _seat: guest.seat.clone(),
             stream: Arc::clone(stream),
             linger: config.linger,
             batch_bytes: config.batch_bytes,

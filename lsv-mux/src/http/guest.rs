@@ -7,6 +7,7 @@
 use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderValue, header};
+use lsv_core::access::Seat;
 use lsv_core::channel::Moment;
 use lsv_core::ports::Grant;
 
@@ -22,6 +23,8 @@ pub(super) struct Guest {
     pub(super) credential: Option<Credential>,
     /// Until when what let the viewer in is good.
     expires: Option<Moment>,
+    /// Its place among the viewers of the channel.
+    pub(super) seat: Option<Seat>,
     is_personal: bool,
     /// A cookie let it in, on a page that may embed the channel.
     by_cookie: bool,
@@ -34,6 +37,7 @@ impl Guest {
             peer,
             credential: Credential::of(query, grant.inherited),
             expires: grant.expires,
+            seat: grant.seat.clone(),
             is_personal: grant.is_personal,
             by_cookie: grant.by_cookie,
         }
@@ -113,6 +117,7 @@ mod tests {
                 peer: std::net::Ipv4Addr::LOCALHOST.into(),
                 credential: None,
                 expires: rest.map(|rest| Moment::from_unix(NOW.unix() + rest)),
+                seat: None,
                 is_personal,
                 by_cookie: false,
             };

@@ -116,7 +116,7 @@ impl Site {
             Target::Time => Ok(clock(&parts.method)),
             Target::Poster => self.poster(stream, parts).await,
             Target::Recorded(rest) => self.recorded(stream, rest, guest, parts).await,
-            Target::Flv => self.flv(stream, parts).await,
+            Target::Flv => self.flv(stream, guest, parts).await,
             Target::File(name) => self.file(stream, name, guest, parts).await,
             Target::Bare(word) => redirect(word, parts.uri.query()),
         }
@@ -200,7 +200,12 @@ impl Site {
         recorded::answer(store, &stream.channel, rest, guest, parts).await
     }
 
-    async fn flv(&self, path: &StreamPath, parts: &mut Parts) -> Result<Response, Problem> {
+    async fn flv(
+        &self,
+        path: &StreamPath,
+        guest: &Guest,
+        parts: &mut Parts,
+    ) -> Result<Response, Problem> {
         let State { config, limits, .. } = &self.state;
         let stream = self.state.hub.find(path).ok_or_else(not_live)?;
         if !stream.settings().borrow().flv {
@@ -209,10 +214,10 @@ impl Site {
         let upgrades =
             parts.method == Method::GET && parts.headers.contains_key(header::SEC_WEBSOCKET_KEY);
         if !upgrades {
-            return Ok(flv::answer(&stream, config, limits, parts));
+            return Ok(flv::answer(&stream, config, limits, guest, parts));
         }
         match WebSocketUpgrade::from_request_parts(parts, &()).await {
-            Ok(upgrade) => Ok(flv::upgrade(upgrade, &stream, config, limits)),
+            Ok(upgrade) => Ok(flv::upgrade(upgrade, &stream, config, limits, guest)),
             Err(rejection) => Err(Problem::bad_request(rejection.body_text())),
         }
     }

@@ -117,9 +117,11 @@ impl Service {
             peer,
         };
         match self.stream(visit).await {
-            Ok(stream) => {
+            Ok((stream, grant)) => {
                 tracing::debug!("playing");
                 log_end(peer, play(request, &stream).await);
+                // Its place among the viewers is free from here on.
+                drop(grant);
             }
             Err(denied) => {
                 self.note(visit, &denied);
@@ -128,15 +130,16 @@ impl Service {
         }
     }
 
-    async fn stream(&self, visit: Visit<'_>) -> Result<Arc<Stream>, Denied> {
-        let (path, _) = self.admit(visit).await?;
+    async fn stream(&self, visit: Visit<'_>) -> Result<(Arc<Stream>, Grant), Denied> {
+        let (path, grant) = self.admit(visit).await?;
         if let Some(upstream) = &self.upstream {
             let via = Via::of_query(visit.target.query.as_deref());
             let via = via.map_err(|error| Denied::new(Reason::Malformed, error))?;
             upstream.bring(&path, &via).await?;
         }
         let offline = || Denied::new(Reason::UnknownChannel, "the channel is not live");
-        self.hub.find(&path).ok_or_else(offline)
+        let stream = self.hub.find(&path).ok_or_else(offline)?;
+        Ok((stream, grant))
     }
 
     async fn admit(&self, visit: Visit<'_>) -> Result<(StreamPath, Grant), Denied> {
