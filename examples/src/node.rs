@@ -291,6 +291,8 @@ impl Platform {
             live: Arc::new(self.lifecycle.clone()),
             events: self.events.clone(),
             signer: self.signer.clone(),
+            viewers: self.authorizer.clone(),
+            trusted_proxies: config.trusted_proxies.clone(),
             token: self.token.secret.clone(),
             allow_private_targets: config.allow_private_targets,
             pictures: Some(Arc::new(self.overlays.clone())),

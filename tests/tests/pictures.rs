@@ -10,15 +10,16 @@ use std::{
     time::SystemTime,
 };
 
-use lsv_auth::{Secret, push::Algorithm};
+use lsv_auth::{Secret, cidr::Networks, push::Algorithm};
 use lsv_core::{
+    access::ChannelAuthorizer,
     api::{self, Listeners},
     channel::Signer,
     embedded::{Channels, Objects, Sessions},
     events::Events,
     hub::{Hub, Watermark, WatermarkPicture},
     lifecycle::{self, Lifecycle},
-    ports::PictureCheck,
+    ports::{ChannelStore, PictureCheck},
     reach::Reach,
 };
 use lsv_mux::process::overlay::{Config, Overlays};
@@ -355,8 +356,12 @@ async fn node_with(reach: Reach) -> (tempfile::TempDir, Api) {
         address: String::new(),
         reconnect_window: std::time::Duration::ZERO,
     };
+    let channels = Channels::open(folder.path().join("channels.redb")).expect("a store");
+    let channels: Arc<dyn ChannelStore> = Arc::new(channels);
     let router = api::router(api::Api {
-        channels: Arc::new(Channels::open(folder.path().join("channels.redb")).expect("a store")),
+        viewers: ChannelAuthorizer::of_viewers(Arc::clone(&channels)),
+        trusted_proxies: Networks::default(),
+        channels,
         objects: Arc::new(Objects::open(folder.path().join("objects")).expect("a folder")),
         live: Arc::new(Lifecycle::new(
             hub,

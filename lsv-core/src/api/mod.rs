@@ -22,6 +22,7 @@ mod platform;
 mod problem;
 mod reached;
 mod recordings;
+mod signed;
 mod token;
 mod urls;
 
@@ -33,8 +34,10 @@ use axum::Router;
 use axum::middleware;
 use axum::routing::{delete, get, post};
 use lsv_auth::Secret;
+use lsv_auth::cidr::Networks;
 use tokio::sync::watch;
 
+use crate::access::ChannelAuthorizer;
 use crate::channel::{Invalid, Moment, Settings, Signer};
 use crate::events::{Events, Happening};
 use crate::ports::{ChannelStore, LiveSessions, ObjectStore, PictureCheck};
@@ -57,6 +60,10 @@ pub struct Api {
     pub events: Events,
     /// What push keys are signed with.
     pub signer: Signer,
+    /// Who may watch, so that play addresses hold what lets viewers in.
+    pub viewers: ChannelAuthorizer,
+    /// Proxies whose `X-Forwarded-For` counts.
+    pub trusted_proxies: Networks,
     /// What a client must show. There is no API without one.
     pub token: Secret,
     /// Whether channels may fetch from and push to loopback, private and link-local addresses.

@@ -13,6 +13,7 @@ use super::body::{Id, Parameters};
 use super::channels::Paging;
 use super::problem::{Answer, ProblemDocument};
 use super::reached::Reached;
+use super::signed::{Ticket, Viewer, Wanted};
 use super::{Api, Kind, Problem};
 use crate::channel::Moment;
 use crate::path::ChannelId;
@@ -25,7 +26,7 @@ mod length;
 
 /// Lists what was recorded of a channel, by name: MP4 files, playlists for video on demand, snapshots, clips and pictures of what moves. Where there is more, the header `Link` names the next page. A page looks through `limit` objects, segments of playlists among them: it may have fewer recordings, or none, and still a next one.
 #[utoipa::path(
-    get, path = "/videostream/{id}/recordings", tag = "recordings", params(("id" = String, Path), Paging, Between),
+    get, path = "/videostream/{id}/recordings", tag = "recordings", params(("id" = String, Path), Paging, Between, Wanted),
     responses(
         (status = 200, description = "Recordings", body = Vec<Recording>, headers(("Link" = String))),
         (status = 400, description = "A parameter cannot be understood", body = ProblemDocument),
@@ -37,11 +38,13 @@ pub(super) async fn list(
     Id(id): Id,
     Parameters(paging): Parameters<Paging>,
     Parameters(between): Parameters<Between>,
+    viewer: Viewer,
     reached: Reached,
 ) -> Answer<Response> {
     let request = paging.request()?;
     let (from, to) = between.moments()?;
-    api.channels.get(&id).await?;
+    let channel = api.channels.get(&id).await?.channel;
+    let ticket = Ticket::new(&api, &channel, viewer);
     let prefix = prefix(&id);
     let page = api.objects.list(&prefix, &request).await?;
     let dns = api.channels.stream_dns().await?;
@@ -54,6 +57,8 @@ pub(super) async fn list(
         if let Some(mut recording) = recording.filter(|_| in_time) {
             recording.seconds = length::of(&*api.objects, object).await;
             recording.find_thumbnails(&page.items, object);
+            recording.url = ticket.on(recording.url);
+            recording.thumbnails = recording.thumbnails.map(|url| ticket.on(url));
             recordings.push(recording);
         }
     }

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::*;
+use crate::access::Protection;
 use crate::channel::{Channel, TaskSize};
 use crate::embedded::{Channels, Objects};
 use crate::path::ChannelId;
@@ -26,6 +27,7 @@ mod recordings;
 mod refusals;
 
 const TOKEN: &str = "the-token";
+const PLAYBACK_SECRET: &str = "playback secret";
 const SECRET: &str = "nodemedia2017privatekey";
 const NOW: Moment = Moment::from_unix(1_700_000_000);
 
@@ -137,7 +139,12 @@ impl Platform {
         let pictures = Arc::new(Pictures::default());
         let events = Events::new();
         let (ready, is_ready) = watch::channel(true);
+        let secret = Secret::new(PLAYBACK_SECRET).unwrap();
+        let viewers = ChannelAuthorizer::of_viewers(Arc::clone(&channels))
+            .protecting(Protection::with_secret(secret));
         let router = router(Api {
+            viewers,
+            trusted_proxies: Networks::default(),
             channels,
             objects: Arc::clone(&objects) as Arc<dyn ObjectStore>,
             live: Arc::clone(&live) as Arc<dyn LiveSessions>,

@@ -12,6 +12,7 @@ use super::Api;
 use super::body::Id;
 use super::problem::{Answer, ProblemDocument};
 use super::reached::Reached;
+use super::signed::{Ticket, Viewer, Wanted};
 use crate::channel::{Channel, Moment};
 use crate::hub;
 use crate::path::APP;
@@ -19,21 +20,26 @@ use crate::ports::StreamDns;
 
 /// Makes the addresses of a channel.
 #[utoipa::path(
-    get, path = "/videostream/{id}/urls", tag = "channels", params(("id" = String, Path)),
+    get, path = "/videostream/{id}/urls", tag = "channels", params(("id" = String, Path), Wanted),
     responses(
-        (status = 200, description = "Addresses; the push address holds the push key", body = Urls),
-        (status = 400, description = "The header `Host` is no host", body = ProblemDocument),
+        (
+            status = 200, body = Urls,
+            description = "Addresses; the push address holds the push key, play addresses a token where viewers need one",
+        ),
+        (status = 400, description = "A parameter or the header `Host` is none", body = ProblemDocument),
         (status = 404, description = "There is no such channel", body = ProblemDocument),
     ),
 )]
 pub(super) async fn urls(
     State(api): State<Arc<Api>>,
     Id(id): Id,
+    viewer: Viewer,
     reached: Reached,
 ) -> Answer<Json<Urls>> {
     let channel = api.channels.get(&id).await?.channel;
     let dns = api.channels.stream_dns().await?;
-    Ok(Json(Urls::of(&api, &channel, &reached, &dns)))
+    let ticket = Ticket::new(&api, &channel, viewer);
+    Ok(Json(Urls::of(&api, &channel, &ticket, &reached, &dns)))
 }
 
 /// The addresses of a channel.
@@ -133,7 +139,13 @@ pub(super) struct Pages {
 }
 
 impl Urls {
-    fn of(api: &Api, channel: &Channel, reached: &Reached, dns: &StreamDns) -> Self {
+    fn of(
+        api: &Api,
+        channel: &Channel,
+        ticket: &Ticket,
+        reached: &Reached,
+        dns: &StreamDns,
+    ) -> Self {
         let expiry = channel.key.expiry();
         let listeners = api.listeners;
         let push_at = |scheme: &str, listener: SocketAddr| {
@@ -151,13 +163,19 @@ impl Urls {
         Self {
             push: push_at("rtmp", listeners.rtmp),
             push_rtmps: listeners.rtmps.map(|listener| push_at("rtmps", listener)),
-            play: Play::of(api, channel, reached, dns),
+            play: Play::of(api, channel, ticket, reached, dns),
         }
     }
 }
 
 impl Play {
-    fn of(api: &Api, channel: &Channel, reached: &Reached, dns: &StreamDns) -> Self {
+    fn of(
+        api: &Api,
+        channel: &Channel,
+        ticket: &Ticket,
+        reached: &Reached,
+        dns: &StreamDns,
+    ) -> Self {
         let listeners = api.listeners;
         let (id, settings) = (&channel.id, &channel.settings);
         let rtmp_at = |scheme: &str, listener| {
@@ -167,11 +185,11 @@ impl Play {
         let origin = reached.origin(dns.pull.as_ref(), &listeners);
         let (http, ws) = (origin.scheme(), origin.web_socket_scheme());
         let authority = &origin.authority;
-        let at = |scheme: &str, file: &str| format!("{scheme}://{authority}/{id}{file}");
+        let at = |scheme: &str, file: &str| ticket.on(format!("{scheme}://{authority}/{id}{file}"));
         let (flv, hls, cmaf) = (settings.is_flv, settings.is_hls, settings.is_cmaf);
         let rtmp = rtmp_at("rtmp", listeners.rtmp);
         let outputs = |under: &str| Outputs {
-            rtmp: format!("{rtmp}{under}"),
+            rtmp: ticket.on(format!("{rtmp}{under}")),
             flv: flv.then(|| at(http, &format!("{under}/live.flv"))),
             hls: hls.then(|| at(http, &format!("{under}/live.m3u8"))),
             cmaf: cmaf.then(|| at(http, &format!("{under}/master.m3u8"))),
@@ -187,7 +205,9 @@ impl Play {
         let has_index = !renditions.is_empty() && (hls || cmaf);
         Self {
             outputs: outputs(""),
-            rtmps: listeners.rtmps.map(|listener| rtmp_at("rtmps", listener)),
+            rtmps: listeners
+                .rtmps
+                .map(|listener| ticket.on(rtmp_at("rtmps", listener))),
             wsflv: flv.then(|| at(ws, "/live.flv")),
             index: has_index.then(|| at(http, "/index.m3u8")),
             renditions,
@@ -197,7 +217,7 @@ impl Play {
                 hls: (hls || cmaf).then(|| at(http, "/hls.html")),
                 dash: cmaf.then(|| at(http, "/dash.html")),
             },
-            expires: None,
+            expires: ticket.expires,
         }
     }
 }

@@ -185,6 +185,81 @@ async fn a_new_key_replaces_the_old_one() {
 }
 
 #[tokio::test]
+async fn play_addresses_let_viewers_in() {
+    let platform = Platform::new();
+    platform.channel("cam").await;
+    let protect = json!({"playToken": "on"});
+    platform
+        .send_json(Method::PATCH, "/videostream/cam", protect)
+        .await;
+    let secret = lsv_auth::Secret::new(PLAYBACK_SECRET).unwrap();
+    let verified = |url: &str, at: u64, peer: &str| {
+        let (address, query) = url.split_once('?').unwrap();
+        let path = &address[address.find("/cam").unwrap()..];
+        let peer = peer.parse().unwrap();
+        lsv_auth::playback::verify(&secret, path, Some(query), peer, at)
+    };
+    let urls = platform.get("/videostream/cam/urls?ttl=60").await.json();
+    let play = &urls["play"];
+    assert_eq!(play["expires"], "2023-11-14T22:14:20Z");
+    for url in [
+        &play["rtmp"],
+        &play["flv"],
+        &play["wsflv"],
+        &play["hls"],
+        &play["pages"]["best"],
+    ] {
+        let url = url.as_str().unwrap();
+        let pass = verified(url, NOW.unix() + 60, "192.0.2.7").unwrap();
+        assert!(!pass.bound_to_address, "{url}");
+        assert!(verified(url, NOW.unix() + 61, "192.0.2.7").is_err());
+    }
+    assert!(!urls["push"]["url"].as_str().unwrap().contains("token="));
+
+    let urls = platform
+        .get("/videostream/cam/urls?ip=192.0.2.7")
+        .await
+        .json();
+    let bound = urls["play"]["hls"].as_str().unwrap();
+    assert!(
+        verified(bound, NOW.unix() + 86_400, "192.0.2.7")
+            .unwrap()
+            .bound_to_address
+    );
+    assert!(verified(bound, NOW.unix(), "192.0.2.8").is_err());
+
+    let ip = json!({"playToken": "ip"});
+    platform
+        .send_json(Method::PATCH, "/videostream/cam", ip)
+        .await;
+    let peer = axum::extract::ConnectInfo(std::net::SocketAddr::from(([192, 0, 2, 9], 1)));
+    let request = Platform::request(Method::GET, "/videostream/cam/urls");
+    let request = request.extension(peer).body(Body::empty()).unwrap();
+    let urls = platform.send(request).await.json();
+    let bound = urls["play"]["hls"].as_str().unwrap();
+    assert!(
+        verified(bound, NOW.unix(), "192.0.2.9")
+            .unwrap()
+            .bound_to_address
+    );
+
+    for query in [
+        "ttl=0",
+        "ttl=31536001",
+        "ttl=+1",
+        "ttl=",
+        "ip=x",
+        "ip=",
+        "ttl=1&ttl=2",
+    ] {
+        let refused = platform
+            .get(&format!("/videostream/cam/urls?{query}"))
+            .await;
+        refused.problem(Kind::InvalidParameter);
+    }
+}
+
+#[tokio::test]
 async fn addresses_are_made_with_the_host_of_the_request() {
     let platform = Platform::new();
     let record = platform.channel("cam").await;
