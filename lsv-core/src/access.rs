@@ -127,6 +127,7 @@ impl ChannelAuthorizer {
         grant.inherited = pass.inherited;
         grant.is_personal = pass.is_personal;
         grant.by_cookie = pass.by_cookie;
+        grant.of_node = is_node;
         grant.seat = seat;
         Ok(grant)
     }

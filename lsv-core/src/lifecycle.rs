@@ -131,6 +131,7 @@ impl Lifecycle {
             }
             Event::Interrupted(stream) => {
                 self.publish_event(&stream, |channel| Happening::Unpublished { channel });
+                self.announce(&stream, leases).await;
                 self.expect_back(stream);
             }
             Event::Ended { stream, was_live } => {
@@ -172,6 +173,7 @@ impl Lifecycle {
             node: self.shared.config.node.clone(),
             address: self.shared.config.address.clone(),
             since: since(stream),
+            waiting: stream.state() == State::Interrupted,
             through: Via::default(),
         };
         match self.shared.registry.announce(session).await {

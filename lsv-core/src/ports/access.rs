@@ -117,6 +117,8 @@ pub struct Grant {
     /// Whether a cookie let the peer in, on a page that may embed the channel: its scripts may have the viewer's cookies sent
     /// along, and read the answer.
     pub by_cookie: bool,
+    /// Whether it is another node of the platform, which may say what nodes a request came through.
+    pub of_node: bool,
     /// Its place among the viewers of the channel, where they are capped. Whoever stays connected holds it meanwhile.
     pub seat: Option<Seat>,
 }
@@ -130,6 +132,7 @@ impl Grant {
             inherited: &[],
             is_personal: false,
             by_cookie: false,
+            of_node: false,
             seat: None,
         }
     }

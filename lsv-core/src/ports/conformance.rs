@@ -493,6 +493,7 @@ fn session(channel: &str, node: &str) -> Session {
         node: node.to_owned(),
         address: format!("rtmp://{node}:1935"),
         since: Moment::from_unix(1_000),
+        waiting: false,
         through: Via::default(),
     }
 }

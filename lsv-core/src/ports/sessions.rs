@@ -45,9 +45,19 @@ pub struct Session {
     pub address: String,
     /// Since when it is live.
     pub since: Moment,
+    /// Whether its publisher was lost, and viewers wait for it to come back.
+    #[serde(default)]
+    pub waiting: bool,
     /// The nodes that it comes through to that one, the publisher's first; none where it is published.
     #[serde(default)]
     pub through: Via,
+}
+
+impl Session {
+    /// Whether it is had at the same place as `other`.
+    pub fn is_at(&self, other: &Self) -> bool {
+        (&self.node, &self.address) == (&other.node, &other.address)
+    }
 }
 
 /// Holds an announcement up: dropping it withdraws that announcement, and never one that has replaced it.

@@ -27,8 +27,8 @@ use crate::via::{self, NodeName, Via};
 
 /// Nodes that know channels and have them live. Clones share connections.
 ///
-/// All are asked at once. Of those who have a channel live, the one counts whose publisher came last, as one that moved
-/// is still announced where it was; among nodes that relay the same, rendezvous hashing chooses, so that all who ask
+/// All are asked at once. Of those who have a channel live, the one counts whose publisher is there and came last, as one
+/// that moved is still announced where it was; among nodes that relay the same, rendezvous hashing chooses, so that all who ask
 /// the same nodes agree.
 #[derive(Clone)]
 pub struct Nodes {
@@ -196,9 +196,10 @@ impl fmt::Debug for Nodes {
     }
 }
 
-/// Greater for a session that counts more: its publisher came later, or fewer nodes are in between.
-fn freshness(session: &Session) -> (Moment, Reverse<usize>) {
-    (session.since, Reverse(session.through.len()))
+/// Greater for a session that counts more: it has its publisher, who came later, or fewer nodes are in between.
+fn freshness(session: &Session) -> (bool, Moment, Reverse<usize>) {
+    let nearest = Reverse(session.through.len());
+    (!session.waiting, session.since, nearest)
 }
 
 fn query(via: &Via) -> String {

@@ -53,6 +53,7 @@ impl Node {
             node: name.to_owned(),
             address: address.to_owned(),
             since: Moment::from_unix(since),
+            waiting: false,
             through: Via::default(),
         };
         self.sessions.announce(session).await.unwrap()

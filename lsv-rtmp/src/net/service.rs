@@ -133,7 +133,9 @@ impl Service {
     async fn stream(&self, visit: Visit<'_>) -> Result<(Arc<Stream>, Grant), Denied> {
         let (path, grant) = self.admit(visit).await?;
         if let Some(upstream) = &self.upstream {
-            let via = Via::of_query(visit.target.query.as_deref());
+            // What a viewer says of nodes is nobody's business but the viewer's.
+            let query = visit.target.query.as_deref();
+            let via = Via::of_query(query.filter(|_| grant.of_node));
             let via = via.map_err(|error| Denied::new(Reason::Malformed, error))?;
             upstream.bring(&path, &via).await?;
         }

@@ -37,9 +37,10 @@ pub(super) struct Live {
 pub(super) struct Job {
     shared: Arc<Shared>,
     channel: ChannelId,
-    /// How the first who wanted it came here, and this node.
+    /// This node alone.
     via: Via,
     stage: watch::Sender<Stage>,
+    heard: watch::Sender<Option<Instant>>,
     /// Since when the source says that it is over.
     ended: Option<Instant>,
 }
@@ -57,17 +58,22 @@ impl Job {
     pub(super) fn new(
         shared: Arc<Shared>,
         channel: ChannelId,
-        via: Via,
-    ) -> (Self, watch::Receiver<Stage>) {
-        let (stage, receiver) = watch::channel(Stage::Searching);
+    ) -> (
+        Self,
+        watch::Receiver<Stage>,
+        watch::Receiver<Option<Instant>>,
+    ) {
+        let (stage, staged) = watch::channel(Stage::Searching);
+        let (heard, hearing) = watch::channel(None);
         let job = Self {
+            via: shared.via(),
             shared,
             channel,
-            via,
             stage,
+            heard,
             ended: None,
         };
-        (job, receiver)
+        (job, staged, hearing)
     }
 
     pub(super) async fn run(mut self) {
@@ -79,41 +85,57 @@ impl Job {
 
     /// Fills the stream until it is over or nobody wants it, and says what to tell those who come then.
     async fn keep(&mut self) -> Denied {
-        let mut next = None;
+        let (mut next, mut delay) = (None, LOOK_AGAIN);
+        let since = Instant::now();
         loop {
             let found = match next.take() {
                 Some(session) => Ok(Some(session)),
-                None => self.shared.directory.locate(&self.channel, &self.via).await,
+                None => self.locate().await,
             };
             match found {
                 Ok(Some(session)) => {
                     self.ended = None;
+                    let began = Instant::now();
                     match self.pull(session).await {
                         Ok(Left::Moved(session)) => next = Some(session),
                         Ok(Left::Ended(End::Stopped(_))) => return offline(),
                         Ok(Left::Ended(end)) => self.note(&end),
-                        Ok(Left::Silent) => {
-                            tracing::warn!("the node is silent and not to be found")
-                        }
+                        Ok(Left::Silent) => tracing::warn!("nothing comes from the node"),
                         Err(denied) => return denied,
+                    }
+                    delay = match began.elapsed() >= STABLE {
+                        true => LOOK_AGAIN,
+                        false => (delay * 2).min(LONGEST_DELAY),
+                    };
+                    let patience = self.shared.config.patience;
+                    if self.stream().is_none() && since.elapsed() >= patience {
+                        return unavailable("the nodes do not give the stream");
                     }
                 }
                 Ok(None) if self.is_over() => return offline(),
-                Ok(None) => {}
+                Ok(None) => delay = LOOK_AGAIN,
                 Err(error) => {
                     tracing::debug!(%error, "the nodes cannot be asked where the stream is");
                     if self.stream().is_none() {
-                        return Denied::new(
-                            Reason::Unavailable,
-                            "no node can be asked at the moment",
-                        );
+                        return unavailable("no node can be asked at the moment");
                     }
                 }
             }
             if next.is_none() {
-                sleep(LOOK_AGAIN).await;
+                sleep(delay).await;
             }
         }
+    }
+
+    /// Where the stream can be had. A node that itself waits for another's is no place to wait at.
+    async fn locate(&self) -> ports::Result<Option<Session>> {
+        let found = self
+            .shared
+            .directory
+            .locate(&self.channel, &self.via)
+            .await?;
+        let waits = |session: &Session| session.waiting && !session.through.is_empty();
+        Ok(found.filter(|session| !waits(session)))
     }
 
     /// Whether the stream has gone, or its source ended it and it came up nowhere else.
@@ -168,6 +190,14 @@ impl Job {
             session,
             renditions: wanted,
         };
+        // Told before anything comes: whoever asks where this stream comes from must not take it for that of another node.
+        self.stage.send_if_modified(|stage| match stage {
+            Stage::Live(known) => {
+                *known = live.clone();
+                true
+            }
+            _ => false,
+        });
         let mut watcher = Watcher::new(self, live, status);
         Ok(loop {
             tokio::select! {
@@ -192,10 +222,7 @@ impl Job {
             ports::Error::NotFound(_) => offline(),
             error => {
                 tracing::warn!(%error, "the channel's record cannot be read");
-                Denied::new(
-                    Reason::Unavailable,
-                    "the platform cannot be asked at the moment",
-                )
+                unavailable("the platform cannot be asked at the moment")
             }
         })
     }
@@ -283,6 +310,7 @@ impl<'a> Watcher<'a> {
         let bytes = self.status.borrow().bytes;
         if bytes != self.bytes {
             (self.bytes, self.heard) = (bytes, now);
+            self.job.heard.send_replace(Some(now));
             return None;
         }
         if now - self.heard < SUSPICIOUS {
@@ -325,25 +353,21 @@ impl<'a> Watcher<'a> {
 
     /// What to do about a node that sends nothing.
     async fn find_again(&self) -> Option<Seen> {
-        let found = self
-            .job
-            .shared
-            .directory
-            .locate(&self.job.channel, &self.job.via)
-            .await;
-        let is_same = |found: &Session| {
-            let current = &self.live.session;
-            (&found.node, &found.address) == (&current.node, &current.address)
-        };
+        let found = self.job.locate().await;
+        let current = &self.live.session;
+        let is_long = self.heard.elapsed() >= self.job.shared.config.silence;
         match found {
-            // Its publisher was lost and may come back there.
-            Ok(Some(session)) if is_same(&session) => None,
-            Ok(Some(session)) => {
+            // Its publisher has come again, there or elsewhere.
+            Ok(Some(session)) if session.since > current.since => {
                 tracing::info!(node = session.node, "the stream has moved");
                 Some(Seen::Moved(session))
             }
-            _ if self.heard.elapsed() >= self.job.shared.config.silence => Some(Seen::Silent),
-            _ => None,
+            // Its publisher was lost and may come back there.
+            Ok(Some(session)) if session.waiting && session.is_at(current) => None,
+            // Others may be as cut off as this node, and not have noticed yet.
+            _ if !is_long => None,
+            Ok(Some(session)) if !session.is_at(current) => Some(Seen::Moved(session)),
+            _ => Some(Seen::Silent),
         }
     }
 }
@@ -356,10 +380,18 @@ fn settings(channel: &Channel) -> Settings {
     settings
 }
 
+fn unavailable(detail: &str) -> Denied {
+    Denied::new(Reason::Unavailable, detail)
+}
+
 const SECOND: Duration = Duration::from_secs(1);
 /// After this much silence it is looked whether the stream is live elsewhere.
 const SUSPICIOUS: Duration = Duration::from_millis(1500);
 /// How soon a stream that was lost is looked for again.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// The longest delay between two looks: they get longer while a node is found and gives nothing.
+const LONGEST_DELAY: Duration = Duration::from_secs(2);
+/// A connection that lasts as long makes up for those that failed.
+const STABLE: Duration = Duration::from_secs(5);
 /// Seconds between looks at the channel's record: changed settings are to be in force within five.
 const SETTINGS_EVERY: u32 = 2;

@@ -16,7 +16,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use lsv_auth::Secret;
 use lsv_core::channel::Channel;
-use lsv_core::hub::{self, Hub};
+use lsv_core::hub::Hub;
 use lsv_core::path::{ChannelId, Rendition, StreamPath};
 use lsv_core::ports::{self, Denied, Directory, Reason, Session, Upstream};
 use lsv_core::via::{NodeName, Via};
@@ -51,6 +51,8 @@ struct Shared {
 /// A channel that is wanted.
 struct Wanted {
     stage: watch::Receiver<Stage>,
+    /// When media last came.
+    heard: watch::Receiver<Option<Instant>>,
     /// The renditions that are pulled beside the source, which they end with.
     rungs: HashMap<Rendition, AbortOnDropHandle<()>>,
     _task: AbortOnDropHandle<()>,
@@ -119,15 +121,15 @@ impl Pulls {
         }
     }
 
-    async fn bring_source(&self, channel: &ChannelId, via: Via) -> Result<(), Denied> {
+    async fn bring_source(&self, channel: &ChannelId, via: &Via) -> Result<(), Denied> {
         let source = StreamPath::source(channel.clone());
         if self.shared.hub.find(&source).is_some() {
             return match self.live(channel) {
-                Some(live) if comes_through(&live.session, &via) => Err(in_a_circle()),
+                Some(live) if comes_through(&live.session, via) => Err(in_a_circle()),
                 _ => Ok(()),
             };
         }
-        let mut stage = self.look_for(channel, via)?;
+        let mut stage = self.look_for(channel)?;
         let patience = self.shared.config.patience;
         let found = timeout(
             patience,
@@ -147,7 +149,7 @@ impl Pulls {
     }
 
     /// The job of a channel, begun where there is none.
-    fn look_for(&self, channel: &ChannelId, via: Via) -> Result<watch::Receiver<Stage>, Denied> {
+    fn look_for(&self, channel: &ChannelId) -> Result<watch::Receiver<Stage>, Denied> {
         let mut known = self.shared.known();
         match known.get(channel) {
             Some(Known::Wanted(wanted)) => return Ok(wanted.stage.clone()),
@@ -156,10 +158,11 @@ impl Pulls {
             }
             _ => {}
         }
-        let (job, stage) = Job::new(Arc::clone(&self.shared), channel.clone(), via);
+        let (job, stage, heard) = Job::new(Arc::clone(&self.shared), channel.clone());
         let task = tokio::spawn(job.run().instrument(tracing::info_span!("pull", %channel)));
         let wanted = Wanted {
             stage: stage.clone(),
+            heard,
             rungs: HashMap::new(),
             _task: AbortOnDropHandle::new(task),
         };
@@ -170,16 +173,24 @@ impl Pulls {
     /// What there is of a channel at the moment.
     fn live(&self, channel: &ChannelId) -> Option<Live> {
         match self.shared.known().get(channel)? {
-            Known::Wanted(wanted) => match &*wanted.stage.borrow() {
-                Stage::Live(live) => Some(live.clone()),
-                _ => None,
-            },
+            Known::Wanted(wanted) => wanted.live(),
             Known::Absent { .. } => None,
         }
     }
 
+    /// Where a channel comes from that is in the hub, and whether its media is coming just now.
+    fn session(&self, channel: &ChannelId) -> Option<(Session, bool)> {
+        let known = self.shared.known();
+        let Known::Wanted(wanted) = known.get(channel)? else {
+            return None;
+        };
+        let heard = *wanted.heard.borrow();
+        let is_heard = heard.is_some_and(|heard| heard.elapsed() < HEARD);
+        Some((wanted.live()?.session, is_heard))
+    }
+
     /// Pulls renditions beside the source of a channel, those that are not yet.
-    fn climb(&self, channel: &ChannelId, renditions: &[Rendition], via: &Via) {
+    fn climb(&self, channel: &ChannelId, renditions: &[Rendition]) {
         let mut known = self.shared.known();
         let Some(Known::Wanted(wanted)) = known.get_mut(channel) else {
             return;
@@ -192,18 +203,18 @@ impl Pulls {
                     rendition: *rendition,
                 };
                 let span = tracing::info_span!("pull", %path);
-                let rung = Rung::new(Arc::clone(&self.shared), path, via.clone(), stage.clone());
+                let rung = Rung::new(Arc::clone(&self.shared), path, stage.clone());
                 AbortOnDropHandle::new(tokio::spawn(rung.run().instrument(span)))
             });
         }
     }
 
-    async fn bring_rendition(&self, path: &StreamPath, via: &Via) -> Result<(), Denied> {
+    async fn bring_rendition(&self, path: &StreamPath) -> Result<(), Denied> {
         let live = self.live(&path.channel).ok_or_else(offline)?;
         if !live.renditions.contains(&path.rendition) {
             return Err(offline());
         }
-        self.climb(&path.channel, &[path.rendition], via);
+        self.climb(&path.channel, &[path.rendition]);
         let there = async {
             while self.shared.hub.find(path).is_none() {
                 sleep(LOOK_AGAIN).await;
@@ -214,7 +225,21 @@ impl Pulls {
     }
 }
 
+impl Wanted {
+    fn live(&self) -> Option<Live> {
+        match &*self.stage.borrow() {
+            Stage::Live(live) => Some(live.clone()),
+            _ => None,
+        }
+    }
+}
+
 impl Shared {
+    /// What a node that is asked learns of the way: whose wish it is does not matter to a stream that all share.
+    fn via(&self) -> Via {
+        Via::default().then(&self.config.node).unwrap_or_default()
+    }
+
     fn known(&self) -> MutexGuard<'_, HashMap<ChannelId, Known>> {
         // No code that holds the lock can leave the map half changed.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
@@ -240,20 +265,20 @@ impl Upstream for Pulls {
     async fn bring(&self, path: &StreamPath, via: &Via) -> Result<(), Denied> {
         let via = via.then(&self.shared.config.node);
         let via = via.map_err(|_| in_a_circle())?;
-        self.bring_source(&path.channel, via.clone()).await?;
+        self.bring_source(&path.channel, &via).await?;
         match path.rendition {
             Rendition::Source => Ok(()),
-            _ => self.bring_rendition(path, &via).await,
+            _ => self.bring_rendition(path).await,
         }
     }
 
     async fn bring_all(&self, channel: &ChannelId, via: &Via) -> Result<bool, Denied> {
         let via = via.then(&self.shared.config.node);
         let via = via.map_err(|_| in_a_circle())?;
-        self.bring_source(channel, via.clone()).await?;
+        self.bring_source(channel, &via).await?;
         let renditions = self.live(channel).map(|live| live.renditions);
         let renditions = renditions.unwrap_or_default();
-        self.climb(channel, &renditions, &via);
+        self.climb(channel, &renditions);
         Ok(!renditions.is_empty())
     }
 }
@@ -267,10 +292,19 @@ impl Directory for Pulls {
             return Ok(None);
         };
         let source = self.shared.hub.find(&StreamPath::source(channel.clone()));
-        let is_live = source.is_some_and(|stream| stream.state() == hub::State::Live);
-        let found = match self.live(channel).filter(|_| is_live) {
-            Some(live) => Some(live.session),
-            None => self.shared.directory.locate(channel, &with_own).await?,
+        let own = self.session(channel).filter(|_| source.is_some());
+        // What one has not heard of for a while may be live elsewhere, and is not told to be live here: nodes that lost the same
+        // source must not take each other for it.
+        let found = match own {
+            Some((session, true)) => Some(session),
+            own => match (self.shared.directory.locate(channel, &with_own).await, own) {
+                (Ok(Some(found)), _) => Some(found),
+                (_, Some((session, _))) => Some(Session {
+                    waiting: true,
+                    ..session
+                }),
+                (found, None) => found?,
+            },
         };
         let found = found.filter(|session| !comes_through(session, via));
         Ok(found.and_then(|session| self.relayed(session)))
@@ -324,6 +358,8 @@ fn in_a_circle() -> Denied {
     Denied::new(Reason::Loop, lsv_core::via::Loop)
 }
 
+/// A stream of which nothing came for so long is not told to be live. It is noted each second.
+const HEARD: Duration = Duration::from_millis(2500);
 /// How soon it is looked again whether a rendition is there.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// Channels that are remembered at once, wanted or absent, some 200 bytes each.

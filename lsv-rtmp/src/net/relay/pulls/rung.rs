@@ -6,7 +6,6 @@ use std::time::Duration;
 use lsv_core::hub::{Clock, Offer, Publisher, State, Stream, Times};
 use lsv_core::path::StreamPath;
 use lsv_core::time::Timestamp;
-use lsv_core::via::Via;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -18,7 +17,6 @@ use crate::net::socket::now;
 pub(super) struct Rung {
     shared: Arc<Shared>,
     path: StreamPath,
-    via: Via,
     /// That of the source.
     stage: watch::Receiver<Stage>,
     /// Kept from one connection to the next: readers are to see the source's breaks and no others.
@@ -29,13 +27,11 @@ impl Rung {
     pub(super) fn new(
         shared: Arc<Shared>,
         path: StreamPath,
-        via: Via,
         stage: watch::Receiver<Stage>,
     ) -> Self {
         Self {
             shared,
             path,
-            via,
             stage,
             publisher: None,
         }
@@ -70,7 +66,8 @@ impl Rung {
 
     async fn fill(&mut self, live: &Live, source: &Stream) {
         let secret = self.shared.config.secret.as_ref();
-        let Ok(address) = node::address(&live.session, &self.path, &self.via, secret) else {
+        let Ok(address) = node::address(&live.session, &self.path, &self.shared.via(), secret)
+        else {
             return;
         };
         // The times of this connection are those of the source's, as long as that comes from the same node.

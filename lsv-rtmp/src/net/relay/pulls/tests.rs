@@ -1,7 +1,7 @@
 //! Pulls between nodes on a network in memory, under a registry that tests write.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use lsv_core::channel::Moment;
 use lsv_core::hub::{Delivery, Protocol, State, Stream, Subscriber};
@@ -29,8 +29,15 @@ impl World {
         })
     }
 
+    /// Its publisher comes, to that node.
     fn is_live_at(&self, node: &str) {
-        *self.session.lock().unwrap() = Some(session(node));
+        let mut known = self.session.lock().unwrap();
+        let before = known.as_ref().map_or(0, |known| known.since.unix());
+        let since = Moment::from_unix(before + 1);
+        *known = Some(Session {
+            since,
+            ..session(node)
+        });
     }
 
     fn is_live_nowhere(&self) {
@@ -85,6 +92,7 @@ fn session(node: &str) -> Session {
         node: node.to_owned(),
         address: format!("rtmp://{node}"),
         since: Moment::from_unix(1),
+        waiting: false,
         through: Via::default(),
     }
 }
@@ -108,9 +116,16 @@ async fn refused(pulls: &Pulls, via: &Via) -> Reason {
 }
 
 /// Plays for ever, on a clock that began 70 s ago.
-fn plays(mut peer: Peer) -> AbortOnDropHandle<()> {
+fn plays(peer: Peer) -> AbortOnDropHandle<()> {
+    plays_until(peer, Arc::default())
+}
+
+fn plays_until(mut peer: Peer, paused: Arc<AtomicBool>) -> AbortOnDropHandle<()> {
     AbortOnDropHandle::new(tokio::spawn(async move {
         for second in 0.. {
+            if paused.load(Ordering::Relaxed) {
+                std::future::pending::<()>().await;
+            }
             play(&mut peer, second * 25).await;
         }
     }))
@@ -118,14 +133,25 @@ fn plays(mut peer: Peer) -> AbortOnDropHandle<()> {
 
 /// Plays to the next who asks.
 async fn next_plays(host: &mut Host) -> Source {
+    let paused = Arc::<AtomicBool>::default();
+    let peer = host.admit().await;
     Source {
-        _task: plays(host.admit().await),
+        _task: plays_until(peer, Arc::clone(&paused)),
+        paused,
     }
 }
 
 /// A source that plays until it is dropped.
 struct Source {
     _task: AbortOnDropHandle<()>,
+    paused: Arc<AtomicBool>,
+}
+
+impl Source {
+    /// Sends nothing more, over a connection that stays.
+    fn pause(&self) {
+        self.paused.store(true, Ordering::Relaxed);
+    }
 }
 
 fn stream(hub: &Hub) -> Arc<Stream> {
@@ -369,4 +395,108 @@ async fn renditions_lie_on_the_timeline_of_their_source() {
     let breaks: Vec<u32> = epochs.into_iter().collect();
     assert_eq!(breaks, [0, 1], "the break of the source and no other");
     assert!(pulls.bring_all(&cam(), &Via::default()).await.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_does_not_give_what_it_has_is_given_up() {
+    let (network, hub, world) = (Network::default(), Hub::default(), World::new());
+    world.is_live_at("nobody-listens-there");
+    let pulls = pulls(&network, &hub, &world);
+    let began = Instant::now();
+    assert_eq!(refused(&pulls, &Via::default()).await, Reason::Unavailable);
+    assert!(
+        began.elapsed() <= Duration::from_secs(10),
+        "{:?}",
+        began.elapsed()
+    );
+    sleep(Duration::from_secs(5)).await;
+    let asked = world.asked();
+    assert!(asked < 20, "asked {asked} times");
+    sleep(Duration::from_secs(600)).await;
+    assert_eq!(world.asked(), asked, "nobody wants it any more");
+}
+
+/// What a node knows whose only other node is one that relays.
+#[derive(Debug)]
+struct Sibling {
+    world: Arc<World>,
+    other: std::sync::OnceLock<Pulls>,
+}
+
+#[async_trait]
+impl Directory for Sibling {
+    async fn locate(&self, channel: &ChannelId, via: &Via) -> ports::Result<Option<Session>> {
+        let here = self.world.locate(channel, via).await?;
+        let there = match self.other.get() {
+            Some(other) => other.locate(channel, via).await?,
+            None => None,
+        };
+        Ok(here.or(there))
+    }
+
+    async fn record(&self, channel: &ChannelId, via: &Via) -> ports::Result<Arc<Channel>> {
+        self.world.record(channel, via).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nodes_that_lose_the_same_source_do_not_take_each_other_for_it() {
+    let (network, world) = (Network::default(), World::new());
+    let mut gateway = network.listen("gateway");
+    world.is_live_at("gateway");
+    let mut nodes = Vec::new();
+    for name in ["one", "other"] {
+        let directory = Arc::new(Sibling {
+            world: Arc::clone(&world),
+            other: std::sync::OnceLock::new(),
+        });
+        let config = Config::new(node(name), format!("rtmp://{name}"));
+        let hub = Hub::default();
+        let pulls = Pulls::new(hub.clone(), network.client(), directory.clone(), config);
+        nodes.push((hub, pulls, directory, network.listen(name)));
+    }
+    let relayed = [nodes[1].1.clone(), nodes[0].1.clone()];
+    for ((_, _, directory, _), other) in nodes.iter().zip(relayed) {
+        directory.other.set(other).unwrap();
+    }
+    let path = source();
+    let mut playing = Vec::new();
+    for (_, pulls, ..) in &nodes {
+        let ((), source) = tokio::join!(brought(pulls, &path), next_plays(&mut gateway));
+        playing.push(source);
+        // Their seconds begin at different times.
+        sleep(Duration::from_millis(300)).await;
+    }
+    sleep(Duration::from_secs(3)).await;
+    let known = nodes[0]
+        .1
+        .locate(&cam(), &Via::default())
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(!known.waiting);
+
+    // The gateway hangs: its connections stay, nothing comes, and it does not answer.
+    world.is_live_nowhere();
+    for source in &playing {
+        source.pause();
+    }
+    for (_, _, _, host) in &mut nodes {
+        let asked = timeout(Duration::from_secs(12), host.connect()).await;
+        assert!(asked.is_err(), "one took the other for the source");
+    }
+    for (hub, pulls, ..) in &nodes {
+        let told = pulls.locate(&cam(), &Via::default()).await.unwrap();
+        assert!(told.is_none_or(|told| told.waiting), "it is live nowhere");
+        assert_eq!(stream(hub).state(), State::Interrupted);
+    }
+    world.is_live_at("gateway");
+    let _playing = (
+        next_plays(&mut gateway).await,
+        next_plays(&mut gateway).await,
+    );
+    sleep(Duration::from_secs(2)).await;
+    for (hub, ..) in &nodes {
+        assert_eq!(stream(hub).state(), State::Live);
+    }
 }
