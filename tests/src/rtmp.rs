@@ -37,6 +37,7 @@ pub struct Client {
     chunk_size: usize,
     chunk_streams: BTreeMap<u32, ChunkStream>,
     statuses: Vec<String>,
+    page: Option<String>,
 }
 
 /// A message as it came.
@@ -107,7 +108,13 @@ impl Client {
             chunk_size: 128,
             chunk_streams: BTreeMap::new(),
             statuses: Vec::new(),
+            page: None,
         }
+    }
+
+    /// Says from here on that it is embedded in a page.
+    pub fn comes_from(&mut self, page: &str) {
+        self.page = Some(page.to_owned());
     }
 
     /// Asks to publish a stream key under `/stream`.
@@ -219,6 +226,9 @@ impl Client {
             ("tcUrl", "rtmp://localhost/stream"),
         ] {
             properties.insert(name.to_owned(), text(value));
+        }
+        if let Some(page) = &self.page {
+            properties.insert("pageUrl".to_owned(), text(page));
         }
         let connect = [text("connect"), number(1.0), Amf0Value::Object(properties)];
         self.command(0, connect.to_vec()).await?;

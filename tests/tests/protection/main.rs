@@ -1,0 +1,103 @@
+//! Who may watch: every kind of protection, by those whom it lets in and those whom it does not, on every way out of a
+//! real process. `--nocapture` prints the table.
+
+mod asking;
+mod kinds;
+mod players;
+mod ways;
+
+use lsv_tests::{PLAYBACK_SECRET, Picture, Process, Server};
+use serde_json::json;
+
+use asking::{Asker, Told};
+use kinds::{Case, kinds};
+use ways::ways;
+
+/// A channel that is live and recorded, in every form.
+struct Live {
+    server: Server,
+    _publisher: Process,
+}
+
+impl Live {
+    /// Behind a proxy on this machine, which tells where viewers are.
+    async fn start() -> Self {
+        let keys = format!("{}={}", kinds::KEY_PAIR, kinds::public_key());
+        let flags = ["--trusted-proxies", "127.0.0.1", "--cloudfront-keys", &keys];
+        let server = Server::start(&flags).await;
+        let channel = json!({
+            "id": "cam", "isCMAF": true, "hls_time": 1, "hls_list_size": 20,
+            "isVideo": true, "video_time": 5, "isOnDemand": true, "ondemand_time": 2,
+        });
+        let channel = server.api().create(&channel).await;
+        let publisher = Picture::default().push(&server.rtmp(&lsv_tests::stream_key(&channel)));
+        Self {
+            server,
+            _publisher: publisher,
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_kind_on_every_way_out() {
+    let live = Live::start().await;
+    let asker = Asker::new(&live.server);
+    println!("{:<12} {:<34} answers", "kind", "who");
+    let mut wrong = Vec::new();
+    for kind in kinds(live.server.base()) {
+        live.server.api().change("cam", &kind.settings).await;
+        // With the credential of a node, so that what there is can be found out under any protection.
+        let ways = ways(&asker).await;
+        for case in &kind.cases {
+            asker.in_force(case).await;
+            let answers =
+                futures::future::join_all(ways.iter().map(|way| asker.ask(way, case))).await;
+            let mut shown = Vec::new();
+            for (way, answer) in ways.iter().zip(answers) {
+                let expected = match case.is_let_in(way) {
+                    true => way.allowed,
+                    false => 403,
+                };
+                shown.push(format!("{} {}", way.label, answer.status));
+                if answer.status != expected {
+                    wrong.push(format!(
+                        "{} / {} / {}: {} instead of {expected}",
+                        kind.name, case.who, way.label, answer.status
+                    ));
+                }
+                if expected == 403 {
+                    wrong.extend(answer.leaks(way, case));
+                }
+            }
+            println!("{:<12} {:<34} {}", kind.name, case.who, shown.join(", "));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let log = live.server.log();
+    for secret in ["token=", "Signature=", PLAYBACK_SECRET] {
+        assert!(!log.contains(secret), "{secret} in the log");
+    }
+    let metrics = live.server.api().read("/metrics").await.text;
+    for reason in [
+        "missing",
+        "mismatch",
+        "expired",
+        "malformed",
+        "network",
+        "referer",
+    ] {
+        let counted = format!("reason=\"{reason}\"");
+        assert!(
+            metrics
+                .lines()
+                .any(|line| line.starts_with("lsv_refused_total") && line.contains(&counted)),
+            "{reason} is not counted"
+        );
+    }
+}
+
+impl Case {
+    fn told(&self) -> Told {
+        self.told.clone()
+    }
+}
