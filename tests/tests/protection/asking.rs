@@ -34,7 +34,7 @@ impl Asker {
     pub(crate) fn new(server: &Server) -> Self {
         let client = reqwest::Client::builder().redirect(redirect::Policy::none());
         Self {
-            client: client.build().unwrap(),
+            client: client.build().expect("a client"),
             base: server.base().to_owned(),
             rtmp: server.rtmp_address().to_owned(),
         }
@@ -54,7 +54,7 @@ impl Asker {
 
     /// The last address in a playlist that begins with or behind `mark`.
     pub(crate) async fn inside(&self, playlist: &str, mark: &str) -> String {
-        let (folder, _) = playlist.rsplit_once('/').unwrap();
+        let (folder, _) = playlist.rsplit_once('/').expect("a path");
         eventually(&format!("{mark} in {playlist}"), async || {
             let text = self.text(playlist).await?;
             let line = text
@@ -71,7 +71,7 @@ impl Asker {
 
     /// The newest segment of a media playlist.
     pub(crate) async fn newest(&self, playlist: &str) -> String {
-        let (folder, _) = playlist.rsplit_once('/').unwrap();
+        let (folder, _) = playlist.rsplit_once('/').expect("a path");
         eventually(&format!("a segment in {playlist}"), async || {
             let text = self.text(playlist).await?;
             let name = text
@@ -113,7 +113,7 @@ impl Asker {
         let mut field = |name: &'static str, value: &str| {
             if !value.is_empty() {
                 let name = HeaderName::from_static(name);
-                headers.insert(name, HeaderValue::from_str(value).unwrap());
+                headers.insert(name, HeaderValue::from_str(value).expect("a value"));
             }
         };
         field("cookie", &told.cookies);
@@ -135,11 +135,11 @@ impl Asker {
         let status = answer.status().as_u16();
         let content_type = answer.headers().get("content-type");
         let content_type = content_type
-            .map_or("", |value| value.to_str().unwrap())
+            .map_or("", |value| value.to_str().expect("a text"))
             .to_owned();
         // What is let in may have no end.
         let text = match status {
-            403 => answer.text().await.unwrap(),
+            403 => answer.text().await.expect("an answer with an end"),
             _ => String::new(),
         };
         Answer {

@@ -97,7 +97,7 @@ fn tokens() -> Kind {
     };
     let later = good.replacen("exp=", "exp=1", 1);
     let push_key = push::mint(
-        &Secret::new(SECRET).unwrap(),
+        &Secret::new(SECRET).expect("a secret"),
         Algorithm::HmacSha256,
         "/stream/cam",
         Expiry::from_unix(soon()),
@@ -130,7 +130,7 @@ fn tokens() -> Kind {
             case("one that is cut", query(&good[..good.len() - 1]), Nowhere),
             case(
                 "one without its expiry",
-                query(good.split_once('&').unwrap().1),
+                query(good.split_once('&').expect("a query").1),
                 Nowhere,
             ),
             case("one given twice", query(format!("{good}&{good}")), Nowhere),
@@ -145,14 +145,14 @@ fn tokens() -> Kind {
 }
 
 fn push_as_token(key: &str) -> String {
-    let (expiry, signature) = key.split_once('-').unwrap();
+    let (expiry, signature) = key.split_once('-').expect("a key");
     format!("exp={expiry}&token={signature}")
 }
 
 fn bound_tokens() -> Kind {
     use LetsIn::{Everywhere, Http, Nowhere};
     let mint = |ip: Option<&str>| {
-        let ip = ip.map(|ip| ip.parse::<IpAddr>().unwrap());
+        let ip = ip.map(|ip| ip.parse::<IpAddr>().expect("an address"));
         playback::mint(&playback_secret(), "/cam", soon(), ip)
     };
     let of_viewer = Told {
@@ -203,14 +203,18 @@ fn cloud_front(base: &str) -> Kind {
         KEY_PAIR,
         include_str!("../../../lsv-auth/tests/vectors/cloudfront/pkcs8.pem"),
     );
-    let signer = signer.unwrap();
+    let signer = signer.expect("a key");
     let sign = |policy: &Policy, digest| {
-        let url = signer.sign_url("", policy, digest, [7; 32]).unwrap();
+        let url = signer
+            .sign_url("", policy, digest, [7; 32])
+            .expect("a signature");
         query(url.trim_start_matches('?'))
     };
     let custom = |resource: &str, expires| Policy::custom(format!("{base}{resource}"), expires);
     let cookies = |policy: &Policy, digest| {
-        let cookies = signer.sign_cookies(policy, digest, [7; 32]).unwrap();
+        let cookies = signer
+            .sign_cookies(policy, digest, [7; 32])
+            .expect("a signature");
         let pairs: Vec<String> = cookies
             .into_iter()
             .map(|(name, value)| format!("{name}={value}"))
@@ -221,9 +225,11 @@ fn cloud_front(base: &str) -> Kind {
         }
     };
     let (all, over) = (custom("/cam*", soon()), custom("/cam*", soon() - 7_200));
-    let network = all
-        .clone()
-        .for_network("192.0.2.0/24".parse::<lsv_auth::cidr::IpNet>().unwrap());
+    let network = all.clone().for_network(
+        "192.0.2.0/24"
+            .parse::<lsv_auth::cidr::IpNet>()
+            .expect("a network"),
+    );
     let canned = Policy::canned(format!("{base}/cam/live.flv"), soon());
     let good = sign(&all, Digest::Sha256);
     let from = |forwarded_for, told: Told| Told {
@@ -354,12 +360,14 @@ fn networks() -> Kind {
 }
 
 pub(crate) fn playback_secret() -> Secret {
-    Secret::new(PLAYBACK_SECRET).unwrap()
+    Secret::new(PLAYBACK_SECRET).expect("a secret")
 }
 
 /// In an hour.
 pub(crate) fn soon() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("a clock");
     now.as_secs() + 3_600
 }
 
