@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 mod cached;
 mod failover;
 mod fan_out;
-mod objects;
+mod segments;
 mod viewers;
 
 /// A platform: publishers push to gateways, viewers watch at the edge.
