@@ -65,6 +65,7 @@ mod patience;
 mod poster;
 mod problem;
 mod recorded;
+mod reload;
 mod site;
 mod visit;
 

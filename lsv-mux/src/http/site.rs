@@ -29,9 +29,10 @@ use super::edge::Edge;
 use super::guest::Guest;
 use super::object::{self, About, OPENING_BYTES};
 use super::problem::Problem;
+use super::reload::reload;
 use super::visit::Visit;
 use super::{State, cors, flv, growing, pages, poster, recorded};
-use crate::window::{Cache, Clip, File, FileError, Growing, Opened, Outputs, Reload, Skip, Stored};
+use crate::window::{Cache, File, FileError, Growing, Opened, Outputs, Reload, Stored};
 
 /// Everything that a request needs.
 pub(super) struct Site {
@@ -492,39 +493,6 @@ fn content_length(response: &Response) -> usize {
     let value = response.headers().get(header::CONTENT_LENGTH);
     let length = value.and_then(|value| value.to_str().ok()?.parse().ok());
     length.unwrap_or_default()
-}
-
-/// Reads the delivery directives of a playlist's address (RFC 8216bis §6.2.5).
-pub(super) fn reload(name: &str, query: Option<&str>) -> Result<Reload, Problem> {
-    let mut reload = Reload::default();
-    if is_manifest(name) {
-        let clip = Clip::of_query(query.unwrap_or_default());
-        reload.clip = clip.map_err(|invalid| Problem::bad_request(invalid.to_string()))?;
-    }
-    if !name.ends_with(".m3u8") {
-        return Ok(reload);
-    }
-    for (key, value) in query
-        .unwrap_or_default()
-        .split('&')
-        .filter_map(|pair| pair.split_once('='))
-    {
-        let bad =
-            || Problem::bad_request(format!("{key} is given once, as a plain decimal number"));
-        let digits = value.bytes().all(|b| b.is_ascii_digit());
-        match (key, value) {
-            ("_HLS_msn", _) if !digits || reload.msn.is_some() => return Err(bad()),
-            ("_HLS_msn", _) => reload.msn = Some(value.parse().map_err(|_| bad())?),
-            ("_HLS_part", _) if !digits || reload.part.is_some() => return Err(bad()),
-            ("_HLS_part", _) => reload.part = Some(value.parse().map_err(|_| bad())?),
-            ("_HLS_skip", "YES" | "v2") => reload.skip = Skip::Segments,
-            _ => {}
-        }
-    }
-    match reload.part {
-        Some(_) if reload.msn.is_none() => Err(Problem::bad_request("_HLS_part needs _HLS_msn")),
-        _ => Ok(reload),
-    }
 }
 
 const NOT_LIVE: &str = "the channel is not live, or there is none of this name";

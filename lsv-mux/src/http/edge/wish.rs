@@ -9,7 +9,7 @@ use lsv_core::ports::ObjectName;
 
 use super::super::address::Target;
 use super::super::problem::Problem;
-use super::super::site;
+use super::super::{reload, site};
 use super::{Key, Limits};
 use crate::window::{Reload, Skip};
 
@@ -83,13 +83,13 @@ impl Wish {
         let none = || Problem::not_found("there is no such address");
         let (path, query, kind) = match target {
             Target::File(name) => {
-                let reload = site::reload(name, query)?;
+                let wanted = reload::reload(name, query)?;
                 let kind = match name {
                     name if site::is_manifest(name) => Kind::Playlist,
                     name if site::is_key(name) => Kind::ContentKey,
                     _ => Kind::Segment,
                 };
-                (format!("/{stream}/{name}"), directives(&reload), kind)
+                (format!("/{stream}/{name}"), directives(&wanted), kind)
             }
             Target::Poster => (format!("/{stream}/poster.jpg"), String::new(), Kind::Poster),
             Target::Recorded("") => {
