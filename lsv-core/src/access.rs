@@ -9,7 +9,9 @@ use lsv_auth::push::{self, PushError};
 
 use crate::channel::{Channel, Moment, Settings, Signer};
 use crate::path::Rendition;
-use crate::ports::{self, Access, AccessRequest, Authorizer, ChannelStore, Denied, Grant, Reason};
+use crate::ports::{
+    self, Access, AccessRequest, Authorizer, ChannelStore, Denied, Grant, Presence, Reason,
+};
 use protection::Pass;
 use records::Records;
 use seats::{Seats, Viewer};
@@ -104,7 +106,20 @@ impl ChannelAuthorizer {
     }
 
     async fn play(&self, request: &AccessRequest<'_>) -> Result<Grant, Denied> {
-        let record = self.records.get(&request.path.channel, request.now).await;
+        let id = &request.path.channel;
+        let grant = self.judge(request, self.records.get(id, request.now).await)?;
+        match request.presence {
+            // Nobody gets a key by what is not so any more; who is refused anyway costs the store nothing.
+            Presence::Key => self.judge(request, self.records.fresh(id).await),
+            _ => Ok(grant),
+        }
+    }
+
+    fn judge(
+        &self,
+        request: &AccessRequest<'_>,
+        record: ports::Result<Arc<Channel>>,
+    ) -> Result<Grant, Denied> {
         let channel = match record {
             Ok(channel) => Ok(channel),
             Err(error @ ports::Error::NotFound(_)) => Err(error),

@@ -64,7 +64,8 @@ impl Seats {
         caps: Caps,
         now: Moment,
     ) -> Result<Option<Seat>, Denied> {
-        if viewer.presence == Presence::None || (caps.viewers == 0 && caps.viewers_per_ip == 0) {
+        let is_counted = matches!(viewer.presence, Presence::Fetching | Presence::Connected);
+        if !is_counted || (caps.viewers == 0 && caps.viewers_per_ip == 0) {
             return Ok(None);
         }
         let place = Place {

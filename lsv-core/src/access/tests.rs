@@ -7,7 +7,7 @@ use super::*;
 use crate::channel::Channel;
 use crate::embedded::Channels;
 use crate::path::{ChannelId, StreamPath};
-use crate::ports::{Precondition, Presence, Told};
+use crate::ports::{Precondition, Told};
 
 const NOW: Moment = Moment::from_unix(1_700_000_000);
 
@@ -248,4 +248,28 @@ async fn viewers_are_capped_as_the_platform_or_the_channel_says() {
     assert!(enter(None, later).await.is_err());
     drop((first, second));
     assert!(enter(None, later).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_key_is_given_by_the_record_as_it_is() {
+    let door = Door::with(&Channel::new(id("cam"), NOW)).await;
+    let path = StreamPath::source(id("cam"));
+    let ask = async |presence| {
+        let request = AccessRequest {
+            access: Access::Play,
+            path: &path,
+            address: "/cam/key/7",
+            query: None,
+            peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            told: Told::default(),
+            presence,
+            now: NOW,
+        };
+        door.authorizer.authorize(request).await
+    };
+    assert!(ask(Presence::Key).await.is_ok());
+    door.store.delete(&id("cam")).await.unwrap();
+    assert!(ask(Presence::Fetching).await.is_ok(), "for two seconds");
+    let refused = ask(Presence::Key).await.unwrap_err();
+    assert_eq!(refused.reason, Reason::UnknownChannel);
 }

@@ -74,6 +74,8 @@ pub enum Presence {
     /// Not at all: it sees a page or a picture, and no media.
     #[default]
     None,
+    /// Not at all, but it gets a content key, which opens much else.
+    Key,
     /// For some segments after its last request: it fetches one after the other.
     Fetching,
     /// As long as its connection stands.

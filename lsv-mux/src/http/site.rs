@@ -429,6 +429,7 @@ fn presence(target: Target<'_>, method: &Method) -> Presence {
     match target {
         _ if method == Method::HEAD => Presence::None,
         Target::Flv => Presence::Connected,
+        Target::File(name) if is_key(name) => Presence::Key,
         Target::File(_) => Presence::Fetching,
         _ => Presence::None,
     }
