@@ -117,7 +117,7 @@ async fn token_and_secret_are_made_once_and_are_the_owners_alone() {
             fs::read_to_string(file).unwrap().trim().to_owned()
         })
         .collect();
-    assert_eq!(secrets.len(), 2, "{:?}", files_of(folder.path()));
+    assert_eq!(secrets.len(), 3, "{:?}", files_of(folder.path()));
     let banner = server.banner().to_owned();
     let token = secrets.iter().find(|secret| banner.contains(*secret));
     let token = token.expect("the token is printed once, on the first start");

@@ -55,15 +55,22 @@ impl Guest {
         if !self.is_personal && self.expires.is_none() {
             return;
         }
+        let age = fields.get(header::AGE);
+        let age = age.and_then(|age| age.to_str().ok()?.parse().ok());
+        let age = age.unwrap_or(0);
         let Some(stated) = fields.get_mut(header::CACHE_CONTROL) else {
             return;
         };
-        let text = self.restricted(stated.to_str().unwrap_or("no-store"), now);
+        let text = self.restricted(stated.to_str().unwrap_or("no-store"), now, age);
         *stated = HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("no-store"));
     }
 
-    fn restricted(&self, stated: &str, now: Moment) -> String {
-        let rest = |expires: Moment| expires.unix().saturating_sub(now.unix());
+    /// `stated`, no longer than the credential is good, for an answer that is `age` seconds old already.
+    fn restricted(&self, stated: &str, now: Moment, age: u64) -> String {
+        let rest = |expires: Moment| {
+            let rest = expires.unix().saturating_sub(now.unix());
+            rest.saturating_add(age)
+        };
         let rest = self.expires.map(rest);
         let mut directives: Vec<String> = Vec::new();
         let mut is_cut = false;

@@ -84,12 +84,14 @@ impl Job {
         let upstreams = self.upstreams().await?;
         let patience = self.wish.patience(&self.edge.limits);
         let until = Instant::now() + patience * 2;
-        let mut failed = None;
+        let (mut failed, mut absent) = (None, false);
         for upstream in &upstreams {
             let patience = patience.min(until.saturating_duration_since(Instant::now()));
             match self.begin(upstream, known, patience).await {
                 Ok(Some(begun)) => return Ok(Some((begun, upstreams))),
-                Ok(None) => {}
+                Ok(None) => absent = true,
+                // It would ask this node in turn, so it has nothing itself.
+                Err(Failure::Loop) if absent => {}
                 Err(failure) => {
                     if failure.is_fault() {
                         let node = &upstream.base;
@@ -100,16 +102,20 @@ impl Job {
                 }
             }
         }
-        // One that could not be asked may have it.
-        failed.map_or(Ok(None), Err)
+        match failed {
+            Some(Failure::Loop) if absent => Ok(None),
+            // One that could not be asked may have it.
+            Some(failure) => Err(failure),
+            None => Ok(None),
+        }
     }
 
     /// Where to ask: those that failed lately come last.
     async fn upstreams(&self) -> Result<Vec<Upstream>, Failure> {
         let found = self.edge.upstreams.of(&self.wish.channel).await;
         let mut found = found.map_err(|error| Failure::Unknown(error.to_string()))?;
-        found.truncate(MAX_UPSTREAMS);
         self.edge.faults.sort(&mut found);
+        found.truncate(MAX_UPSTREAMS);
         Ok(found)
     }
 
@@ -278,6 +284,6 @@ fn is_of(part: &Part, head: &Head, total: u64) -> bool {
 }
 
 /// Upstreams that are asked for one object.
-const MAX_UPSTREAMS: usize = 4;
+const MAX_UPSTREAMS: usize = 32;
 /// What is that short is taken whole before anybody gets any of it.
 const SHORT_BYTES: u64 = 64 << 10;

@@ -83,7 +83,8 @@ impl Head {
             false => said.shared.or(said.max_age).unwrap_or_default(),
         };
         let fresh = match kind.is_recorded() {
-            true => fresh.max(limits.recorded),
+            // It may be removed at any time, which no upstream tells.
+            true => fresh.clamp(limits.recorded, limits.removed.max(limits.recorded)),
             false => fresh,
         };
         Life {

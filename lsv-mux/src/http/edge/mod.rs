@@ -153,6 +153,8 @@ pub struct Limits {
     pub absence: Duration,
     /// How long what was recorded is good without asking again, where upstream says that it may change. 1 s.
     pub recorded: Duration,
+    /// How long what was recorded is good at most, however long upstream says: it may be removed. 1 min.
+    pub removed: Duration,
     /// How much longer than upstream says an object is answered with while no upstream can be reached. 10 s.
     pub stale: Duration,
     /// How long an upstream that failed is asked last. 2 s.
@@ -184,6 +186,7 @@ impl Default for Limits {
             absences: 10_000,
             absence: Duration::from_secs(1),
             recorded: Duration::from_secs(1),
+            removed: Duration::from_secs(60),
             stale: Duration::from_secs(10),
             pause: Duration::from_secs(2),
             connect: Duration::from_secs(2),
