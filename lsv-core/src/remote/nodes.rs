@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures::StreamExt;
@@ -16,6 +16,7 @@ use tokio::time::sleep;
 
 use super::Config;
 use super::client::{self, InvalidBase, Node};
+use crate::cache::{self, Cache, Fetched, GetError, Life};
 use crate::channel::{Channel, Moment};
 use crate::path::ChannelId;
 use crate::ports::{
@@ -35,6 +36,8 @@ pub struct Nodes {
     nodes: Arc<[Node]>,
     own: NodeName,
     grace: Duration,
+    /// Records as they were last, for when nobody can be asked.
+    records: Cache<ChannelId, Arc<Channel>, Error>,
 }
 
 impl Nodes {
@@ -56,6 +59,7 @@ impl Nodes {
             nodes: nodes.collect::<Result<_, _>>()?,
             own,
             grace: config.grace,
+            records: Cache::new(&cache::Limits::default(), |_, _| RECORD_BYTES),
         })
     }
 
@@ -151,7 +155,7 @@ impl Directory for Nodes {
         let found = answers.found.into_iter();
         let newest = found.max_by_key(|channel| channel.updated_at);
         // Who does not answer may have the record.
-        let missing = || Error::NotFound(format!("the channel {id}"));
+        let missing = || missing(id);
         let channel = newest.ok_or_else(|| answers.failed.unwrap_or_else(missing))?;
         Ok(Arc::new(channel))
     }
@@ -162,7 +166,17 @@ impl Directory for Nodes {
 impl ChannelStore for Nodes {
     async fn get(&self, id: &ChannelId) -> Result<VersionedChannel> {
         let via = Via::default().then(&self.own).unwrap_or_default();
-        let channel = self.record(id, &via).await?;
+        let find = async || match self.record(id, &via).await {
+            Ok(channel) => Ok(Fetched::Value(channel, SPARE)),
+            Err(Error::NotFound(_)) => Ok(Fetched::Absent(Duration::ZERO)),
+            Err(error) => Err(error),
+        };
+        let found = self.records.get(id, Instant::now, find).await;
+        let found = found.map_err(|error| match error {
+            GetError::Failed(error) => error,
+            error => Error::unavailable(error),
+        })?;
+        let channel = found.ok_or_else(|| missing(id))?;
         Ok(VersionedChannel {
             version: channel.updated_at.unix_millis(),
             channel,
@@ -202,6 +216,10 @@ fn freshness(session: &Session) -> (bool, Moment, Reverse<usize>) {
     (!session.waiting, session.since, nearest)
 }
 
+fn missing(id: &ChannelId) -> Error {
+    Error::NotFound(format!("the channel {id}"))
+}
+
 fn query(via: &Via) -> String {
     match via.is_empty() {
         true => String::new(),
@@ -235,3 +253,12 @@ fn damaged(node: &Node, error: impl fmt::Display) -> Error {
 fn elsewhere() -> Error {
     Error::Denied("channels are made and changed at the node that keeps them".to_owned())
 }
+
+/// Records are asked for each time. Those who watch go on for a minute by what was said last while nobody answers.
+const SPARE: Life = Life {
+    fresh: Duration::ZERO,
+    stale_while_revalidate: Duration::ZERO,
+    stale_if_error: Duration::from_secs(60),
+};
+/// What a record takes, about.
+const RECORD_BYTES: usize = 2 << 10;

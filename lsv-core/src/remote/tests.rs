@@ -19,6 +19,7 @@ use crate::via::{NodeName, Via};
 /// A node in this process, with the API that others ask.
 struct Node {
     base: String,
+    serving: tokio::task::JoinHandle<()>,
     channels: Arc<Channels>,
     sessions: Arc<Sessions>,
     _folder: tempfile::TempDir,
@@ -38,9 +39,10 @@ impl Node {
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(async { axum::serve(listener, router).await });
+        let serving = tokio::spawn(async { drop(axum::serve(listener, router).await) });
         Self {
             base,
+            serving,
             channels,
             sessions,
             _folder: folder,
@@ -179,6 +181,32 @@ async fn records_come_without_keys_and_the_newest_counts() {
     );
     let refused = nodes.delete(&cam()).await;
     assert!(matches!(refused, Err(Error::Denied(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn what_was_said_last_holds_while_nobody_answers() {
+    let node = Node::start().await;
+    let nodes = all(&[&node.base], &token());
+    let channel = Channel::new(cam(), Moment::from_unix(1));
+    node.channels
+        .put(&channel, Precondition::Any)
+        .await
+        .unwrap();
+    assert!(nodes.get(&cam()).await.is_ok());
+    node.serving.abort();
+    // Connections that are kept end with their server's next answer at the latest.
+    let mut asked = 0;
+    while nodes.record(&cam(), &Via::default()).await.is_ok() {
+        asked += 1;
+        assert!(asked < 100, "the node still answers");
+    }
+    assert_eq!(nodes.get(&cam()).await.unwrap().channel.id, cam());
+    let other = ChannelId::parse("other").unwrap();
+    let unknown = nodes.get(&other).await;
+    assert!(
+        matches!(unknown, Err(Error::Unavailable { .. })),
+        "{unknown:?}"
+    );
 }
 
 #[tokio::test]
