@@ -40,8 +40,13 @@ async fn lead(State(to): State<Arc<ToHttps>>, request: Request, next: Next) -> R
     }
     match to.location(&request) {
         Some(location) => {
-            let location = [(header::LOCATION, location)];
-            (StatusCode::PERMANENT_REDIRECT, location).into_response()
+            // It is made of what the client called this host, which is not for others.
+            let no_store = HeaderValue::from_static("no-store");
+            let fields = [
+                (header::LOCATION, location),
+                (header::CACHE_CONTROL, no_store),
+            ];
+            (StatusCode::PERMANENT_REDIRECT, fields).into_response()
         }
         None => (StatusCode::BAD_REQUEST, "the header Host is no host\n").into_response(),
     }
@@ -117,6 +122,7 @@ mod tests {
     async fn plain_requests_go_to_https_with_all_they_ask() {
         let answer = ask("/cam/live.m3u8?token=x&_HLS_msn=1", |_| ()).await;
         assert_eq!(answer.status(), 308);
+        assert_eq!(answer.headers()["cache-control"], "no-store");
         assert_eq!(
             answer.headers()["location"],
             "https://live.example:8443/cam/live.m3u8?token=x&_HLS_msn=1"
