@@ -108,6 +108,10 @@ pub struct Options {
     /// Key pairs of CloudFront whose signatures count, ids with public keys in PEM, such as K2JCJMDEHXQW5F=public.pem
     #[arg(long, env = "LSV_CLOUDFRONT_KEYS", value_name = "LIST")]
     pub cloudfront_keys: Option<String>,
+    /// Key pair of CloudFront that the API signs play addresses with, its id with the private key in PEM, such as
+    /// K2JCJMDEHXQW5F=private.pem
+    #[arg(long, env = "LSV_CLOUDFRONT_SIGN", value_name = "KEY")]
+    pub cloudfront_sign: Option<String>,
     /// Hosts whose pages may embed channels, such as example.com,*.example.com [default: any]
     #[arg(long, env = "LSV_PLAY_HOSTS", value_name = "HOSTS")]
     pub play_hosts: Option<String>,
@@ -292,6 +296,7 @@ impl Options {
             play_token: self.play_token.or(file.play_token),
             play_cloudfront: self.play_cloudfront.or(file.play_cloudfront),
             cloudfront_keys: self.cloudfront_keys.or(file.cloudfront_keys),
+            cloudfront_sign: self.cloudfront_sign.or(file.cloudfront_sign),
             play_hosts: self.play_hosts.or(file.play_hosts),
             play_empty_referer: self.play_empty_referer.or(file.play_empty_referer),
             play_allow: self.play_allow.or(file.play_allow),

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use lsv_auth::Secret;
 use lsv_auth::cidr::Networks;
-use lsv_auth::cloudfront::{PublicKeys, Verifier};
+use lsv_auth::cloudfront::{InvalidKey, PublicKeys, Signer, Verifier};
 use lsv_auth::hotlink::Hosts;
-use lsv_core::access::{Protection, Token};
+use lsv_core::access::{Minter, Protection, Token};
 
 use crate::config::{Options, parsed};
 
@@ -20,6 +20,8 @@ pub struct Play {
     pub cloud_front: bool,
     /// Whose signatures of CloudFront count.
     pub cloud_front_keys: CloudFrontKeys,
+    /// What signs play addresses as CloudFront does: the id of a key pair, and its private key in PEM.
+    pub cloud_front_sign: Option<(String, Secret)>,
     /// Hosts whose pages may embed channels; none for any.
     pub hosts: Hosts,
     /// Whether viewers may watch who do not say which page they come from.
@@ -57,6 +59,10 @@ impl Play {
                 Some(list) => CloudFrontKeys::read(list)?,
                 None => CloudFrontKeys::default(),
             },
+            cloud_front_sign: match &options.cloudfront_sign {
+                Some(entry) => Some(signing_key(entry)?),
+                None => None,
+            },
             hosts: parsed("play-hosts", options.play_hosts.as_deref())?,
             empty_referer: match options.play_empty_referer.as_deref() {
                 None | Some("allow") => true,
@@ -76,6 +82,11 @@ impl Play {
         protection.token = self.token;
         protection.cloud_front = self.cloud_front;
         protection.verifier = Some(Arc::new(Verifier::new(self.cloud_front_keys.keys.clone())));
+        protection.minter = self.cloud_front_sign.as_ref().and_then(|(id, pem)| {
+            // It was looked at when it was read.
+            let signer = signer(id, pem).ok()?;
+            Some(Arc::new(Minter::new(signer, entropy)))
+        });
         protection.hosts = self.hosts.clone();
         protection.empty_referer = self.empty_referer;
         protection.allow = self.allow.clone();
@@ -84,6 +95,30 @@ impl Play {
         protection.max_viewers_per_ip = self.max_viewers_per_ip;
         protection
     }
+}
+
+/// Reads `K2JCJMDEHXQW5F=private.pem`.
+fn signing_key(entry: &str) -> anyhow::Result<(String, Secret)> {
+    let (id, path) = entry.split_once('=').with_context(|| {
+        format!(
+            "cloudfront-sign is an id with a file like K2JCJMDEHXQW5F=private.pem, not {entry:?}"
+        )
+    })?;
+    let pem = std::fs::read_to_string(path);
+    let pem = pem.with_context(|| format!("cloudfront-sign: cannot read {path}"))?;
+    let pem = Secret::new(pem).with_context(|| format!("cloudfront-sign: {path}"))?;
+    signer(id, &pem).with_context(|| format!("cloudfront-sign: {path}"))?;
+    Ok((id.to_owned(), pem))
+}
+
+fn signer(id: &str, pem: &Secret) -> Result<Signer, InvalidKey> {
+    Signer::from_pem(id, &String::from_utf8_lossy(pem.expose()))
+}
+
+fn entropy() -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(bytes)
 }
 
 /// Public keys of CloudFront's key pairs, as they were read.

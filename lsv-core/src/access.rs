@@ -25,6 +25,8 @@ mod records;
 mod seats;
 
 pub use attempts::{Attempts, network};
+#[cfg(feature = "cloudfront")]
+pub use cloud_front::Minter;
 pub use forwarded::{Secured, client};
 pub use protection::{Protection, Token};
 pub use seats::Seat;

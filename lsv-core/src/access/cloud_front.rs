@@ -1,10 +1,48 @@
 //! What CloudFront signs, as a way to be let in.
 
-use lsv_auth::cloudfront::{CloudFrontError, PARAMETERS, Request, Verifier};
+use std::net::IpAddr;
+
+use lsv_auth::cidr::IpNet;
+use lsv_auth::cloudfront::{
+    CloudFrontError, Digest, PARAMETERS, Policy, Request, Signer, Verifier,
+};
 
 use super::protection::Pass;
 use crate::channel::Moment;
+use crate::path::ChannelId;
 use crate::ports::{AccessRequest, Denied, Reason};
+
+/// Signs the play addresses of channels as CloudFront does.
+#[derive(Debug)]
+pub struct Minter {
+    signer: Signer,
+    entropy: fn() -> Option<[u8; 32]>,
+}
+
+impl Minter {
+    /// Signs with `signer`; `entropy` draws random bytes, `None` where the system has none.
+    pub fn new(signer: Signer, entropy: fn() -> Option<[u8; 32]>) -> Self {
+        Self { signer, entropy }
+    }
+
+    /// The query that lets viewers have all of `channel` at `host` until `expires`, for one address alone where `ip` is
+    /// given: a custom policy in SHA-1, which every distribution takes.
+    pub(crate) fn mint(
+        &self,
+        host: &str,
+        channel: &ChannelId,
+        expires: Moment,
+        ip: Option<IpAddr>,
+    ) -> Option<String> {
+        let policy = Policy::custom(format!("http*://{host}/{channel}/*"), expires.unix());
+        let policy = match ip {
+            Some(ip) => policy.for_network(IpNet::from(ip)),
+            None => policy,
+        };
+        let signed = (self.signer).sign_url("", &policy, Digest::Sha1, (self.entropy)()?);
+        Some(signed.ok()?.trim_start_matches('?').to_owned())
+    }
+}
 
 /// Lets in who has a signed URL, or else signed cookies, for what is asked for.
 pub(super) fn judge(verifier: &Verifier, asked: &AccessRequest<'_>) -> Result<Pass, Denied> {

@@ -28,6 +28,10 @@ pub struct Protection {
     /// Whose signatures of CloudFront count. Without it nobody's do. None.
     #[cfg(feature = "cloudfront")]
     pub verifier: Option<Arc<Verifier>>,
+    /// What signs the play addresses that the API gives out, where viewers need what CloudFront signs. Without it they are
+    /// not signed. None.
+    #[cfg(feature = "cloudfront")]
+    pub minter: Option<Arc<super::Minter>>,
     /// Hosts whose pages may embed channels; none named, those of all pages. The platform's own host is no exception: its
     /// player pages need it here. None.
     pub hosts: Hosts,
@@ -63,6 +67,8 @@ impl Default for Protection {
             cloud_front: false,
             #[cfg(feature = "cloudfront")]
             verifier: None,
+            #[cfg(feature = "cloudfront")]
+            minter: None,
             hosts: Hosts::default(),
             empty_referer: true,
             allow: Networks::default(),
@@ -170,18 +176,22 @@ impl Protection {
         Ok(true)
     }
 
+    /// Whether what CloudFront signs lets viewers of a channel with these settings in.
+    pub(crate) fn takes_cloud_front(&self, settings: Option<&Settings>) -> bool {
+        match settings.map(|settings| settings.play_cloud_front) {
+            Some(PlayCloudFront::Off) => false,
+            Some(PlayCloudFront::On) => true,
+            Some(PlayCloudFront::Platform) | None => self.cloud_front,
+        }
+    }
+
     fn judge_credential(
         &self,
         settings: Option<&Settings>,
         request: &AccessRequest<'_>,
     ) -> Result<Pass, Denied> {
         let token = self.token_of(settings);
-        let cloud_front = match settings.map(|settings| settings.play_cloud_front) {
-            Some(PlayCloudFront::Off) => false,
-            Some(PlayCloudFront::On) => true,
-            Some(PlayCloudFront::Platform) | None => self.cloud_front,
-        };
-        match (token, cloud_front) {
+        match (token, self.takes_cloud_front(settings)) {
             (Token::Off, false) => Ok(Pass::default()),
             (Token::Off, true) => self.judge_cloud_front(request),
             (Token::On | Token::Ip, false) => self.judge_token(token, request),

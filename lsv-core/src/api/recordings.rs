@@ -44,11 +44,11 @@ pub(super) async fn list(
     let request = paging.request()?;
     let (from, to) = between.moments()?;
     let channel = api.channels.get(&id).await?.channel;
-    let ticket = Ticket::new(&api, &channel, viewer);
     let prefix = prefix(&id);
     let page = api.objects.list(&prefix, &request).await?;
     let dns = api.channels.stream_dns().await?;
     let origin = reached.origin(dns.pull.as_ref(), &api.listeners);
+    let ticket = Ticket::new(&api, &channel, viewer, &origin.authority);
     let base = format!("{}://{}/{id}", origin.scheme(), origin.authority);
     let mut recordings = Vec::new();
     for object in &page.items {

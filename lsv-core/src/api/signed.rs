@@ -13,17 +13,17 @@ use utoipa::IntoParams;
 use super::body::Parameters;
 use super::problem::Answer;
 use super::{Api, Kind, Problem};
-use crate::access::{self, Token};
+use crate::access::{self, Protection, Token};
 use crate::channel::{Channel, Moment};
 
 /// For whom play addresses are to be.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Wanted {
-    /// Seconds that the play addresses are to be good for, 1 to 31,536,000, where viewers need a token. A day.
+    /// Seconds that the play addresses are to be good for, 1 to 31,536,000, where viewers need a credential. A day.
     #[param(value_type = Option<u32>)]
     ttl: Option<String>,
-    /// The address of the viewer, to bind the token to. Where tokens must be bound and none is given, it is the client's own.
+    /// The address of the viewer, to bind the credential to. Where tokens must be bound and none is given, it is the client's own.
     ip: Option<String>,
 }
 
@@ -79,37 +79,75 @@ fn client(parts: &Parts, api: &Api) -> Option<IpAddr> {
 #[derive(Debug, Default)]
 pub(super) struct Ticket {
     query: Option<String>,
+    /// Whether it counts over RTMP as well.
+    is_token: bool,
     /// Until when it is good.
     pub(super) expires: Option<Moment>,
 }
 
 impl Ticket {
-    /// A token for `viewer`, where viewers of the channel need one.
-    pub(super) fn new(api: &Api, channel: &Channel, viewer: Viewer) -> Self {
+    /// What lets `viewer` in at `host`: a token where viewers of the channel need one, or else what CloudFront would sign, where
+    /// they need that.
+    pub(super) fn new(api: &Api, channel: &Channel, viewer: Viewer, host: &str) -> Self {
         let protection = api.viewers.protection();
-        let ip = match protection.token_of(Some(&channel.settings)) {
-            Token::Off => return Self::default(),
+        let settings = Some(&channel.settings);
+        let expires = api.now().whole_seconds().plus(viewer.stay);
+        let ip = match protection.token_of(settings) {
+            Token::Off => {
+                let minted = minted(&protection, channel, viewer, host, expires);
+                return Self {
+                    expires: minted.is_some().then_some(expires),
+                    query: minted,
+                    is_token: false,
+                };
+            }
             Token::On => viewer.ip,
             Token::Ip => viewer.ip.or(viewer.client),
         };
         let Some(secret) = &protection.secret else {
             return Self::default();
         };
-        let expires = api.now().whole_seconds().plus(viewer.stay);
         let prefix = format!("/{}", channel.id);
         Self {
             query: Some(playback::mint(secret, &prefix, expires.unix(), ip)),
+            is_token: true,
             expires: Some(expires),
         }
     }
 
-    /// `url`, which has no query, with the token.
+    /// `url`, which has no query, with the credential.
     pub(super) fn on(&self, url: String) -> String {
         match &self.query {
             Some(query) => format!("{url}?{query}"),
             None => url,
         }
     }
+
+    /// The same for an address of RTMP, which CloudFront does not carry.
+    pub(super) fn on_rtmp(&self, url: String) -> String {
+        match self.is_token {
+            true => self.on(url),
+            false => url,
+        }
+    }
+}
+
+#[cfg(feature = "cloudfront")]
+fn minted(
+    protection: &Protection,
+    channel: &Channel,
+    viewer: Viewer,
+    host: &str,
+    expires: Moment,
+) -> Option<String> {
+    let minter = protection.minter.as_ref()?;
+    let is_wanted = protection.takes_cloud_front(Some(&channel.settings));
+    is_wanted.then(|| minter.mint(host, &channel.id, expires, viewer.ip))?
+}
+
+#[cfg(not(feature = "cloudfront"))]
+fn minted(_: &Protection, _: &Channel, _: Viewer, _: &str, _: Moment) -> Option<String> {
+    None
 }
 
 const ONE_DAY: u64 = 86_400;

@@ -24,7 +24,7 @@ use crate::ports::StreamDns;
     responses(
         (
             status = 200, body = Urls,
-            description = "Addresses; the push address holds the push key, play addresses a token where viewers need one",
+            description = "Addresses; the push address holds the push key, play addresses what lets viewers in, where they need that",
         ),
         (status = 400, description = "A parameter or the header `Host` is none", body = ProblemDocument),
         (status = 404, description = "There is no such channel", body = ProblemDocument),
@@ -38,7 +38,8 @@ pub(super) async fn urls(
 ) -> Answer<Json<Urls>> {
     let channel = api.channels.get(&id).await?.channel;
     let dns = api.channels.stream_dns().await?;
-    let ticket = Ticket::new(&api, &channel, viewer);
+    let origin = reached.origin(dns.pull.as_ref(), &api.listeners);
+    let ticket = Ticket::new(&api, &channel, viewer, &origin.authority);
     Ok(Json(Urls::of(&api, &channel, &ticket, &reached, &dns)))
 }
 
@@ -189,7 +190,7 @@ impl Play {
         let (flv, hls, cmaf) = (settings.is_flv, settings.is_hls, settings.is_cmaf);
         let rtmp = rtmp_at("rtmp", listeners.rtmp);
         let outputs = |under: &str| Outputs {
-            rtmp: ticket.on(format!("{rtmp}{under}")),
+            rtmp: ticket.on_rtmp(format!("{rtmp}{under}")),
             flv: flv.then(|| at(http, &format!("{under}/live.flv"))),
             hls: hls.then(|| at(http, &format!("{under}/live.m3u8"))),
             cmaf: cmaf.then(|| at(http, &format!("{under}/master.m3u8"))),
@@ -207,7 +208,7 @@ impl Play {
             outputs: outputs(""),
             rtmps: listeners
                 .rtmps
-                .map(|listener| ticket.on(rtmp_at("rtmps", listener))),
+                .map(|listener| ticket.on_rtmp(rtmp_at("rtmps", listener))),
             wsflv: flv.then(|| at(ws, "/live.flv")),
             index: has_index.then(|| at(http, "/index.m3u8")),
             renditions,

@@ -379,6 +379,11 @@ pub(crate) fn public_key() -> String {
     )
 }
 
+/// Where its private half is.
+pub(crate) fn private_key() -> String {
+    public_key().replace("spki", "pkcs8")
+}
+
 pub(crate) const KEY_PAIR: &str = "K2JCJMDEHXQW5F";
 const VIEWER: &str = "192.0.2.7";
 const STRANGER: &str = "198.51.100.1";

@@ -6,7 +6,7 @@ mod kinds;
 mod players;
 mod ways;
 
-use lsv_tests::{PLAYBACK_SECRET, Picture, Process, Server};
+use lsv_tests::{PLAYBACK_SECRET, Picture, Process, Server, eventually};
 use serde_json::json;
 
 use asking::{Asker, Told};
@@ -23,7 +23,15 @@ impl Live {
     /// Behind a proxy on this machine, which tells where viewers are.
     async fn start() -> Self {
         let keys = format!("{}={}", kinds::KEY_PAIR, kinds::public_key());
-        let flags = ["--trusted-proxies", "127.0.0.1", "--cloudfront-keys", &keys];
+        let signs = format!("{}={}", kinds::KEY_PAIR, kinds::private_key());
+        let flags = [
+            "--trusted-proxies",
+            "127.0.0.1",
+            "--cloudfront-keys",
+            &keys,
+            "--cloudfront-sign",
+            &signs,
+        ];
         let server = Server::start(&flags).await;
         let channel = json!({
             "id": "cam", "isCMAF": true, "hls_time": 1, "hls_list_size": 20,
@@ -73,6 +81,7 @@ async fn every_kind_on_every_way_out() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    addresses_of_the_api_let_in(&live.server).await;
     let log = live.server.log();
     for secret in ["token=", "Signature=", PLAYBACK_SECRET] {
         assert!(!log.contains(secret), "{secret} in the log");
@@ -93,6 +102,30 @@ async fn every_kind_on_every_way_out() {
                 .any(|line| line.starts_with("lsv_refused_total") && line.contains(&counted)),
             "{reason} is not counted"
         );
+    }
+}
+
+/// What the API gives out of a channel that takes CloudFront alone is signed, but for RTMP.
+async fn addresses_of_the_api_let_in(server: &Server) {
+    let settings = json!({
+        "playToken": "off", "playCloudFront": "on", "playHosts": "", "playAllow": "", "playDeny": "",
+    });
+    server.api().change("cam", &settings).await;
+    let urls = server
+        .api()
+        .read("/videostream/cam/urls?ttl=60")
+        .await
+        .json();
+    let play = &urls["play"];
+    assert!(!play["rtmp"].as_str().expect("an address").contains('?'));
+    for output in ["flv", "hls", "cmaf", "dash"] {
+        let url = play[output].as_str().expect("an address");
+        let bare = url.split_once('?').expect("a credential").0;
+        eventually(output, async || {
+            let let_in = reqwest::get(url).await.ok()?.status() == 200;
+            (let_in && reqwest::get(bare).await.ok()?.status() == 403).then_some(())
+        })
+        .await;
     }
 }
 

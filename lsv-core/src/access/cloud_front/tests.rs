@@ -157,3 +157,29 @@ fn a_token_lets_in_as_well_where_both_are_on() {
     protection.verifier = None;
     assert!(judged(&protection, &url).is_err());
 }
+
+#[test]
+fn what_is_minted_for_a_channel_opens_it_and_nothing_else() {
+    let minter = Minter::new(signer(), || Some([7; 32]));
+    let cam = ChannelId::parse("cam").unwrap();
+    let mint = |ip| minter.mint("live.example.com", &cam, Moment::from_unix(SOON), ip);
+    let by = protection();
+    let query = mint(None).unwrap();
+    for path in ["/cam/live.m3u8", "/cam/cmaf/1.m4s", "/cam/vod/x/index.m3u8"] {
+        let pass = ask(&by, &format!("{path}?{query}"), Told::default()).unwrap();
+        assert_eq!(pass.expires, Some(Moment::from_unix(SOON - 1)), "{path}");
+        assert_eq!(pass.inherited, PARAMETERS);
+    }
+    for path in ["/camera/live.m3u8", "/other/live.m3u8", "/cam"] {
+        let refused = ask(&by, &format!("{path}?{query}"), Told::default());
+        assert_eq!(refused.map(drop), Err(Reason::Mismatch), "{path}");
+    }
+    let elsewhere = mint(Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)))).unwrap();
+    let refused = ask(&by, &format!("/cam/live.m3u8?{elsewhere}"), Told::default());
+    assert!(refused.is_err(), "it is for another address");
+    let mute = Minter::new(signer(), || None);
+    assert_eq!(
+        mute.mint("live.example.com", &cam, Moment::from_unix(SOON), None),
+        None
+    );
+}
