@@ -57,7 +57,7 @@ pub trait Upstream: fmt::Debug + Send + Sync {
     async fn bring(&self, path: &StreamPath, via: &Via) -> Result<(), Denied>;
 
     /// Returns once the source of `channel` is in the hub, and sees to it that its renditions get there too; true where
-    /// it has any.
+    /// some may just be coming.
     ///
     /// # Errors
     /// [`Denied`] where not even the source is to be had.

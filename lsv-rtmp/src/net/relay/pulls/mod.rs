@@ -55,6 +55,8 @@ struct Wanted {
     heard: watch::Receiver<Option<Instant>>,
     /// The renditions that are pulled beside the source, which they end with.
     rungs: HashMap<Rendition, AbortOnDropHandle<()>>,
+    /// When the first of them was wanted.
+    climbed: Option<Instant>,
     _task: AbortOnDropHandle<()>,
 }
 
@@ -164,6 +166,7 @@ impl Pulls {
             stage: stage.clone(),
             heard,
             rungs: HashMap::new(),
+            climbed: None,
             _task: AbortOnDropHandle::new(task),
         };
         known.insert(channel.clone(), Known::Wanted(wanted));
@@ -189,12 +192,16 @@ impl Pulls {
         Some((wanted.live()?.session, is_heard))
     }
 
-    /// Pulls renditions beside the source of a channel, those that are not yet.
-    fn climb(&self, channel: &ChannelId, renditions: &[Rendition]) {
+    /// Pulls renditions beside the source of a channel, those that are not yet; true where some may just be coming.
+    fn climb(&self, channel: &ChannelId, renditions: &[Rendition]) -> bool {
         let mut known = self.shared.known();
         let Some(Known::Wanted(wanted)) = known.get_mut(channel) else {
-            return;
+            return false;
         };
+        if renditions.is_empty() {
+            return false;
+        }
+        let climbed = *wanted.climbed.get_or_insert_with(Instant::now);
         for rendition in renditions {
             let stage = &wanted.stage;
             wanted.rungs.entry(*rendition).or_insert_with(|| {
@@ -207,6 +214,7 @@ impl Pulls {
                 AbortOnDropHandle::new(tokio::spawn(rung.run().instrument(span)))
             });
         }
+        climbed.elapsed() < COMING
     }
 
     async fn bring_rendition(&self, path: &StreamPath) -> Result<(), Denied> {
@@ -278,8 +286,7 @@ impl Upstream for Pulls {
         self.bring_source(channel, &via).await?;
         let renditions = self.live(channel).map(|live| live.renditions);
         let renditions = renditions.unwrap_or_default();
-        self.climb(channel, &renditions);
-        Ok(!renditions.is_empty())
+        Ok(self.climb(channel, &renditions))
     }
 }
 
@@ -360,6 +367,8 @@ fn in_a_circle() -> Denied {
 
 /// A stream of which nothing came for so long is not told to be live. It is noted each second.
 const HEARD: Duration = Duration::from_millis(2500);
+/// Renditions that are not there after so long are not made: the source is too small for them, or nothing encodes.
+const COMING: Duration = Duration::from_secs(10);
 /// How soon it is looked again whether a rendition is there.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// Channels that are remembered at once, wanted or absent, some 200 bytes each.

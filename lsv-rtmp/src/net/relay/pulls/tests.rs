@@ -373,6 +373,7 @@ async fn renditions_lie_on_the_timeline_of_their_source() {
     let ((), playing) = tokio::join!(brought(&pulls, &path), next_plays(&mut host));
     let smallest = smallest();
     let ((), rung) = tokio::join!(brought(&pulls, &smallest), next_plays(&mut host));
+    assert!(pulls.bring_all(&cam(), &Via::default()).await.unwrap());
     let rendition = hub.find(&smallest).unwrap();
     let mut sources = stream(&hub).subscribe();
     let mut renditions = rendition.subscribe();
@@ -394,7 +395,8 @@ async fn renditions_lie_on_the_timeline_of_their_source() {
     }
     let breaks: Vec<u32> = epochs.into_iter().collect();
     assert_eq!(breaks, [0, 1], "the break of the source and no other");
-    assert!(pulls.bring_all(&cam(), &Via::default()).await.unwrap());
+    sleep(Duration::from_secs(10)).await;
+    assert!(!pulls.bring_all(&cam(), &Via::default()).await.unwrap());
 }
 
 #[tokio::test(start_paused = true)]
