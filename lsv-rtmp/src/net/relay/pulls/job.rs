@@ -101,6 +101,9 @@ impl Job {
                         Ok(Left::Ended(End::Stopped(_))) => return offline(),
                         Ok(Left::Ended(end)) => self.note(&end),
                         Ok(Left::Silent) => tracing::warn!("nothing comes from the node"),
+                        // Those who watch wait for better times.
+                        Err(denied)
+                            if denied.reason == Reason::Unavailable && self.stream().is_some() => {}
                         Err(denied) => return denied,
                     }
                     delay = match began.elapsed() >= STABLE {

@@ -17,6 +17,8 @@ use crate::session::Event;
 struct World {
     session: Mutex<Option<Session>>,
     channel: Mutex<Option<Arc<Channel>>>,
+    /// Nobody tells records.
+    is_mute: AtomicBool,
     asked: AtomicUsize,
 }
 
@@ -25,6 +27,7 @@ impl World {
         Arc::new(Self {
             session: Mutex::default(),
             channel: Mutex::new(Some(Arc::new(record()))),
+            is_mute: AtomicBool::new(false),
             asked: AtomicUsize::new(0),
         })
     }
@@ -62,6 +65,9 @@ impl Directory for World {
     }
 
     async fn record(&self, channel: &ChannelId, _: &Via) -> ports::Result<Arc<Channel>> {
+        if self.is_mute.load(Ordering::Relaxed) {
+            return Err(ports::Error::unavailable("nobody answers"));
+        }
         let found = self.channel.lock().unwrap().clone();
         found.ok_or_else(|| ports::Error::NotFound(channel.to_string()))
     }
@@ -330,6 +336,24 @@ async fn changed_settings_are_followed_and_a_deleted_channel_ends() {
     );
     world.is(None);
     assert!(gone(&hub, &path).await < Duration::from_secs(5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_watches_waits_while_nobody_tells_the_record() {
+    let (network, hub, world) = (Network::default(), Hub::default(), World::new());
+    let mut host = network.listen("a");
+    world.is_live_at("a");
+    let pulls = pulls(&network, &hub, &world);
+    let path = source();
+    let ((), playing) = tokio::join!(brought(&pulls, &path), next_plays(&mut host));
+    world.is_mute.store(true, Ordering::Relaxed);
+    drop(playing);
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(stream(&hub).state(), State::Interrupted);
+    world.is_mute.store(false, Ordering::Relaxed);
+    let _playing = next_plays(&mut host).await;
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(stream(&hub).state(), State::Live);
 }
 
 #[tokio::test(start_paused = true)]
