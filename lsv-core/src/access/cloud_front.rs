@@ -26,8 +26,9 @@ impl Minter {
     }
 
     /// The query that lets viewers have all of `channel` at `host` until `expires`, for one address alone where `ip` is
-    /// given: a custom policy in SHA-1, which every distribution takes.
-    pub(crate) fn mint(
+    /// given: a custom policy in SHA-1, which every distribution takes. `None` where there are no random bytes, or the key does not
+    /// sign.
+    pub fn mint(
         &self,
         host: &str,
         channel: &ChannelId,
