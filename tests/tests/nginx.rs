@@ -150,7 +150,9 @@ impl Nginx {
         } else {
             ""
         };
-        let global = format!("daemon off; {user} pid {path}/pid; error_log {path}/error.log;");
+        let global = format!(
+            "daemon off; master_process off; {user} pid {path}/pid; error_log {path}/error.log;"
+        );
         let candidates = ["/usr/sbin/nginx", "nginx"].into_iter();
         let program = candidates
             .clone()
