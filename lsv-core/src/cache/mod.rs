@@ -10,6 +10,9 @@
 //! lookup     Hit               Stale, one gets a permit           Fetch or Wait; the old value only if that fails
 //! ```
 //!
+//! A fetch that asks somebody who has a cache of his own may come to wait for a fetch there. Where those who ask each other form a
+//! circle, all of them would wait for ever: [`Cache::lookup_in`] keeps fetches of one key apart by [`Lane`].
+//!
 //! That there is no such thing is remembered apart from values, briefly, and bounded by count: whoever makes up names costs
 //! the values nothing. [`Cache::get`] is all of it in one call, for who has nothing better to do than to fetch in place:
 //!
@@ -54,8 +57,12 @@ pub struct Cache<K: Key, V: Clone, E: Clone>(Arc<Mutex<State<K, V, E>>>);
 
 struct State<K, V, E> {
     table: Table<K, V>,
-    flights: Flights<K, oneshot::Sender<Message<V, E>>>,
+    flights: Flights<(K, Lane), oneshot::Sender<Message<V, E>>>,
 }
+
+/// Which of the fetches of one key is meant: who asks in one lane never waits for the fetch of another. What a fetch brings is
+/// everybody's.
+pub type Lane = usize;
 
 /// What can be a key.
 pub trait Key: Clone + Eq + Hash {}
@@ -186,16 +193,22 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
 
     /// What to do about `key`.
     pub fn lookup(&self, key: &K, now: Instant) -> Lookup<K, V, E> {
+        self.lookup_in(Lane::default(), key, now)
+    }
+
+    /// The same in a lane: there is one permit at a time for each. Who asks others in a lane above its own, and so do they, never
+    /// waits for itself.
+    pub fn lookup_in(&self, lane: Lane, key: &K, now: Instant) -> Lookup<K, V, E> {
         let mut receiver = None;
         let mut state = self.lock();
         let part = match state.table.find(key, now) {
             Found::Fresh(kept) => return Lookup::Hit(kept),
             Found::Absent(age) => return Lookup::Absent(age),
             Found::Stale { kept, is_paused } => {
-                let may_fetch = !is_paused && state.flights.begin(key);
-                return Lookup::Stale(kept, may_fetch.then(|| self.permit(key)));
+                let may_fetch = !is_paused && state.flights.begin(&(key.clone(), lane));
+                return Lookup::Stale(kept, may_fetch.then(|| self.permit(key, lane)));
             }
-            Found::Unknown => state.flights.join(key, || {
+            Found::Unknown => state.flights.join(&(key.clone(), lane), || {
                 let (sender, given) = oneshot::channel();
                 receiver = Some(given);
                 sender
@@ -203,10 +216,13 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
         };
         drop(state);
         match (part, receiver) {
-            (Part::Fetch, _) => Lookup::Fetch(self.permit(key)),
-            (Part::Wait(ticket), Some(receiver)) => {
-                Lookup::Wait(Wait::new(self.clone(), key.clone(), ticket, receiver))
-            }
+            (Part::Fetch, _) => Lookup::Fetch(self.permit(key, lane)),
+            (Part::Wait(ticket), Some(receiver)) => Lookup::Wait(Wait::new(
+                self.clone(),
+                (key.clone(), lane),
+                ticket,
+                receiver,
+            )),
             _ => Lookup::Busy,
         }
     }
@@ -281,8 +297,8 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
         }
     }
 
-    fn permit(&self, key: &K) -> Permit<K, V, E> {
-        Permit::new(self.clone(), key.clone())
+    fn permit(&self, key: &K, lane: Lane) -> Permit<K, V, E> {
+        Permit::new(self.clone(), (key.clone(), lane))
     }
 
     fn lock(&self) -> MutexGuard<'_, State<K, V, E>> {

@@ -6,21 +6,21 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::flights::Ticket;
-use super::{Cache, Key, Life, Outcome, State};
+use super::{Cache, Key, Lane, Life, Outcome, State};
 
-/// The right, and the duty, to fetch a value. There is one for each key at a time; dropped, the next who waits gets it.
+/// The right, and the duty, to fetch a value. There is one for each key and lane at a time; dropped, the next who waits gets it.
 #[must_use = "those who wait get nothing until it says what came"]
 pub struct Permit<K: Key, V: Clone, E: Clone> {
     cache: Cache<K, V, E>,
-    /// `None` once it was used.
-    key: Option<K>,
+    /// Key and lane; `None` once it was used.
+    flight: Option<(K, Lane)>,
 }
 
 impl<K: Key, V: Clone, E: Clone> Permit<K, V, E> {
-    pub(super) fn new(cache: Cache<K, V, E>, key: K) -> Self {
+    pub(super) fn new(cache: Cache<K, V, E>, flight: (K, Lane)) -> Self {
         Self {
             cache,
-            key: Some(key),
+            flight: Some(flight),
         }
     }
 
@@ -54,12 +54,12 @@ impl<K: Key, V: Clone, E: Clone> Permit<K, V, E> {
         note: impl FnOnce(&mut State<K, V, E>, &K),
         message: impl Fn() -> Message<V, E>,
     ) {
-        let Some(key) = self.key.take() else {
+        let Some(flight) = self.flight.take() else {
             return;
         };
         let mut state = self.cache.lock();
-        note(&mut state, &key);
-        let waiters = state.flights.end(&key);
+        note(&mut state, &flight.0);
+        let waiters = state.flights.end(&flight);
         drop(state);
         for waiter in waiters {
             // One who has left just now needs no answer.
@@ -70,11 +70,11 @@ impl<K: Key, V: Clone, E: Clone> Permit<K, V, E> {
 
 impl<K: Key, V: Clone, E: Clone> Drop for Permit<K, V, E> {
     fn drop(&mut self) {
-        let Some(key) = self.key.take() else {
+        let Some(flight) = self.flight.take() else {
             return;
         };
         loop {
-            let next = self.cache.lock().flights.hand_on(&key);
+            let next = self.cache.lock().flights.hand_on(&flight);
             // Whoever left between is passed over.
             if next.is_none_or(|next| next.send(Message::Turn).is_ok()) {
                 return;
@@ -93,7 +93,8 @@ impl<K: Key, V: Clone, E: Clone> fmt::Debug for Permit<K, V, E> {
 #[must_use = "it is there to be waited for"]
 pub struct Wait<K: Key, V: Clone, E: Clone> {
     cache: Cache<K, V, E>,
-    key: K,
+    /// Key and lane.
+    flight: (K, Lane),
     ticket: Ticket,
     receiver: oneshot::Receiver<Message<V, E>>,
 }
@@ -101,13 +102,13 @@ pub struct Wait<K: Key, V: Clone, E: Clone> {
 impl<K: Key, V: Clone, E: Clone> Wait<K, V, E> {
     pub(super) fn new(
         cache: Cache<K, V, E>,
-        key: K,
+        flight: (K, Lane),
         ticket: Ticket,
         receiver: oneshot::Receiver<Message<V, E>>,
     ) -> Self {
         Self {
             cache,
-            key,
+            flight,
             ticket,
             receiver,
         }
@@ -127,18 +128,22 @@ impl<K: Key, V: Clone, E: Clone> Wait<K, V, E> {
             Message::Filled(value) => Outcome::Filled(value),
             Message::Absent => Outcome::Absent,
             Message::Failed(error) => Outcome::Failed(error),
-            Message::Turn => Outcome::Turn(self.cache.permit(&self.key)),
+            Message::Turn => Outcome::Turn(self.turn()),
         }
+    }
+
+    fn turn(&self) -> Permit<K, V, E> {
+        Permit::new(self.cache.clone(), self.flight.clone())
     }
 }
 
 impl<K: Key, V: Clone, E: Clone> Drop for Wait<K, V, E> {
     fn drop(&mut self) {
-        self.cache.lock().flights.leave(&self.key, self.ticket);
+        self.cache.lock().flights.leave(&self.flight, self.ticket);
         self.receiver.close();
         // A turn that nobody took is the next one's.
         if let Ok(Message::Turn) = self.receiver.try_recv() {
-            drop(self.cache.permit(&self.key));
+            drop(self.turn());
         }
     }
 }

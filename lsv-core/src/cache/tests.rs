@@ -50,6 +50,29 @@ fn one_fetches_and_all_get_it() {
 }
 
 #[test]
+fn nobody_waits_for_another_lane_and_what_it_brings_is_everybodys() {
+    let (cache, now) = (small(), Instant::now());
+    let first = fetch(&cache, 1, now);
+    let Lookup::Fetch(second) = cache.lookup_in(1, &1, now) else {
+        panic!("each lane has its fetch");
+    };
+    let Lookup::Wait(waits) = cache.lookup_in(1, &1, now) else {
+        panic!("and one alone");
+    };
+    assert_eq!(cache.held().fetches, 2);
+    let mut waits = Box::pin(waits.outcome());
+    drop(first);
+    assert!(waits.as_mut().now_or_never().is_none());
+    drop(second);
+    let Some(Outcome::Turn(permit)) = waits.now_or_never() else {
+        panic!("its own lane's turn");
+    };
+    permit.fill(7, Life::fresh(SECOND), now);
+    assert!(matches!(cache.lookup(&1, now), Lookup::Hit(kept) if kept.value == 7));
+    assert_eq!(cache.held().fetches, 0);
+}
+
+#[test]
 fn a_dropped_permit_is_the_next_ones_and_nobody_elses() {
     let (cache, now) = (small(), Instant::now());
     let permit = fetch(&cache, 1, now);

@@ -28,6 +28,8 @@ pub(super) struct Guest {
     is_personal: bool,
     /// A cookie let it in, on a page that may embed the channel.
     by_cookie: bool,
+    /// It is another node of the platform.
+    pub(super) is_node: bool,
 }
 
 impl Guest {
@@ -40,6 +42,7 @@ impl Guest {
             seat: grant.seat.clone(),
             is_personal: grant.is_personal,
             by_cookie: grant.by_cookie,
+            is_node: grant.of_node,
         }
     }
 
@@ -127,6 +130,7 @@ mod tests {
                 seat: None,
                 is_personal,
                 by_cookie: false,
+                is_node: false,
             };
             guest.restrict(&mut fields, NOW);
             assert_eq!(fields[header::CACHE_CONTROL], restricted, "{stated}");

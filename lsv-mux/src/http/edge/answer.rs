@@ -18,10 +18,10 @@ use super::super::patience::{Patient, Stall};
 use super::super::problem::Problem;
 use super::Inner;
 use super::body::Body;
-use super::failure::Failure;
+use super::failure::{ABSENT, Failure};
 use super::find::{Found, How, Missing};
 use super::object::{Content, Object};
-use super::via::{self, Via};
+use super::via::{self, Way};
 use super::wish::Wish;
 
 impl Inner {
@@ -29,7 +29,7 @@ impl Inner {
     pub(super) async fn answer(
         self: &Arc<Self>,
         wish: &Arc<Wish>,
-        via: &Via,
+        way: &Way,
         found: Result<Found, Missing>,
         guest: &Guest,
         parts: &Parts,
@@ -38,7 +38,7 @@ impl Inner {
         let found = match found {
             Ok(found) => found,
             Err(Missing::Absent { .. }) => {
-                return Err(Problem::not_found("no node has anything of this name"));
+                return Err(Problem::not_found(ABSENT));
             }
             Err(Missing::Busy) => return Err(Failure::Full.into()),
             Err(Missing::Failed(failure)) => return Err(failure.into()),
@@ -61,7 +61,7 @@ impl Inner {
             Content::Body(body) => Ok(self.body(object, body, fields, parts)),
             Content::Large(total) => {
                 let source = |range: Range<u64>| {
-                    let chunks = self.chunks(wish, via, object, *total, range);
+                    let chunks = self.chunks(wish, way, object, *total, range);
                     self.patiently(chunks, parts)
                 };
                 Ok(ranged(object, *total, fields, parts, source))

@@ -12,14 +12,14 @@ use super::body::Body;
 use super::failure::Failure;
 use super::find::Missing;
 use super::object::{Content, Object};
-use super::via::Via;
+use super::via::Way;
 use super::wish::{Part, Wish};
 
 /// What to read of which object.
 #[derive(Debug, Clone)]
 struct Reading {
     wish: Arc<Wish>,
-    via: Via,
+    way: Way,
     validator: Arc<str>,
     total: u64,
     chunk_bytes: u64,
@@ -30,14 +30,14 @@ impl Inner {
     pub(super) fn chunks(
         self: &Arc<Self>,
         wish: &Arc<Wish>,
-        via: &Via,
+        way: &Way,
         object: &Object,
         total: u64,
         range: Range<u64>,
     ) -> impl Stream<Item = Result<Bytes, Failure>> + Send + use<> {
         let reading = Reading {
             wish: Arc::clone(wish),
-            via: via.clone(),
+            way: way.clone(),
             validator: object.head.validator().unwrap_or_default().into(),
             total,
             chunk_bytes: self.limits.chunk_bytes.max(1) as u64,
@@ -53,7 +53,7 @@ impl Inner {
                 async move {
                     let body = edge.chunk(&reading, index).await?;
                     if index < last {
-                        edge.prefetch(reading.chunk(index + 1), &reading.via);
+                        edge.prefetch(reading.chunk(index + 1), &reading.way);
                     }
                     let start = index * reading.chunk_bytes;
                     let from = range.start.saturating_sub(start);
@@ -65,7 +65,7 @@ impl Inner {
 
     async fn chunk(self: &Arc<Self>, reading: &Reading, index: u64) -> Result<Arc<Body>, Failure> {
         let wish = Arc::new(reading.chunk(index));
-        match self.find(&wish, &reading.via).await {
+        match self.find(&wish, &reading.way).await {
             Ok(found) => match &found.object.content {
                 Content::Body(body) => Ok(Arc::clone(body)),
                 Content::Large(_) => Err(Failure::Replaced),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::uri::{PathAndQuery, Scheme};
-use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
+use http::{Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
@@ -25,6 +25,7 @@ use super::failure::Failure;
 use super::head::Head;
 use super::range::ContentRange;
 use super::upstream::Upstream;
+use super::via::Way;
 use super::wish::Wish;
 use super::{Config, Limits};
 
@@ -40,7 +41,7 @@ pub(super) struct Client {
 #[derive(Debug, Clone)]
 pub(super) struct Ask<'a> {
     pub(super) wish: &'a Wish,
-    pub(super) via: &'a HeaderValue,
+    pub(super) way: &'a Way,
     /// The tag of what is there already.
     pub(super) known: Option<&'a str>,
     /// First and last byte that are wanted.
@@ -201,10 +202,12 @@ fn request(upstream: &Upstream, ask: &Ask<'_>) -> Result<Request<Empty<Bytes>>, 
     uri.path_and_query = Some(target);
     let uri = Uri::from_parts(uri).map_err(|error| bad(error.into()))?;
     let mut request = Request::get(uri)
-        .header(header::VIA, ask.via)
         .header(header::USER_AGENT, USER_AGENT)
         .header(header::ACCEPT, "*/*")
         .header(header::ACCEPT_ENCODING, "identity");
+    if let Some(way) = ask.way.field() {
+        request = request.header(header::VIA, way);
+    }
     if let Some(tag) = ask.known {
         request = request.header(header::IF_NONE_MATCH, tag);
     }

@@ -29,6 +29,9 @@ pub(super) enum Failure {
     /// Upstream has seen the request before.
     #[error("the request goes round in a circle: a node is its own upstream")]
     Loop,
+    /// Whoever else could have it is on the way of the request.
+    #[error("no node that the request has not passed has it")]
+    NotBehind,
     /// The object is another one than before.
     #[error("the object was replaced while it was read")]
     Replaced,
@@ -51,6 +54,7 @@ impl Failure {
             Self::NotYet => "not_yet",
             Self::BadRequest => "bad_request",
             Self::Loop => "loop",
+            Self::NotBehind => "not_behind",
             Self::Replaced => "replaced",
             Self::Full => "full",
             Self::GivenUp => "given_up",
@@ -61,8 +65,18 @@ impl Failure {
     pub(super) fn is_fault(&self) -> bool {
         !matches!(
             self,
-            Self::NotYet | Self::BadRequest | Self::Loop | Self::Replaced | Self::Full
+            Self::NotYet
+                | Self::BadRequest
+                | Self::Loop
+                | Self::NotBehind
+                | Self::Replaced
+                | Self::Full
         )
+    }
+
+    /// Whether it comes of the way that the request took.
+    pub(super) fn is_circle(&self) -> bool {
+        matches!(self, Self::Loop | Self::NotBehind)
     }
 }
 
@@ -74,6 +88,7 @@ impl From<Failure> for Problem {
                 "the playlist cannot be had like this; reload it without _HLS_msn, _HLS_part, start and end",
             ),
             Failure::Loop => Self::loop_detected(CIRCLE),
+            Failure::NotBehind => Self::not_found(ABSENT),
             Failure::NotYet => Self::unavailable("it is not there yet", RETRY_AFTER),
             Failure::Full | Failure::GivenUp => {
                 Self::unavailable("too much is being fetched", RETRY_AFTER)
@@ -87,3 +102,6 @@ impl From<Failure> for Problem {
         }
     }
 }
+
+/// What a viewer is told of what no node has.
+pub(super) const ABSENT: &str = "no node has anything of this name";

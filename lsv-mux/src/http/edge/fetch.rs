@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderValue;
 use lsv_core::cache::{Lookup, Permit};
 use tokio::time::Instant;
 
@@ -14,6 +13,7 @@ use super::find::now;
 use super::head::Head;
 use super::object::{Content, Object};
 use super::upstream::Upstream;
+use super::via::Way;
 use super::wish::{Kind, Part, Wish};
 use super::{Inner, Key};
 
@@ -33,7 +33,7 @@ struct Begun {
 pub(super) struct Job {
     pub(super) edge: Arc<Inner>,
     pub(super) wish: Arc<Wish>,
-    pub(super) via: HeaderValue,
+    pub(super) way: Way,
     pub(super) key: Key,
 }
 
@@ -70,7 +70,12 @@ impl Job {
             Err(failure) => {
                 let channel = &self.wish.channel;
                 tracing::debug!(%channel, path = %self.wish.path, %failure, "nothing came from upstream");
-                permit.fail(failure.clone(), limits.pause, now());
+                let pause = match failure.is_circle() {
+                    // It says nothing to those who came another way.
+                    true => Duration::ZERO,
+                    false => limits.pause,
+                };
+                permit.fail(failure.clone(), pause, now());
                 Err(failure)
             }
         }
@@ -84,14 +89,14 @@ impl Job {
         let upstreams = self.upstreams().await?;
         let patience = self.wish.patience(&self.edge.limits);
         let until = Instant::now() + patience * 2;
-        let (mut failed, mut absent) = (None, false);
+        let (mut failed, mut absent, mut circle) = (None, false, false);
         for upstream in &upstreams {
             let patience = patience.min(until.saturating_duration_since(Instant::now()));
             match self.begin(upstream, known, patience).await {
                 Ok(Some(begun)) => return Ok(Some((begun, upstreams))),
                 Ok(None) => absent = true,
-                // It would ask this node in turn, so it has nothing itself.
-                Err(Failure::Loop) if absent => {}
+                // It would ask a node that the request has passed, so it has nothing itself.
+                Err(Failure::Loop) => circle = true,
                 Err(failure) => {
                     if failure.is_fault() {
                         let node = &upstream.base;
@@ -103,9 +108,11 @@ impl Job {
             }
         }
         match failed {
-            Some(Failure::Loop) if absent => Ok(None),
             // One that could not be asked may have it.
             Some(failure) => Err(failure),
+            None if circle && !absent => Err(Failure::Loop),
+            // Those before this node may have it.
+            None if circle && !self.way.begins_here() => Err(Failure::NotBehind),
             None => Ok(None),
         }
     }
@@ -136,7 +143,7 @@ impl Job {
         let tag = known.and_then(|object| object.head.strong_tag());
         let mut ask = Ask {
             wish: &self.wish,
-            via: &self.via,
+            way: &self.way,
             known: tag,
             range,
         };
@@ -239,7 +246,7 @@ impl Job {
             validator: validator.into(),
         }));
         let key = wish.key();
-        if let Lookup::Fetch(permit) = self.edge.memory.lookup(&key, now()) {
+        if let Lookup::Fetch(permit) = self.edge.memory.lookup_in(self.way.lane(), &key, now()) {
             let (body, arrival) = Body::arriving(Some(length), &self.edge.bounds(length));
             let chunk = Arc::new(Object::new(head.clone(), Content::Body(body)));
             let life = chunk.head.life(Kind::Chunk, &self.edge.limits);
@@ -247,7 +254,7 @@ impl Job {
             let job = Self {
                 edge: Arc::clone(&self.edge),
                 wish,
-                via: self.via.clone(),
+                way: self.way.clone(),
                 key,
             };
             drop(tokio::spawn(job.receive(chunk, arrival, rest, Vec::new())));

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::failure::Failure;
 use super::fetch::{Fetched, Job, Right};
 use super::object::Object;
-use super::via::Via;
+use super::via::Way;
 use super::wish::Wish;
 use super::{Inner, Key};
 
@@ -52,12 +52,12 @@ impl Inner {
     pub(super) async fn find(
         self: &Arc<Self>,
         wish: &Arc<Wish>,
-        via: &Via,
+        way: &Way,
     ) -> Result<Found, Missing> {
         let key = wish.key();
-        let fetch = |permit| self.spawn(Arc::clone(wish), via, Arc::clone(&key), permit);
+        let fetch = |permit| self.spawn(Arc::clone(wish), way, Arc::clone(&key), permit);
         let now = now();
-        let (outcome, how) = match self.memory.lookup(&key, now) {
+        let (outcome, how) = match self.memory.lookup_in(way.lane(), &key, now) {
             Lookup::Hit(kept) => return Ok(Found::kept(kept, How::Hit)),
             Lookup::Absent(_) => return Err(Missing::Absent { known: true }),
             Lookup::Busy => return Err(Missing::Busy),
@@ -93,14 +93,14 @@ impl Inner {
     fn spawn(
         self: &Arc<Self>,
         wish: Arc<Wish>,
-        via: &Via,
+        way: &Way,
         key: Key,
         permit: Right,
     ) -> impl Future<Output = Fetched> + use<> {
         let job = Job {
             edge: Arc::clone(self),
             wish,
-            via: via.request.clone(),
+            way: way.clone(),
             key,
         };
         let task = tokio::spawn(job.run(permit));
@@ -108,10 +108,10 @@ impl Inner {
     }
 
     /// Begins to fetch, if nobody has, what will be asked for next.
-    pub(super) fn prefetch(self: &Arc<Self>, wish: Wish, via: &Via) {
+    pub(super) fn prefetch(self: &Arc<Self>, wish: Wish, way: &Way) {
         let key = wish.key();
-        if let Lookup::Fetch(permit) = self.memory.lookup(&key, now()) {
-            drop(self.spawn(Arc::new(wish), via, key, permit));
+        if let Lookup::Fetch(permit) = self.memory.lookup_in(way.lane(), &key, now()) {
+            drop(self.spawn(Arc::new(wish), way, key, permit));
         }
     }
 }

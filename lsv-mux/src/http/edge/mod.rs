@@ -40,7 +40,7 @@ use disk::Disk;
 use failure::Failure;
 use faults::Faults;
 use object::Object;
-use via::Via;
+use via::Way;
 use wish::Wish;
 
 pub use upstream::{Upstream, Upstreams};
@@ -250,10 +250,10 @@ impl Edge {
         {
             return Ok(pages::recordings(&parts.method, &parts.headers));
         }
-        let via = Via::of(&parts.headers, &self.0.config.name)?;
+        let way = Way::of(&parts.headers, guest.is_node, &self.0.config.name)?;
         let wish = Arc::new(Wish::read(stream, target, parts.uri.query())?);
-        let found = self.0.find(&wish, &via).await;
-        self.0.answer(&wish, &via, found, guest, parts).await
+        let found = self.0.find(&wish, &way).await;
+        self.0.answer(&wish, &way, found, guest, parts).await
     }
 
     /// How much it holds in memory.

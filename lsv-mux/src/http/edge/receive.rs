@@ -59,7 +59,7 @@ impl Job {
         };
         let ask = Ask {
             wish: &self.wish,
-            via: &self.via,
+            way: &self.way,
             known: None,
             range: Some((start + arrived, start + length - 1)),
         };

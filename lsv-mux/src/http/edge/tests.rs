@@ -24,6 +24,7 @@ use super::super::tests::{Counters, body, field, get, state};
 use super::super::{Stall, router};
 use super::*;
 
+mod circle;
 mod hostile;
 mod large;
 
