@@ -50,8 +50,9 @@ struct TrackClock {
     id: u8,
     /// Added to the track's time in this epoch: the epoch's offset, unless the track runs on a clock of its own.
     offset: Timestamp,
-    /// The last decoding time given out.
+    /// The last decoding time given out, and its distance to the one before.
     last: Timestamp,
+    step: Timestamp,
     /// The publisher that sent so far is gone, and the one that came has not sent anything of the track.
     taken_up: bool,
 }
@@ -143,13 +144,13 @@ impl Timeline {
             }
             (Some(_), Some(clock)) => {
                 let by = at + clock.offset - clock.last;
-                let offset = self.open_epoch(at);
+                let offset = self.open_epoch(at, Some(clock));
                 self.jumps = self.jumps.saturating_add(1);
                 self.last_jump = (at + offset, by);
                 (offset, self.seam)
             }
             (Some(offset), None) => (self.join_epoch(at, offset), self.seam),
-            (None, _) => (self.open_epoch(at), self.seam),
+            (None, clock) => (self.open_epoch(at, clock), self.seam),
         };
         // What lies slightly behind, as when frames are not quite in order, is held: a decoding time that runs
         // backwards breaks every muxer.
@@ -182,15 +183,19 @@ impl Timeline {
     }
 
     fn remember(&mut self, kind: Kind, id: u8, offset: Timestamp, last: Timestamp) {
-        let clock = TrackClock {
+        let mut clock = TrackClock {
             kind,
             id,
             offset,
             last,
+            step: Timestamp::ZERO,
             taken_up: false,
         };
         match self.clock(kind, id) {
-            Some(known) => *known = clock,
+            Some(known) => {
+                clock.step = last - known.last;
+                *known = clock;
+            }
             None => self.clocks.push(clock),
         }
         if kind != Kind::Data {
@@ -236,11 +241,14 @@ impl Timeline {
         }
     }
 
-    fn open_epoch(&mut self, at: Timestamp) -> Timestamp {
+    /// A new epoch, opened at `at` by a track that ran by `clock` until here. It gives the epoch's offset.
+    fn open_epoch(&mut self, at: Timestamp, clock: Option<TrackClock>) -> Timestamp {
         let start = match self.latest {
             Some(latest) => {
                 self.epoch = self.epoch.wrapping_add(1);
-                latest + SEAM
+                clock
+                    .and_then(|clock| clock.next_after(latest))
+                    .unwrap_or(latest + SEAM)
             }
             None => Timestamp::ZERO,
         };
@@ -258,12 +266,31 @@ impl Timeline {
     }
 }
 
+impl TrackClock {
+    /// The first time after `latest` that is a whole number of frames behind the last one, where frames come regularly
+    /// enough to tell. Whoever gets the stream over RTMP does not hear of epochs: it goes on in step for them, and
+    /// low-latency HLS gets no part that a crooked frame makes too short.
+    fn next_after(&self, latest: Timestamp) -> Option<Timestamp> {
+        let step = i64::try_from(self.step.since(Timestamp::ZERO).as_nanos()).ok()?;
+        if step == 0 || self.step > LONGEST_STEP {
+            return None;
+        }
+        let behind = i64::try_from(latest.since(self.last).as_nanos()).ok()?;
+        let frames = behind / step + 1;
+        Some(self.last + Timestamp::from_nanos(step.checked_mul(frames)?))
+    }
+}
+
 fn apart(one: Timestamp, other: Timestamp) -> Duration {
     one.since(other).max(other.since(one))
 }
 
-/// The step from the last frame of an epoch to the first of the next: about a frame, so that players see no gap.
+/// The step from the last frame of an epoch to the first of the next where no better one is known: about a frame, so that
+/// players see no gap.
 const SEAM: Duration = Duration::from_millis(40);
+
+/// Longer ones are no frame's.
+const LONGEST_STEP: Timestamp = Timestamp::from_millis(100);
 
 /// How far a clock may run backwards within a track and still be held rather than taken for a jump.
 const BACKWARD_TOLERANCE: Duration = Duration::from_millis(500);
@@ -298,6 +325,25 @@ mod tests {
         timeline.restart(Times::Own, true);
         assert_eq!(timeline.place(Kind::Audio, 0, ms(77)), (ms(1_040), 1));
         assert_eq!(timeline.place(Kind::Video, 0, ms(80)), (ms(1_043), 1));
+    }
+
+    #[test]
+    fn pictures_keep_step_over_a_seam() {
+        // Sound is ahead of the pictures, by less than one of them and by more.
+        for (sound, expected) in [(990, 1_000), (979, 1_000), (1_000, 1_040), (1_039, 1_040)] {
+            let mut timeline = timeline();
+            for n in 0..25 {
+                timeline.place(Kind::Video, 0, ms(n * 40));
+            }
+            timeline.place(Kind::Audio, 0, ms(sound));
+            timeline.restart(Times::Own, true);
+            let placed = timeline.place(Kind::Video, 0, ms(7_000));
+            assert_eq!(placed, (ms(expected), 1), "{sound}");
+            assert_eq!(
+                timeline.place(Kind::Audio, 0, ms(7_010)).0,
+                ms(expected + 10)
+            );
+        }
     }
 
     #[test]
@@ -377,8 +423,8 @@ mod tests {
             }
         }
         // One that jumps takes the others along.
-        assert_eq!(timeline.place(Kind::Video, 1, ms(60_000)), (ms(134), 1));
-        assert_eq!(timeline.place(Kind::Video, 0, ms(60_007)), (ms(141), 1));
+        assert_eq!(timeline.place(Kind::Video, 1, ms(60_000)), (ms(127), 1));
+        assert_eq!(timeline.place(Kind::Video, 0, ms(60_007)), (ms(134), 1));
     }
 
     #[test]
