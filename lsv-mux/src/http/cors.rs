@@ -3,15 +3,20 @@
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-/// Answers a browser that asks whether it may ask.
-pub(super) fn preflight() -> Response {
+/// Answers a browser that asks whether it may ask, with the viewer's cookies too: who asks does not say for what, so whether
+/// the answer may be read then is said with the answer.
+pub(super) fn preflight(headers: &HeaderMap) -> Response {
     let fields = [
         (header::ALLOW, METHODS),
         (header::ACCESS_CONTROL_ALLOW_METHODS, METHODS),
         (header::ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS),
         (header::ACCESS_CONTROL_MAX_AGE, "86400"),
     ];
-    (StatusCode::NO_CONTENT, fields).into_response()
+    let mut response = (StatusCode::NO_CONTENT, fields).into_response();
+    if let Some(origin) = headers.get(header::ORIGIN) {
+        share_with(origin, response.headers_mut());
+    }
+    response
 }
 
 /// Lets players on other sites read the answer, unless it is for one site alone: then no cookie of a browser is involved.
@@ -46,7 +51,6 @@ pub(super) fn share_with(origin: &HeaderValue, fields: &mut HeaderMap) {
 }
 
 const METHODS: &str = "GET, HEAD, OPTIONS";
-const REQUEST_HEADERS: &str =
-    "Range, If-None-Match, If-Range, If-Modified-Since, Cache-Control, Pragma, Content-Type";
+const REQUEST_HEADERS: &str = "Authorization, Range, If-None-Match, If-Range, If-Modified-Since, Cache-Control, Pragma, Content-Type";
 const RESPONSE_HEADERS: &str =
     "Content-Length, Content-Range, Date, ETag, Age, X-Cache, Retry-After";

@@ -48,7 +48,7 @@ pub(super) async fn serve(
 ) -> Response {
     let (mut parts, _) = request.into_parts();
     let mut response = match parts.method {
-        Method::OPTIONS => cors::preflight(),
+        Method::OPTIONS => cors::preflight(&parts.headers),
         Method::GET | Method::HEAD => match site.answer(&mut parts).await {
             Ok(response) => response,
             Err(problem) => problem.answer(parts.uri.path(), &parts.headers),

@@ -633,8 +633,20 @@ async fn preflight_redirect_and_clock() {
         .header("access-control-request-method", "GET");
     let options = ask(&router, options.body(Body::empty()).unwrap()).await;
     assert_eq!(options.status(), 204);
-    assert_eq!(field(&options, "access-control-allow-origin"), "*");
-    assert!(field(&options, "access-control-allow-headers").contains("Range"));
+    for (name, value) in [
+        // For everybody is not for who sends cookies (Fetch standard §4.10).
+        ("access-control-allow-origin", "https://example.org"),
+        ("access-control-allow-credentials", "true"),
+        ("vary", "Origin"),
+    ] {
+        assert_eq!(field(&options, name), value);
+    }
+    let allowed = field(&options, "access-control-allow-headers");
+    assert!(allowed.contains("Range") && allowed.contains("Authorization"));
+    let nobody = Request::options("/cam/live.m3u8").header("origin", "null");
+    let nobody = ask(&router, nobody.body(Body::empty()).unwrap()).await;
+    assert_eq!(field(&nobody, "access-control-allow-origin"), "*");
+    assert_eq!(field(&nobody, "access-control-allow-credentials"), "");
 
     let bare = get(&router, "/cam?token=1", &[]).await;
     assert_eq!(bare.status(), 308);
