@@ -75,6 +75,8 @@ impl<K: Clone + Eq + Hash> Key for K {}
 pub struct Limits {
     /// What values, keys and what is noted about them may weigh together. 64 MiB.
     pub bytes: usize,
+    /// How many values are kept, whatever they weigh. As many as their weight lets in.
+    pub values: usize,
     /// How many names are remembered that there is nothing of; beyond, the oldest is forgotten. 10,000.
     pub absences: usize,
     /// How many keys are fetched at once. 1,000.
@@ -87,6 +89,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             bytes: 64 << 20,
+            values: usize::MAX,
             absences: 10_000,
             fetches: 1_000,
             waiting: 100_000,

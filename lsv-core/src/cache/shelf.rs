@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::time::Instant;
 
-/// Values whose weights together stay within a budget.
+/// Values whose weights together stay within a budget, and no more of them than a number.
 ///
 /// Room is made by second chance: the oldest goes, but one that was asked for since its turn came last goes to the end
 /// once more. What is asked for once, by somebody who reads everything, does not push out what many ask for; and asking
@@ -12,6 +12,7 @@ use std::time::Instant;
 #[derive(Debug)]
 pub(super) struct Shelf<K, V> {
     budget: usize,
+    most: usize,
     held: usize,
     slots: HashMap<K, Slot<V>>,
     /// Whose turn to go is next, the oldest first.
@@ -31,9 +32,10 @@ struct Slot<V> {
 }
 
 impl<K: Clone + Eq + Hash, V> Shelf<K, V> {
-    pub(super) fn new(budget: usize) -> Self {
+    pub(super) fn new(budget: usize, most: usize) -> Self {
         Self {
             budget,
+            most,
             held: 0,
             slots: HashMap::new(),
             turns: BTreeMap::new(),
@@ -46,10 +48,10 @@ impl<K: Clone + Eq + Hash, V> Shelf<K, V> {
     pub(super) fn insert(&mut self, key: K, value: V, weight: usize, until: Instant, now: Instant) {
         // Played again and again, a playlist that changes is as wanted as before.
         let is_wanted = self.take(&key).is_some_and(|old| old.is_wanted);
-        if weight > self.budget || until <= now {
+        if weight > self.budget || self.most == 0 || until <= now {
             return;
         }
-        while self.held > self.budget - weight && self.evict(now) {}
+        while (self.held > self.budget - weight || self.len() >= self.most) && self.evict(now) {}
         let turn = self.turn(key.clone());
         self.held += weight;
         let slot = Slot {
@@ -129,7 +131,7 @@ mod tests {
     fn what_is_wanted_outlives_what_is_read_once() {
         let now = Instant::now();
         let until = now + Duration::from_secs(10);
-        let mut shelf = Shelf::new(3);
+        let mut shelf = Shelf::new(3, 9);
         shelf.insert("wanted", 0, 1, until, now);
         for once in ["a", "b", "c", "d", "e", "f"] {
             assert!(shelf.find(&"wanted", now).is_some());
@@ -144,7 +146,7 @@ mod tests {
     fn what_is_over_goes_first_however_wanted() {
         let now = Instant::now();
         let later = now + Duration::from_secs(5);
-        let mut shelf = Shelf::new(2);
+        let mut shelf = Shelf::new(2, 9);
         shelf.insert("over", 0, 1, now + Duration::from_secs(1), now);
         shelf.insert("good", 0, 1, now + Duration::from_secs(9), now);
         shelf.find(&"over", now);
@@ -155,10 +157,26 @@ mod tests {
     }
 
     #[test]
+    fn what_weighs_nothing_is_counted() {
+        let now = Instant::now();
+        let until = now + Duration::from_secs(1);
+        let mut shelf = Shelf::new(1_000, 2);
+        for key in 0..100 {
+            shelf.insert(key, (), 0, until, now);
+            shelf.insert(key, (), 1, until, now);
+        }
+        assert_eq!((shelf.len(), shelf.held()), (2, 2));
+        assert!(shelf.find(&99, now).is_some() && shelf.find(&0, now).is_none());
+        let mut none = Shelf::new(1_000, 0);
+        none.insert(1, (), 0, until, now);
+        assert_eq!(none.len(), 0);
+    }
+
+    #[test]
     fn what_is_too_heavy_is_not_kept_and_nothing_makes_room_for_it() {
         let now = Instant::now();
         let until = now + Duration::from_secs(1);
-        let mut shelf = Shelf::new(10);
+        let mut shelf = Shelf::new(10, 9);
         shelf.insert("a", 0, 10, until, now);
         shelf.insert("b", 0, 11, until, now);
         assert!(shelf.find(&"a", now).is_some());

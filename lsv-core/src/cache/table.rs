@@ -47,8 +47,8 @@ impl<K: Clone + Eq + Hash, V: Clone> Table<K, V> {
     pub(super) fn new(limits: &Limits, weigh: fn(&K, &V) -> usize) -> Self {
         Self {
             weigh,
-            values: Shelf::new(limits.bytes),
-            absences: Shelf::new(limits.absences),
+            values: Shelf::new(limits.bytes, limits.values),
+            absences: Shelf::new(limits.absences, limits.absences),
         }
     }
 

@@ -300,6 +300,7 @@ impl Both {
     fn new() -> Self {
         let limits = Limits {
             bytes: BUDGET,
+            values: usize::MAX,
             absences: ABSENCES,
             fetches: FETCHES,
             waiting: WAITING,

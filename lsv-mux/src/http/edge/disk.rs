@@ -17,11 +17,11 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::spawn_blocking;
 
-use super::Key;
 use super::find::now;
 use super::head::Head;
+use super::{Key, Limits};
 
-/// Files within a budget of bytes.
+/// Files within a budget of bytes, and of a bounded number.
 pub(super) struct Disk {
     folder: PathBuf,
     files: Cache<Key, Arc<File>, Infallible>,
@@ -44,7 +44,7 @@ struct File {
 
 impl Disk {
     /// Makes `folder` if it is not there, and removes what an earlier process left in it.
-    pub(super) fn open(folder: &Path, bytes: usize) -> io::Result<Self> {
+    pub(super) fn open(folder: &Path, bounds: &Limits) -> io::Result<Self> {
         std::fs::create_dir_all(folder)?;
         for entry in std::fs::read_dir(folder)? {
             let entry = entry?;
@@ -53,13 +53,18 @@ impl Disk {
             }
         }
         let mut limits = cache::Limits::default();
-        limits.bytes = bytes;
+        limits.bytes = bounds.disk_bytes;
+        limits.values = bounds.disk_files;
         let (gone, removed) = mpsc::unbounded_channel();
         // Ends with the last file.
         drop(tokio::spawn(remove(removed)));
         Ok(Self {
             folder: folder.to_owned(),
-            files: Cache::new(&limits, |_, file| file.length.max(BLOCK_BYTES)),
+            files: Cache::new(&limits, |_, file| {
+                file.length
+                    .div_ceil(BLOCK_BYTES)
+                    .saturating_mul(BLOCK_BYTES)
+            }),
             writes: Arc::new(Semaphore::new(WRITES)),
             number: AtomicU64::default(),
             gone,
@@ -118,10 +123,10 @@ impl Disk {
         }));
     }
 
-    /// The bytes of its files.
+    /// What its files come to.
     #[cfg(test)]
-    pub(super) fn bytes(&self) -> usize {
-        self.files.held().bytes
+    pub(super) fn held(&self) -> cache::Held {
+        self.files.held()
     }
 }
 
@@ -205,7 +210,7 @@ fn is_ours(name: &str) -> bool {
 
 const DIGEST_CHARS: usize = 64;
 const UNFINISHED: &str = ".part";
-/// What a file takes at least.
+/// What files take is a multiple of it.
 const BLOCK_BYTES: usize = 4 << 10;
 const WRITES: usize = 4;
 /// What is good for less is not worth a file.

@@ -137,6 +137,8 @@ pub struct Limits {
     pub memory_bytes: usize,
     /// What is kept in [`Config::folder`]. 16 GiB.
     pub disk_bytes: usize,
+    /// How many files there are in it at most: what is known of each is in memory, some 1 KiB. 100,000.
+    pub disk_files: usize,
     /// The largest object that is fetched whole; what is larger comes in chunks. 16 MiB.
     pub object_bytes: usize,
     /// The length of a chunk: what a viewer who jumps into a file costs upstream at least. 1 MiB.
@@ -178,6 +180,7 @@ impl Default for Limits {
         Self {
             memory_bytes: 256 << 20,
             disk_bytes: 16 << 30,
+            disk_files: 100_000,
             object_bytes: 16 << 20,
             chunk_bytes: 1 << 20,
             arriving_bytes: 256 << 20,
@@ -215,7 +218,7 @@ impl Edge {
         bounds.fetches = limits.fetches;
         bounds.waiting = limits.waiting;
         let disk = config.folder.as_deref();
-        let disk = disk.map(|folder| Disk::open(folder, limits.disk_bytes));
+        let disk = disk.map(|folder| Disk::open(folder, &limits));
         Ok(Self(Arc::new(Inner {
             client: Client::new(&config, &limits),
             memory: Cache::new(&bounds, |key, object| key.len() + object.weight()),

@@ -179,11 +179,11 @@ async fn what_has_no_room_in_memory_is_on_disk() {
     let disk = front.edge.0.disk.as_ref().unwrap();
     let until = tokio::time::Instant::now() + Duration::from_secs(60);
     // A disk that is behind keeps less; what it did not keep comes again.
-    while disk.bytes() < CHUNK * 10 {
+    while disk.held().bytes < CHUNK * 10 {
         assert!(
             tokio::time::Instant::now() < until,
             "{} bytes on disk",
-            disk.bytes()
+            disk.held().bytes
         );
         assert_eq!(body(front.get(FILE).await).await, bytes);
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -219,6 +219,37 @@ async fn what_has_no_room_in_memory_is_on_disk() {
             "{} bytes on disk",
             on_disk()
         );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Whoever has a recording of crumbs fills no disk with files, and no memory with what is known of them.
+#[tokio::test]
+async fn files_on_disk_are_counted() {
+    const MOST: usize = 5;
+    let folder = TempDir::new().unwrap();
+    let node = Node::start(async |_| media(Bytes::from("x"))).await;
+    let path = folder.path().to_owned();
+    let front = Front::with(vec![node.upstream()], |config, limits| {
+        limits.disk_files = MOST;
+        limits.recorded = Duration::from_secs(3600);
+        config.folder = Some(path);
+    });
+    let disk = front.edge.0.disk.as_ref().unwrap();
+    let until = tokio::time::Instant::now() + Duration::from_secs(60);
+    let files = || std::fs::read_dir(folder.path()).unwrap().count();
+    for number in 0..MOST * 4 {
+        let crumb = format!("/cam/vod/20261123T000000Z/segment-{number}.m4s");
+        assert_eq!(body(front.get(&crumb).await).await, "x");
+        // It is written in its own time.
+        while disk.held().values < MOST.min(number + 1) {
+            assert!(tokio::time::Instant::now() < until, "{number}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert!(disk.held().values <= MOST);
+    }
+    while files() > MOST {
+        assert!(tokio::time::Instant::now() < until, "{} files", files());
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
