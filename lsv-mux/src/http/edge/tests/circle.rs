@@ -130,9 +130,7 @@ async fn a_made_up_way_harms_nobody_else() {
         let (router, said) = (front.router.clone(), said.to_owned());
         tokio::spawn(async move { get(&router, SEGMENT, &[("via", &said)]).await })
     });
-    while node.count() < 2 {
-        tokio::task::yield_now().await;
-    }
+    until(|| node.count() == 2).await;
     // These are refused at once.
     for said in [&eight, &long, "1.1 a, 1.1 edge-1"] {
         let refused = front.ask(SEGMENT, &[("via", said)]).await;
@@ -143,9 +141,7 @@ async fn a_made_up_way_harms_nobody_else() {
         tokio::spawn(async move { get(&router, SEGMENT, &[]).await })
     });
     let viewers: Vec<_> = viewers.collect();
-    while front.edge.held().waiting < 9 {
-        tokio::task::yield_now().await;
-    }
+    until(|| front.edge.held().waiting == 9).await;
     assert_eq!(front.edge.held().fetches, 3);
     go.add_permits(3);
     for viewer in join_all(viewers).await {
@@ -174,6 +170,15 @@ async fn a_made_up_way_holds_up_no_playlist() {
         let liar = front.ask("/cam/live.m3u8", &[("via", "1.1 x")]).await;
         assert_eq!(field(&liar, "x-cache"), "STALE");
     }
+}
+
+async fn until(holds: impl Fn() -> bool) {
+    let look = async {
+        while !holds() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(CAP, look).await.expect("it happens");
 }
 
 fn via(parts: &Parts) -> String {
