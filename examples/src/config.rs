@@ -108,6 +108,9 @@ pub struct Options {
     /// Key pairs of CloudFront whose signatures count, ids with public keys in PEM, such as K2JCJMDEHXQW5F=public.pem
     #[arg(long, env = "LSV_CLOUDFRONT_KEYS", value_name = "LIST")]
     pub cloudfront_keys: Option<String>,
+    /// Hosts under which viewers reach this platform; what CloudFront signs counts under them alone [default: any]
+    #[arg(long, env = "LSV_CLOUDFRONT_HOSTS", value_name = "HOSTS")]
+    pub cloudfront_hosts: Option<String>,
     /// Key pair of CloudFront that the API signs play addresses with, its id with the private key in PEM, such as
     /// K2JCJMDEHXQW5F=private.pem
     #[arg(long, env = "LSV_CLOUDFRONT_SIGN", value_name = "KEY")]
@@ -296,6 +299,7 @@ impl Options {
             play_token: self.play_token.or(file.play_token),
             play_cloudfront: self.play_cloudfront.or(file.play_cloudfront),
             cloudfront_keys: self.cloudfront_keys.or(file.cloudfront_keys),
+            cloudfront_hosts: self.cloudfront_hosts.or(file.cloudfront_hosts),
             cloudfront_sign: self.cloudfront_sign.or(file.cloudfront_sign),
             play_hosts: self.play_hosts.or(file.play_hosts),
             play_empty_referer: self.play_empty_referer.or(file.play_empty_referer),

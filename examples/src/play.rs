@@ -20,6 +20,8 @@ pub struct Play {
     pub cloud_front: bool,
     /// Whose signatures of CloudFront count.
     pub cloud_front_keys: CloudFrontKeys,
+    /// Hosts under which those signatures count; none for any.
+    pub cloud_front_hosts: Hosts,
     /// What signs play addresses as CloudFront does: the id of a key pair, and its private key in PEM.
     pub cloud_front_sign: Option<(String, Secret)>,
     /// Hosts whose pages may embed channels; none for any.
@@ -59,6 +61,7 @@ impl Play {
                 Some(list) => CloudFrontKeys::read(list)?,
                 None => CloudFrontKeys::default(),
             },
+            cloud_front_hosts: parsed("cloudfront-hosts", options.cloudfront_hosts.as_deref())?,
             cloud_front_sign: match &options.cloudfront_sign {
                 Some(entry) => Some(signing_key(entry)?),
                 None => None,
@@ -82,6 +85,7 @@ impl Play {
         protection.token = self.token;
         protection.cloud_front = self.cloud_front;
         protection.verifier = Some(Arc::new(Verifier::new(self.cloud_front_keys.keys.clone())));
+        protection.cloud_front_hosts = self.cloud_front_hosts.clone();
         protection.minter = self.cloud_front_sign.as_ref().and_then(|(id, pem)| {
             // It was looked at when it was read.
             let signer = signer(id, pem).ok()?;

@@ -78,6 +78,7 @@ fn unusable_values_are_named() {
         ("play-cloudfront", "on"),
         ("cloudfront-keys", "K2JCJMDEHXQW5F"),
         ("cloudfront-keys", "K2JCJMDEHXQW5F=/nowhere.pem"),
+        ("cloudfront-hosts", "live.example.com:8443"),
         ("play-hosts", "https://example.com"),
         ("play-empty-referer", "off"),
         ("play-allow", "example.com"),

@@ -6,6 +6,7 @@ use lsv_auth::cidr::IpNet;
 use lsv_auth::cloudfront::{
     CloudFrontError, Digest, PARAMETERS, Policy, Request, Signer, Verifier,
 };
+use lsv_auth::hotlink::{self, Hosts};
 
 use super::protection::Pass;
 use crate::channel::Moment;
@@ -45,11 +46,22 @@ impl Minter {
     }
 }
 
-/// Lets in who has a signed URL, or else signed cookies, for what is asked for.
-pub(super) fn judge(verifier: &Verifier, asked: &AccessRequest<'_>) -> Result<Pass, Denied> {
+/// Lets in who has a signed URL, or else signed cookies, for what is asked for under one of `hosts`, or any where there are none.
+pub(super) fn judge(
+    verifier: &Verifier,
+    hosts: &Hosts,
+    asked: &AccessRequest<'_>,
+) -> Result<Pass, Denied> {
     // Over RTMP there is no URL that could be signed.
-    let base = asked.told.base.and_then(|base| base.split_once("://"));
-    let (scheme, host) = base.ok_or_else(|| denied(CloudFrontError::Missing))?;
+    let missing = || denied(CloudFrontError::Missing);
+    let base = asked.told.base.ok_or_else(missing)?;
+    let (scheme, host) = base.split_once("://").ok_or_else(missing)?;
+    if !(hosts.is_empty() || hotlink::host(base).is_some_and(|host| hosts.contain(&host))) {
+        return Err(Denied::new(
+            Reason::Mismatch,
+            "signed addresses do not count under this host",
+        ));
+    }
     let request = Request {
         scheme,
         host,

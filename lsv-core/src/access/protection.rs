@@ -28,6 +28,10 @@ pub struct Protection {
     /// Whose signatures of CloudFront count. Without it nobody's do. None.
     #[cfg(feature = "cloudfront")]
     pub verifier: Option<Arc<Verifier>>,
+    /// Hosts under which viewers reach the platform: what CloudFront signs counts under them alone, so that it opens no other
+    /// platform with the same key pair. None named, it counts under whichever the viewer's program says. None.
+    #[cfg(feature = "cloudfront")]
+    pub cloud_front_hosts: Hosts,
     /// What signs the play addresses that the API gives out, where viewers need what CloudFront signs. Without it they are
     /// not signed. None.
     #[cfg(feature = "cloudfront")]
@@ -67,6 +71,8 @@ impl Default for Protection {
             cloud_front: false,
             #[cfg(feature = "cloudfront")]
             verifier: None,
+            #[cfg(feature = "cloudfront")]
+            cloud_front_hosts: Hosts::default(),
             #[cfg(feature = "cloudfront")]
             minter: None,
             hosts: Hosts::default(),
@@ -176,8 +182,8 @@ impl Protection {
         Ok(true)
     }
 
-    /// Whether what CloudFront signs lets viewers of a channel with these settings in.
-    pub(crate) fn takes_cloud_front(&self, settings: Option<&Settings>) -> bool {
+    /// Whether what CloudFront signs lets viewers of a channel with these settings in; without settings, of one that is not known.
+    pub fn takes_cloud_front(&self, settings: Option<&Settings>) -> bool {
         match settings.map(|settings| settings.play_cloud_front) {
             Some(PlayCloudFront::Off) => false,
             Some(PlayCloudFront::On) => true,
@@ -208,7 +214,8 @@ impl Protection {
     #[cfg(feature = "cloudfront")]
     fn judge_cloud_front(&self, request: &AccessRequest<'_>) -> Result<Pass, Denied> {
         let missing = || denied(PlaybackError::Missing);
-        super::cloud_front::judge(self.verifier.as_deref().ok_or_else(missing)?, request)
+        let verifier = self.verifier.as_deref().ok_or_else(missing)?;
+        super::cloud_front::judge(verifier, &self.cloud_front_hosts, request)
     }
 
     #[cfg(not(feature = "cloudfront"))]

@@ -86,6 +86,48 @@ fn a_canned_url_is_for_itself() {
 }
 
 #[test]
+fn what_is_signed_counts_under_the_platforms_hosts_alone() {
+    let mut protection = protection();
+    protection.cloud_front_hosts = "Live.Example.com,*.cdn.example.com,[::1]".parse().unwrap();
+    // Signed for whatever host the request says: two platforms with one key pair.
+    let ask_at = |base: &str| {
+        let policy = Policy::custom(format!("{base}/cam/*"), SOON);
+        let url = signed(&policy, "/cam/live.flv");
+        let told = Told {
+            base: Some(base),
+            ..Told::default()
+        };
+        ask(&protection, &url, told).map(drop)
+    };
+    for right in [
+        "https://live.example.com",
+        "http://LIVE.Example.COM",
+        "https://live.example.com:8443",
+        "https://live.example.com.",
+        "https://live.example.com.:443",
+        "https://d1.cdn.example.com",
+        "http://[::1]:8080",
+    ] {
+        assert_eq!(ask_at(right), Ok(()), "{right}");
+    }
+    for wrong in [
+        "https://other.example.com",
+        "https://cdn.example.com",
+        "https://evil-live.example.com",
+        "https://live.example.com.evil.net",
+        "https://live.example.com@evil.net",
+        "https://live.example.com:443:443",
+        "https://live.example.com:x",
+        "https://live.example.com..",
+        "https://live.example.com/evil.net",
+        "http://[::2]:8080",
+        "https://",
+    ] {
+        assert!(ask_at(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
 fn a_custom_policy_is_inherited() {
     let policy = Policy::custom(format!("{BASE}/cam/*"), SOON);
     let url = signed(&policy, "/cam/live.m3u8");
