@@ -2,10 +2,12 @@
 
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
-use lsv_auth::Secret;
+use lsv_auth::{Secret, playback};
+use lsv_core::access::{Protection, Token};
 use lsv_core::api::Listeners;
-use lsv_core::channel::{Channel, Signer};
+use lsv_core::channel::{Channel, Moment, Signer};
 use lsv_core::path::APP;
 
 pub(crate) struct Banner<'a> {
@@ -15,7 +17,10 @@ pub(crate) struct Banner<'a> {
     /// A channel to push to.
     pub(crate) channel: &'a Channel,
     pub(crate) signer: &'a Signer,
-    pub(crate) demo: bool,
+    pub(crate) demo: Option<&'a Channel>,
+    /// What is asked of viewers.
+    pub(crate) protection: &'a Protection,
+    pub(crate) now: Moment,
 }
 
 impl Banner<'_> {
@@ -57,8 +62,8 @@ impl Banner<'_> {
                 String::from_utf8_lossy(token.expose()).into_owned(),
             ));
         }
-        if self.demo {
-            lines.push(("Demo", format!("{http}/demo/")));
+        if let Some(demo) = self.demo {
+            lines.extend(self.watch("Demo", demo));
         }
         lines.push(("OBS server", rtmp.clone()));
         lines.push(("OBS stream key", key.clone()));
@@ -66,8 +71,41 @@ impl Banner<'_> {
             "ffmpeg",
             format!("ffmpeg -re -i VIDEO -c:v libx264 -g 60 -c:a aac -f flv '{rtmp}/{key}'"),
         ));
-        lines.push(("Watch", format!("{http}/{id}/")));
+        lines.extend(self.watch("Watch", self.channel));
         lines
+    }
+
+    /// The page of `channel`, with what a browser on this machine needs to be let in, and how others are.
+    fn watch(&self, label: &'static str, channel: &Channel) -> Vec<(&'static str, String)> {
+        let http = reachable(self.listeners.http);
+        let id = &channel.id;
+        let page = format!("http://{http}/{id}/");
+        let others = format!("GET http://{http}/videostream/{id}/urls");
+        let settings = Some(&channel.settings);
+        let ip = match self.protection.token_of(settings) {
+            Token::Off if self.protection.takes_cloud_front(settings) => {
+                let needs =
+                    format!("needs what CloudFront signs; with cloudfront-sign, {others} has it");
+                return vec![(label, page), ("", needs)];
+            }
+            Token::Off => return vec![(label, page)],
+            Token::On => None,
+            Token::Ip => Some(http.ip()),
+        };
+        let Some(secret) = &self.protection.secret else {
+            return vec![(label, page)];
+        };
+        let expires = self.now.plus(TOKEN_TIME).unix();
+        let token = playback::mint(secret, &format!("/{id}"), expires, ip);
+        let whose = if ip.is_some() {
+            ", on this machine"
+        } else {
+            ""
+        };
+        vec![
+            (label, format!("{page}?{token}")),
+            ("", format!("good for a day{whose}; for others: {others}")),
+        ]
     }
 }
 
@@ -80,3 +118,6 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
     }
     address
 }
+
+/// How long the token is good that is printed.
+const TOKEN_TIME: Duration = Duration::from_secs(86_400);

@@ -82,8 +82,11 @@ pub async fn run(config: Config, options: &Options, log_level: LogLevel) -> anyh
         let (connections, serving) = (sockets.http_connections, stop.serving.clone());
         servers.spawn(http::serve(listener, router.clone(), connections, serving));
     }
-    if config.demo {
-        let demo = platform.channel(DEMO).await?;
+    let demo = match config.demo {
+        true => Some(platform.channel(DEMO).await?),
+        false => None,
+    };
+    if let Some(demo) = &demo {
         let (hub, channels) = (platform.hub.clone(), platform.channels.clone());
         let stop = stop.publishing.clone();
         servers.spawn(Clip::bundled()?.play_forever(hub, channels, demo.id.clone(), stop));
@@ -93,7 +96,9 @@ pub async fn run(config: Config, options: &Options, log_level: LogLevel) -> anyh
         token: platform.token.new.then_some(&platform.token.secret),
         channel: &first,
         signer: &platform.signer,
-        demo: config.demo,
+        demo: demo.as_deref(),
+        protection: &platform.authorizer.protection(),
+        now: now(),
     };
     banner.print()?;
     if platform.token.new {
