@@ -16,12 +16,65 @@ pub(crate) struct Told {
     pub(crate) referer: Option<&'static str>,
     /// Where the proxy says that it is.
     pub(crate) forwarded_for: &'static str,
+    /// The host that it says to ask.
+    pub(crate) host: &'static str,
+    /// The name of its program.
+    pub(crate) agent: &'static str,
 }
 
 pub(crate) struct Answer {
     pub(crate) status: u16,
     content_type: String,
     text: String,
+}
+
+/// What is under way as long as it is held.
+pub(crate) enum Watching {
+    Http(reqwest::Response),
+    Rtmp { _client: Box<Client> },
+    Refused { code: String, description: String },
+}
+
+impl Watching {
+    pub(crate) fn status(&self) -> u16 {
+        match self {
+            Self::Http(answer) => answer.status().as_u16(),
+            Self::Rtmp { .. } => 200,
+            Self::Refused { .. } => 403,
+        }
+    }
+
+    async fn answer(self) -> Answer {
+        let status = self.status();
+        match self {
+            Self::Http(answer) => {
+                let content_type = answer.headers().get("content-type");
+                let content_type = content_type
+                    .map_or("", |value| value.to_str().expect("a text"))
+                    .to_owned();
+                // What is let in may have no end.
+                let text = match status {
+                    403 => answer.text().await.expect("an answer with an end"),
+                    _ => String::new(),
+                };
+                Answer {
+                    status,
+                    content_type,
+                    text,
+                }
+            }
+            Self::Rtmp { .. } => Answer {
+                status,
+                content_type: String::new(),
+                text: String::new(),
+            },
+            Self::Refused { code, description } => Answer {
+                status,
+                content_type: "application/problem+json".to_owned(),
+                text: format!("{code} {description}"),
+            },
+        }
+    }
 }
 
 pub(crate) struct Asker {
@@ -99,9 +152,13 @@ impl Asker {
     }
 
     pub(crate) async fn ask(&self, way: &Way, case: &Case) -> Answer {
-        let told = case.told();
+        self.watch(way, &case.told()).await.answer().await
+    }
+
+    /// Begins to watch, which lasts as long as what comes is held.
+    pub(crate) async fn watch(&self, way: &Way, told: &Told) -> Watching {
         if way.is_rtmp() {
-            return self.play(way, &told).await;
+            return self.play(way, told).await;
         }
         let method = match way.form {
             Form::Head => Method::HEAD,
@@ -119,50 +176,33 @@ impl Asker {
         field("cookie", &told.cookies);
         field("referer", told.referer.unwrap_or_default());
         field("x-forwarded-for", told.forwarded_for);
+        field("host", told.host);
+        field("user-agent", told.agent);
         if way.form == Form::WebSocket {
             field("connection", "Upgrade");
             field("upgrade", "websocket");
             field("sec-websocket-version", "13");
             field("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
         }
-        let answer = self
-            .client
-            .request(method, url)
-            .headers(headers)
-            .send()
-            .await;
-        let answer = answer.expect("an answer");
-        let status = answer.status().as_u16();
-        let content_type = answer.headers().get("content-type");
-        let content_type = content_type
-            .map_or("", |value| value.to_str().expect("a text"))
-            .to_owned();
-        // What is let in may have no end.
-        let text = match status {
-            403 => answer.text().await.expect("an answer with an end"),
-            _ => String::new(),
-        };
-        Answer {
-            status,
-            content_type,
-            text,
-        }
+        let asked = self.client.request(method, url).headers(headers);
+        Watching::Http(asked.send().await.expect("an answer"))
     }
 
-    async fn play(&self, way: &Way, told: &Told) -> Answer {
+    async fn play(&self, way: &Way, told: &Told) -> Watching {
         let separator = if told.query.is_empty() { "" } else { "?" };
         let name = format!("{}{separator}{}", &way.address[1..], told.query);
         let mut client = Client::connect(&self.rtmp).await;
         if let Some(page) = told.referer {
             client.comes_from(page);
         }
-        let refusal = client.play(&name).await.err();
-        Answer {
-            status: if refusal.is_some() { 403 } else { 200 },
-            content_type: "application/problem+json".to_owned(),
-            text: refusal.map_or_else(String::new, |refusal| {
-                format!("{} {}", refusal.code, refusal.description)
-            }),
+        match client.play(&name).await {
+            Ok(_) => Watching::Rtmp {
+                _client: Box::new(client),
+            },
+            Err(refusal) => Watching::Refused {
+                code: refusal.code,
+                description: refusal.description,
+            },
         }
     }
 }

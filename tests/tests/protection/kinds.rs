@@ -232,6 +232,8 @@ fn cloud_front(base: &str) -> Kind {
     );
     let canned = Policy::canned(format!("{base}/cam/live.flv"), soon());
     let good = sign(&all, Digest::Sha256);
+    // Another platform has the same key pair.
+    let neighbours = Policy::custom("http*://neighbour.example/cam*", soon());
     let from = |forwarded_for, told: Told| Told {
         forwarded_for,
         ..told
@@ -269,6 +271,14 @@ fn cloud_front(base: &str) -> Kind {
                 Nowhere,
             ),
             case("nothing signed", Told::default(), Nowhere),
+            case(
+                "another platform's, under its name",
+                Told {
+                    host: "neighbour.example",
+                    ..sign(&neighbours, Digest::Sha256)
+                },
+                Nowhere,
+            ),
             case("an expired policy", sign(&over, Digest::Sha1), Nowhere),
             case("expired cookies", cookies(&over, Digest::Sha1), Nowhere),
             case(

@@ -2,6 +2,7 @@
 //! real process. `--nocapture` prints the table.
 
 mod asking;
+mod caps;
 mod kinds;
 mod players;
 mod ways;
@@ -29,10 +30,16 @@ impl Live {
             "127.0.0.1",
             "--cloudfront-keys",
             &keys,
+            "--cloudfront-hosts",
+            "127.0.0.1",
             "--cloudfront-sign",
             &signs,
         ];
-        let server = Server::start(&flags).await;
+        Self::start_with(&flags).await
+    }
+
+    async fn start_with(flags: &[&str]) -> Self {
+        let server = Server::start(flags).await;
         let channel = json!({
             "id": "cam", "isCMAF": true, "hls_time": 1, "hls_list_size": 20,
             "isVideo": true, "video_time": 5, "isOnDemand": true, "ondemand_time": 2,
@@ -103,6 +110,29 @@ async fn every_kind_on_every_way_out() {
             "{reason} is not counted"
         );
     }
+}
+
+/// What is printed at the start is good for whoever typed it.
+#[tokio::test]
+async fn the_printed_address_lets_in() {
+    for rule in ["off", "on", "ip"] {
+        let server = Server::start(&["--play-token", rule]).await;
+        let printed = server.printed("Watch");
+        assert_eq!(status(printed).await, 200, "{rule}");
+        let bare = printed.split('?').next().expect("an address");
+        assert_eq!(printed == bare, rule == "off", "{printed}");
+        let expected = if rule == "off" { 200 } else { 403 };
+        assert_eq!(status(bare).await, expected, "{rule}");
+        assert!(!server.log().contains("token="), "{rule}");
+    }
+}
+
+async fn status(url: &str) -> u16 {
+    reqwest::get(url)
+        .await
+        .expect("an answer")
+        .status()
+        .as_u16()
 }
 
 /// What the API gives out of a channel that takes CloudFront alone is signed, but for RTMP.
