@@ -6,6 +6,7 @@
 //!
 //! A publisher inside the platform may say that its times are given: see [`Times`].
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::Times;
@@ -50,9 +51,9 @@ struct TrackClock {
     id: u8,
     /// Added to the track's time in this epoch: the epoch's offset, unless the track runs on a clock of its own.
     offset: Timestamp,
-    /// The last decoding time given out, and its distance to the one before.
+    /// The last decoding time given out, its distance to the one before, and that one's.
     last: Timestamp,
-    step: Timestamp,
+    steps: [Timestamp; 2],
     /// The publisher that sent so far is gone, and the one that came has not sent anything of the track.
     taken_up: bool,
 }
@@ -188,12 +189,12 @@ impl Timeline {
             id,
             offset,
             last,
-            step: Timestamp::ZERO,
+            steps: [Timestamp::ZERO; 2],
             taken_up: false,
         };
         match self.clock(kind, id) {
             Some(known) => {
-                clock.step = last - known.last;
+                clock.steps = [last - known.last, known.steps[0]];
                 *known = clock;
             }
             None => self.clocks.push(clock),
@@ -271,13 +272,15 @@ impl TrackClock {
     /// enough to tell. Whoever gets the stream over RTMP does not hear of epochs: it goes on in step for them, and
     /// low-latency HLS gets no part that a crooked frame makes too short.
     fn next_after(&self, latest: Timestamp) -> Option<Timestamp> {
-        let step = i64::try_from(self.step.since(Timestamp::ZERO).as_nanos()).ok()?;
-        if step == 0 || self.step > LONGEST_STEP {
+        let [step, before] = self.steps;
+        let is_regular = apart(step, before) <= ROUNDING && FRAMES.contains(&step);
+        // Sound that opens an epoch does not know where its pictures will lie.
+        if self.kind != Kind::Video || !is_regular {
             return None;
         }
         let behind = i64::try_from(latest.since(self.last).as_nanos()).ok()?;
-        let frames = behind / step + 1;
-        Some(self.last + Timestamp::from_nanos(step.checked_mul(frames)?))
+        let frames = behind / step.as_nanos() + 1;
+        Some(self.last + Timestamp::from_nanos(step.as_nanos().checked_mul(frames)?))
     }
 }
 
@@ -289,8 +292,11 @@ fn apart(one: Timestamp, other: Timestamp) -> Duration {
 /// players see no gap.
 const SEAM: Duration = Duration::from_millis(40);
 
-/// Longer ones are no frame's.
-const LONGEST_STEP: Timestamp = Timestamp::from_millis(100);
+/// How far pictures that come regularly are apart.
+const FRAMES: RangeInclusive<Timestamp> = Timestamp::from_millis(5)..=Timestamp::from_millis(100);
+
+/// What the milliseconds of RTMP make of regular steps.
+const ROUNDING: Duration = Duration::from_millis(1);
 
 /// How far a clock may run backwards within a track and still be held rather than taken for a jump.
 const BACKWARD_TOLERANCE: Duration = Duration::from_millis(500);
@@ -344,6 +350,38 @@ mod tests {
                 ms(expected + 10)
             );
         }
+    }
+
+    #[test]
+    fn what_comes_in_no_step_tells_nothing_of_a_seam() {
+        for steps in [
+            [0, 40, 45],
+            [0, 2, 4],
+            [0, 200, 400],
+            [0, 40, 40],
+            [0, 40, 39],
+        ] {
+            let mut timeline = timeline();
+            for at in steps {
+                timeline.place(Kind::Video, 0, ms(at));
+            }
+            timeline.restart(Times::Own, true);
+            let expected = steps[2].max(steps[1]) + 40;
+            assert_eq!(
+                timeline.place(Kind::Video, 0, ms(0)),
+                (ms(expected), 1),
+                "{steps:?}"
+            );
+        }
+        // Nor does sound that comes first: pictures may lie before it.
+        let mut timeline = timeline();
+        for n in 0..50 {
+            timeline.place(Kind::Video, 0, ms(n * 40));
+            timeline.place(Kind::Audio, 0, ms(n * 40));
+        }
+        timeline.restart(Times::Own, true);
+        assert_eq!(timeline.place(Kind::Audio, 0, ms(30)), (ms(2_000), 1));
+        assert_eq!(timeline.place(Kind::Video, 0, ms(0)), (ms(1_970), 1));
     }
 
     #[test]
