@@ -41,6 +41,10 @@ impl Inner {
                 return Err(Problem::not_found(ABSENT));
             }
             Err(Missing::Busy) => return Err(Failure::Full.into()),
+            // To a node this is no absence, as it is to a viewer: it may have other ways.
+            Err(Missing::Failed(Failure::NotBehind)) if guest.is_node => {
+                return Err(Failure::Loop.into());
+            }
             Err(Missing::Failed(failure)) => return Err(failure.into()),
         };
         let fields = self.fields(&found);

@@ -107,13 +107,15 @@ impl Job {
                 }
             }
         }
+        let is_first = self.way.begins_here();
         match failed {
+            None if !circle || (absent && is_first) => Ok(None),
             // One that could not be asked may have it.
-            Some(failure) => Err(failure),
-            None if circle && !absent => Err(Failure::Loop),
+            Some(failure) if !circle || is_first => Err(failure),
             // Those before this node may have it.
-            None if circle && !self.way.begins_here() => Err(Failure::NotBehind),
-            None => Ok(None),
+            None if absent => Err(Failure::NotBehind),
+            // Another way might have led to it, so nobody else is to be told what failed on this one.
+            _ => Err(Failure::Loop),
         }
     }
 

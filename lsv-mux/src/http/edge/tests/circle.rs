@@ -163,13 +163,43 @@ async fn a_made_up_way_holds_up_no_playlist() {
         _ => StatusCode::LOOP_DETECTED.into_response(),
     })
     .await;
-    let front = Front::of(vec![node.upstream()]);
+    // It fails, too, where nobody else asks it.
+    let broken = Node::start(async |_| StatusCode::INTERNAL_SERVER_ERROR.into_response()).await;
+    let front = Front::of(vec![node.upstream(), broken.upstream()]);
     for _ in 0..3 {
         let response = front.get("/cam/live.m3u8").await;
         assert_eq!(field(&response, "x-cache"), "MISS");
         let liar = front.ask("/cam/live.m3u8", &[("via", "1.1 x")]).await;
         assert_eq!(field(&liar, "x-cache"), "STALE");
     }
+}
+
+/// What a node finds nowhere but on the way of a request may still be had on another way: it says so to nodes, which then
+/// remember no absence.
+#[tokio::test]
+async fn an_absence_of_one_way_is_told_as_none() {
+    let passed = Node::start(async |_| StatusCode::LOOP_DETECTED.into_response()).await;
+    let empty = Node::start(async |_| StatusCode::NOT_FOUND.into_response()).await;
+    let mut front = Front::of(vec![passed.upstream(), empty.upstream()]);
+    let mut state = state(&Hub::default()).with_edge(front.edge.clone());
+    state.authorizer = Arc::new(NodesByName);
+    front.router = router(state);
+    let way = [("via", "1.1 x")];
+    for (address, status) in [
+        (format!("{SEGMENT}?{NODE}"), StatusCode::LOOP_DETECTED),
+        (SEGMENT.to_owned(), StatusCode::NOT_FOUND),
+    ] {
+        for asked in 1..=2 {
+            assert_eq!(front.ask(&address, &way).await.status(), status);
+            // Nothing is remembered of it.
+            assert_eq!(empty.count(), asked, "{address}");
+        }
+        empty.asked.lock().unwrap().clear();
+    }
+    for _ in 0..2 {
+        assert_eq!(front.get(SEGMENT).await.status(), StatusCode::NOT_FOUND);
+    }
+    assert_eq!(empty.count(), 1);
 }
 
 async fn until(holds: impl Fn() -> bool) {
