@@ -157,12 +157,9 @@ impl ChannelAuthorizer {
         pass: &Pass,
         request: &AccessRequest<'_>,
     ) -> Result<Option<Seat>, Denied> {
-        let credential = pass.inherited.last().and_then(|name| {
+        let credential = pass.telling().and_then(|name| {
             let mut pairs = request.query?.split('&');
-            pairs.find(|pair| {
-                pair.split_once('=')
-                    .is_some_and(|(known, _)| known == *name)
-            })
+            pairs.find(|pair| pair.split_once('=').is_some_and(|(known, _)| known == name))
         });
         let segment = Duration::from_secs(settings.hls_time.clamp(2, 60).into());
         let viewer = Viewer {

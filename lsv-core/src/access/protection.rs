@@ -28,8 +28,9 @@ pub struct Protection {
     /// Whose signatures of CloudFront count. Without it nobody's do. None.
     #[cfg(feature = "cloudfront")]
     pub verifier: Option<Arc<Verifier>>,
-    /// Hosts under which viewers reach the platform: what CloudFront signs counts under them alone, so that it opens no other
-    /// platform with the same key pair. None named, it counts under whichever the viewer's program says. None.
+    /// Hosts under which viewers reach the platform: what CloudFront signs counts under them alone, so that an address of another
+    /// platform with the same key pair opens nothing here. A policy that names no host, or one with wildcards, is for whatever it
+    /// covers. None named, it counts under whichever the viewer's program says. None.
     #[cfg(feature = "cloudfront")]
     pub cloud_front_hosts: Hosts,
     /// What signs the play addresses that the API gives out, where viewers need what CloudFront signs. Without it they are
@@ -255,6 +256,14 @@ pub(super) struct Pass {
     pub(super) by_cookie: bool,
 }
 
+impl Pass {
+    /// The parameter of the query that tells those apart who were let in.
+    pub(super) fn telling(&self) -> Option<&'static str> {
+        let mut names = self.inherited.iter().copied();
+        names.find(|name| [playback::TOKEN, SIGNATURE].contains(name))
+    }
+}
+
 fn denied(error: PlaybackError) -> Denied {
     let reason = match error {
         PlaybackError::Missing => Reason::Missing,
@@ -264,6 +273,9 @@ fn denied(error: PlaybackError) -> Denied {
     };
     Denied::new(reason, error)
 }
+
+/// As CloudFront calls it.
+const SIGNATURE: &str = "Signature";
 
 #[cfg(test)]
 mod tests;

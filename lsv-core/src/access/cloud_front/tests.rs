@@ -133,6 +133,8 @@ fn a_custom_policy_is_inherited() {
     let url = signed(&policy, "/cam/live.m3u8");
     let pass = ask(&protection(), &url, Told::default()).unwrap();
     assert_eq!(pass.inherited, PARAMETERS);
+    // Viewers are told apart by it where they are counted.
+    assert_eq!(pass.telling(), Some("Signature"));
     assert!(!pass.is_personal);
     let child = url.replace("live.m3u8", "ts/1.ts");
     assert!(ask(&protection(), &child, Told::default()).is_ok());
@@ -211,6 +213,8 @@ fn what_is_minted_for_a_channel_opens_it_and_nothing_else() {
         let pass = ask(&by, &format!("{path}?{query}"), Told::default()).unwrap();
         assert_eq!(pass.expires, Some(Moment::from_unix(SOON - 1)), "{path}");
         assert_eq!(pass.inherited, PARAMETERS);
+        // Viewers are told apart by it where they are counted.
+        assert_eq!(pass.telling(), Some("Signature"));
     }
     for path in ["/camera/live.m3u8", "/other/live.m3u8", "/cam"] {
         let refused = ask(&by, &format!("{path}?{query}"), Told::default());
