@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::future::pending;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +12,9 @@ use anyhow::Context;
 use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::extract::Request;
+use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use lsv_core::api::Secured;
 use rustls::ServerConfig;
@@ -77,7 +79,7 @@ pub async fn serve(
     connections: usize,
     shutdown: CancellationToken,
 ) {
-    let builder = builder();
+    let builder = Builder::new();
     let slots = Arc::new(Semaphore::new(connections));
     let under_way = GracefulShutdown::new();
     loop {
@@ -112,7 +114,7 @@ struct Connection {
     tcp: Slotted,
     peer: SocketAddr,
     tls: Option<TlsAcceptor>,
-    builder: Builder<Streams>,
+    builder: Builder,
     router: Router,
     watcher: Watcher,
 }
@@ -145,41 +147,100 @@ impl Connection {
         shutdown: CancellationToken,
     ) -> Result<(), axum::BoxError> {
         let service = service(self.router, self.peer, self.tls.is_some(), asked);
-        let io: Box<dyn Io> = match self.tls {
-            None => Box::new(self.tcp),
-            Some(tls) => tokio::select! {
-                secured = tls.accept(self.tcp) => Box::new(secured?),
-                () = shutdown.cancelled() => return Ok(()),
-            },
+        let opened = async {
+            match self.tls {
+                None => open(self.tcp).await,
+                Some(tls) => secure(self.tcp, tls).await,
+            }
         };
-        let connection = self
-            .builder
-            .serve_connection_with_upgrades(TokioIo::new(io), service)
-            .into_owned();
-        self.watcher.watch(connection).await
+        // Boxed, as it is long over while a viewer watches: the task would keep its size.
+        let (io, version) = tokio::select! {
+            opened = Box::pin(opened) => opened?,
+            () = shutdown.cancelled() => return Ok(()),
+        };
+        let io = TokioIo::new(io);
+        match version {
+            Version::Http1 => {
+                // Whoever stops waits for it.
+                let _watcher = self.watcher;
+                let connection = self.builder.http1.serve_connection(io, service);
+                let mut connection = pin!(connection.with_upgrades());
+                tokio::select! {
+                    ended = &mut connection => return Ok(ended?),
+                    () = shutdown.cancelled() => connection.as_mut().graceful_shutdown(),
+                }
+                Ok(connection.await?)
+            }
+            Version::Open => {
+                let builder = &self.builder.auto;
+                let connection = builder.serve_connection_with_upgrades(io, service);
+                Box::pin(self.watcher.watch(connection.into_owned())).await
+            }
+        }
     }
 }
 
-fn builder() -> Builder<Streams> {
-    let mut builder = Builder::new(Streams);
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(HEAD_BYTES);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(HEAD_TIMEOUT)
-        .keep_alive_timeout(STALL_TIMEOUT)
-        .max_header_list_size(HEAD_BYTES as u32)
-        .max_concurrent_streams(STREAMS)
-        .initial_stream_window_size(STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .max_send_buf_size(SEND_BUFFER_BYTES)
-        .max_pending_accept_reset_streams(RESETS)
-        .max_local_error_reset_streams(ERRORS);
-    builder
+/// What a client speaks.
+enum Version {
+    Http1,
+    /// It has not said enough to tell, or HTTP/2. Whoever finds that out reads the first bytes apart from the others: a head of
+    /// HTTP/1 then no longer fits hyper's first buffer, and the connection keeps one of twice the size for as long as it lasts.
+    Open,
+}
+
+/// A plain connection, once its client has said something.
+async fn open(tcp: Slotted) -> std::io::Result<(Box<dyn Io>, Version)> {
+    let mut said = [0; PREFACE.len()];
+    let count = tcp.stream().peek(&mut said).await?;
+    let version = match PREFACE.starts_with(said.get(..count).unwrap_or_default()) {
+        true => Version::Open,
+        false => Version::Http1,
+    };
+    Ok((Box::new(tcp), version))
+}
+
+/// A connection behind its handshake of TLS.
+async fn secure(tcp: Slotted, tls: TlsAcceptor) -> std::io::Result<(Box<dyn Io>, Version)> {
+    let secured = tls.accept(tcp).await?;
+    let version = match secured.get_ref().1.alpn_protocol() {
+        Some(HTTP_1) => Version::Http1,
+        _ => Version::Open,
+    };
+    Ok((Box::new(secured), version))
+}
+
+/// How HTTP is spoken.
+#[derive(Clone)]
+struct Builder {
+    http1: http1::Builder,
+    auto: auto::Builder<Streams>,
+}
+
+impl Builder {
+    fn new() -> Self {
+        let mut http1 = http1::Builder::new();
+        http1
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIMEOUT)
+            .max_buf_size(HEAD_BYTES);
+        let mut auto = auto::Builder::new(Streams);
+        auto.http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIMEOUT)
+            .max_buf_size(HEAD_BYTES);
+        auto.http2()
+            .timer(TokioTimer::new())
+            .keep_alive_interval(HEAD_TIMEOUT)
+            .keep_alive_timeout(STALL_TIMEOUT)
+            .max_header_list_size(HEAD_BYTES as u32)
+            .max_concurrent_streams(STREAMS)
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .max_send_buf_size(SEND_BUFFER_BYTES)
+            .max_pending_accept_reset_streams(RESETS)
+            .max_local_error_reset_streams(ERRORS);
+        Self { http1, auto }
+    }
 }
 
 /// The next connection, once there is room for it.
@@ -245,7 +306,10 @@ async fn silence(asked: &Notify) {
 pub const MAX_CONNECTIONS: usize = 20_000;
 
 /// What is offered over TLS, the best first.
-const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+const PROTOCOLS: [&[u8]; 2] = [b"h2", HTTP_1];
+const HTTP_1: &[u8] = b"http/1.1";
+/// What a client of HTTP/2 says first (RFC 9113 §3.4), up to where no request of HTTP/1 begins so.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0";
 
 /// How long a client may take from connecting to the end of its first request's head, the handshake of TLS included.
 const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);

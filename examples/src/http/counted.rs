@@ -19,6 +19,10 @@ impl<S, P> Counted<S, P> {
             _slot: slot,
         }
     }
+
+    pub(super) fn stream(&self) -> &S {
+        &self.stream
+    }
 }
 
 impl<S: AsyncRead + Unpin, P: Unpin> AsyncRead for Counted<S, P> {
