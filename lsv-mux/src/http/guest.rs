@@ -29,6 +29,7 @@ pub(super) struct Guest {
     /// A cookie let it in, on a page that may embed the channel.
     by_cookie: bool,
     /// It is another node of the platform.
+    #[cfg(feature = "edge")]
     pub(super) is_node: bool,
 }
 
@@ -42,6 +43,7 @@ impl Guest {
             seat: grant.seat.clone(),
             is_personal: grant.is_personal,
             by_cookie: grant.by_cookie,
+            #[cfg(feature = "edge")]
             is_node: grant.of_node,
         }
     }
@@ -130,6 +132,7 @@ mod tests {
                 seat: None,
                 is_personal,
                 by_cookie: false,
+                #[cfg(feature = "edge")]
                 is_node: false,
             };
             guest.restrict(&mut fields, NOW);
