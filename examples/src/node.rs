@@ -16,7 +16,7 @@ use lsv_core::hub::{Closed, Hub, Limits, OnBusy, State, Stream};
 use lsv_core::lifecycle::{self, Lifecycle};
 use lsv_core::path::{ChannelId, Rendition};
 use lsv_core::ports::{
-    ChannelStore, Local, ObjectStore, PageRequest, Precondition, VersionedChannel,
+    ChannelStore, Form, Local, ObjectStore, PageRequest, Precondition, VersionedChannel,
 };
 use lsv_core::reach::Reach;
 use lsv_mux::dvr::{self, Dvr};
@@ -198,6 +198,7 @@ impl Platform {
         let about = lifecycle::Config {
             node: hostname(),
             address: node_address(config, listeners),
+            http: None,
             reconnect_window: config.reconnect_window,
         };
         let registry = Arc::new(Sessions::default());
@@ -315,6 +316,7 @@ impl Platform {
             directory: Arc::new(Local {
                 channels: self.channels.clone(),
                 sessions: self.sessions.clone(),
+                form: Form::Processed,
             }),
             token: self.token.secret.clone(),
         };

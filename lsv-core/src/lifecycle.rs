@@ -17,7 +17,7 @@ use crate::hub::{self, Event, Hub, State, Stream};
 use crate::media::Codec;
 use crate::path::{ChannelId, Rendition, StreamPath};
 use crate::ports::{
-    AudioInfo, Lease, LiveSessions, Session, SessionInfo, SessionRegistry, TaskScheduler,
+    AudioInfo, Form, Lease, LiveSessions, Session, SessionInfo, SessionRegistry, TaskScheduler,
     VideoInfo, WarningInfo,
 };
 use crate::via::Via;
@@ -50,6 +50,8 @@ pub struct Config {
     pub node: String,
     /// Where other nodes pull its channels from.
     pub address: String,
+    /// Where its API is for other nodes, if it has one: `http://host:port`.
+    pub http: Option<String>,
     /// How long viewers wait for a lost publisher, until [`Lifecycle::set_reconnect_window`].
     pub reconnect_window: Duration,
 }
@@ -173,6 +175,8 @@ impl Lifecycle {
             node: self.shared.config.node.clone(),
             address: self.shared.config.address.clone(),
             since: since(stream),
+            http: self.shared.config.http.clone(),
+            form: Form::Source,
             waiting: stream.state() == State::Interrupted,
             through: Via::default(),
         };

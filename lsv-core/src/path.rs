@@ -13,7 +13,7 @@ pub const APP: &str = "stream";
 pub const MAX_ID_CHARS: usize = 64;
 
 /// First path words of the platform's own addresses; no channel may be called so.
-pub const RESERVED_WORDS: [&str; 12] = [
+pub const RESERVED_WORDS: [&str; 13] = [
     "videostream",
     "online",
     "streamdns",
@@ -22,6 +22,7 @@ pub const RESERVED_WORDS: [&str; 12] = [
     "healthz",
     "readyz",
     "metrics",
+    "node",
     "openapi.json",
     "players",
     "favicon.ico",

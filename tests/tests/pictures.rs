@@ -354,6 +354,7 @@ async fn node_with(reach: Reach) -> (tempfile::TempDir, Api) {
     let about = lifecycle::Config {
         node: "node".to_owned(),
         address: String::new(),
+        http: None,
         reconnect_window: std::time::Duration::ZERO,
     };
     let channels = Channels::open(folder.path().join("channels.redb")).expect("a store");

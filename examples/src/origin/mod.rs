@@ -132,6 +132,7 @@ impl Origin {
         let reconnecting = lifecycle::Config {
             node: about.node.to_string(),
             address: about.address.clone(),
+            http: None,
             reconnect_window: config.reconnect_window,
         };
         let lifecycle = Lifecycle::new(

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use crate::path::ChannelId;
-use crate::ports::{Lease, Result, Session, SessionRegistry};
+use crate::ports::{Form, Lease, Result, Session, SessionRegistry};
 
 /// A [`SessionRegistry`] that lives as long as the process.
 #[derive(Clone, Debug, Default)]
@@ -17,7 +17,7 @@ pub struct Sessions {
 #[derive(Debug, Default)]
 struct Inner {
     announced: u64,
-    live: BTreeMap<ChannelId, (u64, Session)>,
+    live: BTreeMap<(ChannelId, Form), (u64, Session)>,
 }
 
 impl Sessions {
@@ -30,25 +30,24 @@ impl Sessions {
 #[async_trait]
 impl SessionRegistry for Sessions {
     async fn announce(&self, session: Session) -> Result<Lease> {
-        let channel = session.channel.clone();
+        let place = (session.channel.clone(), session.form);
         let mut inner = self.lock();
         inner.announced += 1;
         let number = inner.announced;
-        inner.live.insert(channel.clone(), (number, session));
+        inner.live.insert(place.clone(), (number, session));
         drop(inner);
         Ok(Lease::new(Withdraw {
             sessions: self.clone(),
-            channel,
+            place,
             number,
         }))
     }
 
-    async fn locate(&self, channel: &ChannelId) -> Result<Option<Session>> {
-        Ok(self
-            .lock()
-            .live
-            .get(channel)
-            .map(|(_, session)| session.clone()))
+    async fn locate(&self, channel: &ChannelId, form: Form) -> Result<Option<Session>> {
+        let inner = self.lock();
+        let places = (channel.clone(), Form::Source)..=(channel.clone(), form);
+        let found = inner.live.range(places).next_back();
+        Ok(found.map(|(_, (_, session))| session.clone()))
     }
 
     async fn list(&self) -> Result<Vec<Session>> {
@@ -63,16 +62,16 @@ impl SessionRegistry for Sessions {
 
 struct Withdraw {
     sessions: Sessions,
-    channel: ChannelId,
+    place: (ChannelId, Form),
     number: u64,
 }
 
 impl Drop for Withdraw {
     fn drop(&mut self) {
         let mut inner = self.sessions.lock();
-        let current = inner.live.get(&self.channel).map(|(number, _)| *number);
+        let current = inner.live.get(&self.place).map(|(number, _)| *number);
         if current == Some(self.number) {
-            inner.live.remove(&self.channel);
+            inner.live.remove(&self.place);
         }
     }
 }

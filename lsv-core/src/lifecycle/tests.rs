@@ -28,6 +28,7 @@ fn node() -> Node {
     let config = Config {
         node: "one".to_owned(),
         address: "rtmp://one:1935".to_owned(),
+        http: None,
         reconnect_window: Duration::from_secs(15),
     };
     let lifecycle = Lifecycle::new(
@@ -71,7 +72,8 @@ async fn a_lost_publisher_is_waited_for_and_then_given_up() {
     assert!(
         matches!(node.happened().await, Happening::Published { peer, .. } if peer == "192.0.2.1:5000")
     );
-    let located = node.registry.locate(&node.path.channel).await.unwrap();
+    let located = node.registry.locate(&node.path.channel, Form::Source);
+    let located = located.await.unwrap();
     assert_eq!(located.map(|session| session.node).as_deref(), Some("one"));
 
     drop(publisher);

@@ -5,11 +5,13 @@
 //! Every function panics where the implementation does not do what the port promises.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::{sleep, timeout};
 
 use super::{
-    ChannelStore, Cursor, Error, ObjectName, ObjectStore, PageRequest, Piece, Precondition,
+    ChannelStore, Cursor, Error, Form, ObjectName, ObjectStore, PageRequest, Piece, Precondition,
     Session, SessionRegistry, StreamDns,
 };
 use crate::channel::{Authority, Channel, Moment};
@@ -38,41 +40,76 @@ pub async fn object_store(store: &dyn ObjectStore) {
 /// Checks a [`SessionRegistry`].
 pub async fn session_registry(registry: &dyn SessionRegistry) {
     let cam = id("cam");
-    assert_eq!(registry.locate(&cam).await, Ok(None));
+    assert_eq!(registry.locate(&cam, Form::Source).await, Ok(None));
     assert_eq!(registry.list().await, Ok(Vec::new()));
 
     let first = session("cam", "node-a");
     let older = registry.announce(first.clone()).await.expect("announces");
-    assert_eq!(registry.locate(&cam).await, Ok(Some(first)));
+    is_at(registry, Form::Source, Some(&first)).await;
 
     let second = session("cam", "node-b");
     let newer = registry
         .announce(second.clone())
         .await
         .expect("announces again");
-    assert_eq!(registry.locate(&cam).await, Ok(Some(second.clone())));
+    is_at(registry, Form::Source, Some(&second)).await;
     drop(older);
-    assert_eq!(
-        registry.locate(&cam).await,
-        Ok(Some(second.clone())),
-        "an older lease must not withdraw a newer announcement"
-    );
+    is_at(registry, Form::Source, Some(&second)).await;
+
+    is_at(registry, Form::Processed, Some(&second)).await;
+    let mut processed = session("cam", "node-c");
+    processed.form = Form::Processed;
+    let processing = registry
+        .announce(processed.clone())
+        .await
+        .expect("announces another form");
+    is_at(registry, Form::Source, Some(&second)).await;
+    is_at(registry, Form::Processed, Some(&processed)).await;
 
     let other = session("aisle", "node-a");
     let lease = registry
         .announce(other.clone())
         .await
         .expect("announces another");
-    assert_eq!(registry.list().await, Ok(vec![other, second]));
+    let all = vec![other, second.clone(), processed];
+    assert_eq!(registry.list().await, Ok(all));
+    drop(processing);
+    is_at(registry, Form::Processed, Some(&second)).await;
     drop(newer);
-    assert_eq!(
-        registry.locate(&cam).await,
-        Ok(None),
-        "a dropped lease withdraws"
-    );
+    is_at(registry, Form::Source, None).await;
     drop(lease);
-    assert_eq!(registry.list().await, Ok(Vec::new()));
+    let gone = async || registry.list().await == Ok(Vec::new());
+    soon("a dropped lease withdraws", gone).await;
 }
+
+/// Checks that `cam` is, or soon is, in `form` where `expected` says, and stays there: what was withdrawn late must not
+/// take a newer announcement with it.
+async fn is_at(registry: &dyn SessionRegistry, form: Form, expected: Option<&Session>) {
+    let cam = id("cam");
+    let is_there = async || registry.locate(&cam, form).await == Ok(expected.cloned());
+    soon("an announcement counts", is_there).await;
+    for _ in 0..LOOKS {
+        assert!(is_there().await, "{form:?} is not at {expected:?} any more");
+    }
+}
+
+/// Waits until `done` is true. What is withdrawn by dropping may take a moment where the backing is another machine.
+async fn soon(what: &str, done: impl AsyncFn() -> bool) {
+    let waited = async {
+        while !done().await {
+            sleep(MOMENT).await;
+        }
+    };
+    let waited = timeout(PATIENCE, waited).await;
+    assert!(waited.is_ok(), "{what}, within {PATIENCE:?}");
+}
+
+/// How long a backing may take for what it does by itself; no pass waits for it.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two looks.
+const MOMENT: Duration = Duration::from_millis(20);
+/// How often it is looked whether something stays.
+const LOOKS: usize = 3;
 
 async fn channel_round_trip(store: &dyn ChannelStore) {
     let cam = channel("cam", 1_000);
@@ -493,6 +530,8 @@ fn session(channel: &str, node: &str) -> Session {
         node: node.to_owned(),
         address: format!("rtmp://{node}:1935"),
         since: Moment::from_unix(1_000),
+        http: None,
+        form: Form::Source,
         waiting: false,
         through: Via::default(),
     }

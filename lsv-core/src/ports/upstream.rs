@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{ChannelStore, Denied, Result, Session, SessionRegistry};
+use super::{ChannelStore, Denied, Form, Result, Session, SessionRegistry};
 use crate::channel::Channel;
 use crate::path::{ChannelId, StreamPath};
 use crate::via::Via;
@@ -26,19 +26,21 @@ pub trait Directory: fmt::Debug + Send + Sync {
     async fn record(&self, channel: &ChannelId, via: &Via) -> Result<Arc<Channel>>;
 }
 
-/// What a node tells that keeps records and takes publishers.
+/// What the stores of a node tell.
 #[derive(Clone, Debug)]
 pub struct Local {
     /// Where the records are.
     pub channels: Arc<dyn ChannelStore>,
     /// Where it is known what is live.
     pub sessions: Arc<dyn SessionRegistry>,
+    /// In which form channels are wanted.
+    pub form: Form,
 }
 
 #[async_trait]
 impl Directory for Local {
     async fn locate(&self, channel: &ChannelId, _: &Via) -> Result<Option<Session>> {
-        self.sessions.locate(channel).await
+        self.sessions.locate(channel, self.form).await
     }
 
     async fn record(&self, channel: &ChannelId, _: &Via) -> Result<Arc<Channel>> {

@@ -20,8 +20,8 @@ use crate::cache::{self, Cache, Fetched, GetError, Life};
 use crate::channel::{Channel, Moment};
 use crate::path::ChannelId;
 use crate::ports::{
-    ChannelStore, Directory, Error, Page, PageRequest, Precondition, Result, Session, StreamDns,
-    VersionedChannel,
+    ChannelStore, Directory, Error, Form, Page, PageRequest, Precondition, Result, Session,
+    StreamDns, VersionedChannel,
 };
 use crate::rendezvous;
 use crate::via::{self, NodeName, Via};
@@ -210,10 +210,11 @@ impl fmt::Debug for Nodes {
     }
 }
 
-/// Greater for a session that counts more: it has its publisher, who came later, or fewer nodes are in between.
-fn freshness(session: &Session) -> (bool, Moment, Reverse<usize>) {
+/// Greater for a session that counts more: it has its publisher, who came later, is what viewers are to see, or has fewer
+/// nodes in between.
+fn freshness(session: &Session) -> (bool, Moment, Form, Reverse<usize>) {
     let nearest = Reverse(session.through.len());
-    (!session.waiting, session.since, nearest)
+    (!session.waiting, session.since, session.form, nearest)
 }
 
 fn missing(id: &ChannelId) -> Error {

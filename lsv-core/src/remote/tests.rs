@@ -12,7 +12,7 @@ use crate::channel::{Channel, Moment};
 use crate::embedded::{Channels, Sessions};
 use crate::path::ChannelId;
 use crate::ports::{
-    ChannelStore, Directory, Error, Lease, Local, Precondition, Session, SessionRegistry,
+    ChannelStore, Directory, Error, Form, Lease, Local, Precondition, Session, SessionRegistry,
 };
 use crate::via::{NodeName, Via};
 
@@ -34,6 +34,7 @@ impl Node {
             directory: Arc::new(Local {
                 channels: channels.clone(),
                 sessions: sessions.clone(),
+                form: Form::Processed,
             }),
             token: token(),
         });
@@ -55,6 +56,8 @@ impl Node {
             node: name.to_owned(),
             address: address.to_owned(),
             since: Moment::from_unix(since),
+            http: None,
+            form: Form::Source,
             waiting: false,
             through: Via::default(),
         };

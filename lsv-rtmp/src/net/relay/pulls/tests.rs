@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use lsv_core::channel::Moment;
 use lsv_core::hub::{Delivery, Protocol, State, Stream, Subscriber};
 use lsv_core::media::MediaFrame;
+use lsv_core::ports::Form;
 
 use super::*;
 use crate::net::relay::tests::play;
@@ -98,6 +99,8 @@ fn session(node: &str) -> Session {
         node: node.to_owned(),
         address: format!("rtmp://{node}"),
         since: Moment::from_unix(1),
+        http: None,
+        form: Form::Source,
         waiting: false,
         through: Via::default(),
     }
