@@ -1,4 +1,7 @@
-//! The ports of [`lsv_core::ports`] on AWS: DynamoDB, S3, ECS.
+//! The ports of [`lsv_core::ports`] on AWS, and what else the platform uses there.
 //!
-//! Nothing is here yet. The crate has its place in the workspace so that the direction of imports is settled: it knows
-//! `lsv-core`, and only binaries and tests know it. Its dependencies, the AWS SDKs, will each stand behind a feature.
+//! One feature per service, so that a binary holds only the SDKs that it needs. Region, credentials and endpoints come from the
+//! SDKs' own chain. The crate knows `lsv-core`; only binaries and tests know it.
+
+#[cfg(feature = "lambda")]
+pub mod lambda;

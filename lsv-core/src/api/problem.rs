@@ -74,6 +74,8 @@ pub enum Kind {
     FixedField,
     /// The platform is at fault.
     Internal,
+    /// This form of the platform cannot do that.
+    NotImplemented,
     /// Something that the platform needs is out of reach.
     Unavailable,
 }
@@ -151,6 +153,11 @@ impl Kind {
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "internal",
                 "The platform is at fault",
+            ),
+            Self::NotImplemented => (
+                StatusCode::NOT_IMPLEMENTED,
+                "not-implemented",
+                "This cannot be had here",
             ),
             Self::Unavailable => (
                 StatusCode::SERVICE_UNAVAILABLE,
