@@ -3,7 +3,6 @@
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,6 +11,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::{blocking, class};
+mod growing;
+
+use growing::Growing;
+
 use crate::channel::Moment;
 use crate::ports::{
     Cursor, Error, Object, ObjectInfo, ObjectName, ObjectStore, ObjectWriter, Page, PageRequest,
@@ -284,17 +287,18 @@ impl ObjectStore for Objects {
     }
 
     async fn create(&self, name: &ObjectName) -> Result<Box<dyn ObjectWriter>> {
-        let growing = Growing {
-            store: self.clone(),
-            name: name.clone(),
-            file: None,
-            length: 0,
-        };
+        let growing = Growing::new(self.clone(), name.clone());
         match self.stat(name).await {
             Ok(_) => Err(Error::Conflict(format!("object {name}"))),
             Err(Error::NotFound(_)) => Ok(Box::new(growing)),
             Err(error) => Err(error),
         }
+    }
+
+    async fn resume(&self, name: &ObjectName, length: u64) -> Result<Box<dyn ObjectWriter>> {
+        let (store, name) = (self.clone(), name.clone());
+        let growing = blocking(move || Growing::go_on(store, name, length)).await?;
+        Ok(Box::new(growing))
     }
 
     async fn compose(&self, name: &ObjectName, pieces: &[Piece]) -> Result<ObjectInfo> {
@@ -323,88 +327,6 @@ impl ObjectStore for Objects {
             let path = store.path(&name);
             store.open_file(&name)?;
             fs::remove_file(&path).map_err(|error| not_found_or_failed(&name, &path, &error))
-        })
-        .await
-    }
-}
-
-/// A file that grows at its place, where it is from the first bytes on.
-#[derive(Debug)]
-struct Growing {
-    store: Objects,
-    name: ObjectName,
-    file: Option<Arc<File>>,
-    /// What has been appended in full; a write that failed in the middle may have left more behind it.
-    length: u64,
-}
-
-impl Growing {
-    fn write(&self, bytes: &[u8]) -> Result<Arc<File>> {
-        let Some(file) = &self.file else {
-            return self.store.begin(&self.name, bytes).map(Arc::new);
-        };
-        file.write_all_at(bytes, self.length).map_err(|error| {
-            // Best effort: whoever appends next writes over it.
-            drop(file.set_len(self.length));
-            failed(&self.store.path(&self.name), &error)
-        })?;
-        Ok(Arc::clone(file))
-    }
-
-    /// The same for a thread that may block.
-    fn share(&self) -> Self {
-        Self {
-            store: self.store.clone(),
-            name: self.name.clone(),
-            file: self.file.clone(),
-            length: self.length,
-        }
-    }
-}
-
-#[async_trait]
-impl ObjectWriter for Growing {
-    async fn append(&mut self, bytes: Bytes) -> Result<()> {
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        let (growing, added) = (self.share(), bytes.len() as u64);
-        self.file = Some(blocking(move || growing.write(&bytes)).await?);
-        self.length += added;
-        Ok(())
-    }
-
-    async fn finish(&mut self) -> Result<ObjectInfo> {
-        let growing = self.share();
-        let (file, info) = blocking(move || {
-            let path = growing.store.path(&growing.name);
-            let file = match &growing.file {
-                Some(file) => Arc::clone(file),
-                None => growing.write(&[])?,
-            };
-            let settle = || {
-                file.set_len(growing.length)?;
-                file.sync_all()?;
-                file.metadata()
-            };
-            let metadata = settle().map_err(|error| failed(&path, &error))?;
-            let class = class::of(&file);
-            Ok((file, info(growing.name, &metadata, class)))
-        })
-        .await?;
-        self.file = Some(file);
-        Ok(info)
-    }
-
-    async fn abort(&mut self) -> Result<()> {
-        let Some(file) = self.file.take() else {
-            return Ok(());
-        };
-        drop(file);
-        let path = self.store.path(&self.name);
-        blocking(move || match fs::remove_file(&path) {
-            Err(error) if !is_absent(&error) => Err(failed(&path, &error)),
-            _ => Ok(()),
         })
         .await
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use tokio::sync::watch;
 
 use crate::path::ChannelId;
 use crate::ports::{Form, Lease, Result, Session, SessionRegistry};
@@ -17,7 +18,15 @@ pub struct Sessions {
 #[derive(Debug, Default)]
 struct Inner {
     announced: u64,
-    live: BTreeMap<(ChannelId, Form), (u64, Session)>,
+    live: BTreeMap<(ChannelId, Form), Announced>,
+}
+
+#[derive(Debug)]
+struct Announced {
+    number: u64,
+    session: Session,
+    /// Turns true when another node, which announces here from outside, takes the place.
+    lost: watch::Sender<bool>,
 }
 
 impl Sessions {
@@ -34,20 +43,32 @@ impl SessionRegistry for Sessions {
         let mut inner = self.lock();
         inner.announced += 1;
         let number = inner.announced;
-        inner.live.insert(place.clone(), (number, session));
+        let (lost, hear) = watch::channel(false);
+        let announced = Announced {
+            number,
+            session,
+            lost,
+        };
+        let node = announced.session.node.clone();
+        if let Some(before) = inner.live.insert(place.clone(), announced)
+            && before.session.node != node
+        {
+            before.lost.send_replace(true);
+        }
         drop(inner);
-        Ok(Lease::new(Withdraw {
+        let withdraw = Withdraw {
             sessions: self.clone(),
             place,
             number,
-        }))
+        };
+        Ok(Lease::shared(withdraw, hear))
     }
 
     async fn locate(&self, channel: &ChannelId, form: Form) -> Result<Option<Session>> {
         let inner = self.lock();
         let places = (channel.clone(), Form::Source)..=(channel.clone(), form);
         let found = inner.live.range(places).next_back();
-        Ok(found.map(|(_, (_, session))| session.clone()))
+        Ok(found.map(|(_, found)| found.session.clone()))
     }
 
     async fn list(&self) -> Result<Vec<Session>> {
@@ -55,7 +76,7 @@ impl SessionRegistry for Sessions {
             .lock()
             .live
             .values()
-            .map(|(_, session)| session.clone())
+            .map(|announced| announced.session.clone())
             .collect())
     }
 }
@@ -69,7 +90,10 @@ struct Withdraw {
 impl Drop for Withdraw {
     fn drop(&mut self) {
         let mut inner = self.sessions.lock();
-        let current = inner.live.get(&self.place).map(|(number, _)| *number);
+        let current = inner
+            .live
+            .get(&self.place)
+            .map(|announced| announced.number);
         if current == Some(self.number) {
             inner.live.remove(&self.place);
         }
@@ -84,5 +108,6 @@ mod tests {
     #[tokio::test]
     async fn conforms() {
         crate::ports::conformance::session_registry(&Sessions::default()).await;
+        crate::ports::conformance::session_leases(&Sessions::default()).await;
     }
 }

@@ -11,7 +11,8 @@ use tracing::Instrument;
 use crate::channel::{Moment, TaskSize};
 use crate::events::{Events, Happening};
 use crate::ports::{
-    Error, Result, Task, TaskControl, TaskId, TaskRunner, TaskScheduler, TaskSpec, TaskSteering,
+    Error, Result, Task, TaskControl, TaskId, TaskRunner, TaskScheduler, TaskSpec, TaskState,
+    TaskSteering,
 };
 
 /// A [`TaskScheduler`] whose tasks are futures of this process. Clones share it; with the last one all tasks are cut off.
@@ -39,6 +40,18 @@ struct Known {
     spec: TaskSpec,
     since: Moment,
     steering: TaskSteering,
+}
+
+impl Inner {
+    /// What does the same already, and goes on.
+    fn working(&self, spec: &TaskSpec) -> Option<TaskId> {
+        let mut known = self.known.iter();
+        let found = known.find(|(_, known)| {
+            (known.spec.kind, &known.spec.channel) == (spec.kind, &spec.channel)
+                && known.steering.heard().0 != TaskState::Stopping
+        });
+        found.map(|(id, _)| id.clone())
+    }
 }
 
 impl Tasks {
@@ -82,6 +95,9 @@ impl TaskScheduler for Tasks {
     async fn start(&self, spec: TaskSpec) -> Result<TaskId> {
         let mut inner = self.shared.lock();
         while inner.running.try_join_next().is_some() {}
+        if let Some(id) = inner.working(&spec) {
+            return Ok(id);
+        }
         if inner.known.len() >= MAX_TASKS {
             return Err(Error::unavailable(format_args!(
                 "{MAX_TASKS} tasks run on this node already"
@@ -209,7 +225,7 @@ const MAX_TASKS: usize = 10_000;
 mod tests {
     use super::*;
     use crate::path::ChannelId;
-    use crate::ports::{TaskKind, TaskState};
+    use crate::ports::TaskKind;
 
     #[derive(Debug)]
     struct Runner;
@@ -218,7 +234,7 @@ mod tests {
     impl TaskRunner for Runner {
         async fn run(&self, spec: &TaskSpec, control: TaskControl) -> Result<(), String> {
             match spec.kind {
-                TaskKind::Snapshot => {
+                TaskKind::Snapshot | TaskKind::Process => {
                     control.set_state(TaskState::Running);
                     control.report(|report| report.restarts = 3);
                     control.stopped().await;
@@ -282,12 +298,22 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "conformance")]
+    #[tokio::test]
+    async fn conforms() {
+        let tasks = Tasks::new(Arc::new(Runner), Events::new());
+        crate::ports::conformance::task_scheduler(&tasks).await;
+    }
+
     #[tokio::test]
     async fn draining_ends_every_task() {
         let tasks = Tasks::new(Arc::new(Runner), Events::new());
-        for _ in 0..3 {
-            tasks.start(spec(TaskKind::Snapshot)).await.unwrap();
+        for channel in ["one", "two", "three"] {
+            let mut spec = spec(TaskKind::Snapshot);
+            spec.channel = ChannelId::parse(channel).unwrap();
+            tasks.start(spec).await.unwrap();
         }
+        assert_eq!(tasks.list().await.unwrap().len(), 3);
         tasks.drain().await;
         assert_eq!(tasks.list().await.unwrap(), []);
     }

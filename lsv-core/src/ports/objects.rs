@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Page, PageRequest, Result};
+use super::{Error, Page, PageRequest, Result};
 use crate::channel::Moment;
 
 /// Keeps objects: named bytes, written whole or as they grow, read whole or in part.
@@ -44,6 +44,17 @@ pub trait ObjectStore: fmt::Debug + Send + Sync {
     /// # Errors
     /// `Conflict` if there is an object of that name.
     async fn create(&self, name: &ObjectName) -> Result<Box<dyn ObjectWriter>>;
+
+    /// Goes on with an object that a writer has left unfinished: its first `length` bytes stay, what is behind them goes.
+    /// Nobody else may write it meanwhile.
+    ///
+    /// # Errors
+    /// `NotFound` where there is none; `Invalid` where it is shorter, or the store cannot go on with objects.
+    async fn resume(&self, name: &ObjectName, length: u64) -> Result<Box<dyn ObjectWriter>> {
+        Err(Error::Invalid(format!(
+            "this store cannot go on with the object {name} behind its byte {length}"
+        )))
+    }
 
     /// Writes an object that is made of pieces, replacing one of the same name, which may be among the pieces.
     ///
@@ -152,7 +163,7 @@ pub struct Object {
 }
 
 /// What is known of an object.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObjectInfo {
     /// Its name.
     pub name: ObjectName,

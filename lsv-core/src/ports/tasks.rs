@@ -15,7 +15,8 @@ use crate::path::ChannelId;
 /// Runs tasks.
 #[async_trait]
 pub trait TaskScheduler: fmt::Debug + Send + Sync {
-    /// Starts a task and answers its name.
+    /// Starts a task and answers its name; where one of that kind works for the channel already and was not asked to end,
+    /// its name.
     ///
     /// # Errors
     /// `Unavailable` where there is no room for it now; `Invalid` if it cannot run here at all.

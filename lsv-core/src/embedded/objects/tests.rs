@@ -1,4 +1,5 @@
 use super::*;
+use std::os::unix::fs::FileExt;
 
 #[tokio::test]
 async fn the_class_that_was_asked_for_is_remembered() {
@@ -35,6 +36,7 @@ async fn conforms() {
     let directory = tempfile::tempdir().unwrap();
     let store = Objects::open(directory.path().join("objects")).unwrap();
     crate::ports::conformance::object_store(&store).await;
+    crate::ports::conformance::object_resumption(&store).await;
 }
 
 /// Page by page, whatever its size, a listing has every name once and in the order of its bytes, in which `-` and `.`
