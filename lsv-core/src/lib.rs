@@ -13,11 +13,13 @@
 //! | `reach` (feature `platform`) | which network addresses may be connected to where others choose | RFC 6890 |
 //! | `embedded` (feature) | the ports within one process: redb, a directory, memory | |
 //! | `lifecycle` (feature) | reconnect window, announcements, what is live | |
-//! | `api` (feature) | the REST API as an axum router | RFC 9457, OpenAPI 3.1 |
+//! | `api` (feature) | the REST API as an axum router; the ports of this node for others | RFC 9457, OpenAPI 3.1 |
+//! | `remote` (feature) | the ports over the API of other nodes | |
+//! | `exchange` (features `api`, `remote`) | what nodes say to each other for that | |
 //! | [`backoff`] | how long to wait before another try | |
 //! | [`wire`] | the byte toolbox | |
 //!
-//! Nothing but the last three features touches a socket, a clock or a file. A stream from one end to the other:
+//! Nothing but `embedded`, `lifecycle`, `api` and `remote` touches a socket, a clock or a file. A stream from one end to the other:
 //!
 #![cfg_attr(feature = "platform", doc = "```")]
 #![cfg_attr(not(feature = "platform"), doc = "```ignore")]
@@ -71,6 +73,8 @@ pub mod codec;
 pub mod embedded;
 #[cfg(feature = "platform")]
 pub mod events;
+#[cfg(any(feature = "api", feature = "remote"))]
+pub mod exchange;
 #[doc(hidden)]
 pub mod fuzzing;
 #[cfg(feature = "platform")]

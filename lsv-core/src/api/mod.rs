@@ -23,6 +23,7 @@ mod problem;
 mod reached;
 mod recordings;
 mod signed;
+pub mod store;
 mod token;
 mod urls;
 

@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::header::{AUTHORIZATION, HeaderValue};
+use bytes::{Bytes, BytesMut};
+use http_body_util::{BodyExt, Full};
+use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderValue};
 use hyper::http::uri::{Authority, InvalidUri, PathAndQuery, Scheme};
-use hyper::{Request, StatusCode, Uri};
+use hyper::{HeaderMap, Method, Request, StatusCode, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -30,7 +30,7 @@ pub(super) struct Node {
 }
 
 /// Connections to all nodes.
-pub(super) type Http = Client<HttpsConnector<HttpConnector>, Empty<Bytes>>;
+pub(super) type Http = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
 /// A client of HTTP and HTTPS.
 pub(super) fn http(tls: Arc<ClientConfig>) -> Http {
@@ -86,45 +86,111 @@ impl Node {
 
     /// The answer to a GET; `None` where the node says that there is no such thing.
     pub(super) async fn get(&self, path: &str) -> Result<Option<Bytes>> {
-        let path =
-            PathAndQuery::try_from(path).map_err(|error| Error::Invalid(error.to_string()))?;
-        match timeout(self.time, self.ask(path)).await {
-            Ok(answer) => answer,
-            Err(_) => Err(Error::unavailable(format_args!(
-                "{self} did not answer within {:?}",
-                self.time
-            ))),
+        let asked = Asked::new(Method::GET, path.to_owned());
+        let answered = timeout(self.time, self.ask(&asked, MAX_BYTES)).await;
+        let answered = answered.map_err(|_| self.silent(self.time))??;
+        match answered.status {
+            StatusCode::OK => Ok(Some(answered.bytes)),
+            StatusCode::NOT_FOUND => Ok(None),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(strangers(self)),
+            status => Err(Error::unavailable(format_args!("{self}: {status}"))),
         }
     }
 
-    async fn ask(&self, path: PathAndQuery) -> Result<Option<Bytes>> {
+    /// The answer to a request, of at most so many bytes. It gets time for what it sends, and its answer comes in for as
+    /// long as it does not pause.
+    pub(super) async fn ask(&self, asked: &Asked, most: usize) -> Result<Answered> {
         let failed = |error: &dyn fmt::Display| Error::unavailable(format_args!("{self}: {error}"));
+        let path = PathAndQuery::try_from(asked.path.as_str())
+            .map_err(|error| Error::Invalid(error.to_string()))?;
         let uri = Uri::builder()
             .scheme(self.scheme.clone())
             .authority(self.authority.clone())
             .path_and_query(path)
             .build();
-        let mut request = Request::new(Empty::new());
+        let mut request = Request::new(Full::new(asked.body.clone()));
         *request.uri_mut() = uri.map_err(|error| Error::Invalid(error.to_string()))?;
+        request.method_mut().clone_from(&asked.method);
+        request.headers_mut().clone_from(&asked.headers);
         let headers = request.headers_mut();
         headers.insert(AUTHORIZATION, self.authorization.clone());
-        let response = self.http.request(request).await;
-        let response = response.map_err(|error| failed(&error))?;
-        match response.status() {
-            StatusCode::OK => {}
-            StatusCode::NOT_FOUND => return Ok(None),
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                return Err(Error::Denied(format!(
-                    "{self} does not take this node's token; all nodes need the same"
-                )));
+        // Where a body is empty, this says so too.
+        headers.insert(CONTENT_LENGTH, asked.body.len().into());
+        let sending = u32::try_from(asked.body.len() / BYTES_A_SECOND).unwrap_or(u32::MAX);
+        let time = self.time + Duration::from_secs(1) * sending;
+        let response = timeout(time, self.http.request(request)).await;
+        let response = response.map_err(|_| self.silent(time))?;
+        let (parts, mut body) = response.map_err(|error| failed(&error))?.into_parts();
+        let mut bytes = BytesMut::new();
+        loop {
+            let frame = timeout(self.time, body.frame()).await;
+            let Some(frame) = frame.map_err(|_| self.silent(self.time))? else {
+                break;
+            };
+            let frame = frame.map_err(|error| failed(&error))?;
+            if let Ok(data) = frame.into_data() {
+                if data.len() > most.saturating_sub(bytes.len()) {
+                    return Err(failed(&format_args!("it says more than {most} bytes")));
+                }
+                bytes.extend_from_slice(&data);
             }
-            status => return Err(failed(&status)),
         }
-        let body = Limited::new(response.into_body(), MAX_BYTES)
-            .collect()
-            .await;
-        body.map(|body| Some(body.to_bytes()))
-            .map_err(|error| failed(&error))
+        Ok(Answered {
+            status: parts.status,
+            headers: parts.headers,
+            bytes: bytes.freeze(),
+        })
+    }
+
+    fn silent(&self, time: Duration) -> Error {
+        Error::unavailable(format_args!("{self} did not answer within {time:?}"))
+    }
+}
+
+/// What a node is asked.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    /// Most bytes that it may answer.
+    pub(super) most: usize,
+}
+
+impl Asked {
+    pub(super) fn new(method: Method, path: String) -> Self {
+        Self {
+            method,
+            path,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            most: MAX_BYTES,
+        }
+    }
+}
+
+/// What a node answered.
+#[derive(Debug)]
+pub(super) struct Answered {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) bytes: Bytes,
+}
+
+/// A node that takes this one for a stranger.
+pub(super) fn strangers(node: &Node) -> Error {
+    Error::Denied(format!(
+        "{node} does not take this node's token; all nodes need the same"
+    ))
+}
+
+/// A node whose answer makes no sense.
+pub(super) fn damaged(node: &Node, error: impl fmt::Display) -> Error {
+    Error::Damaged {
+        what: format!("the answer of {node}"),
+        detail: error.to_string(),
+        advice: "run the same release on all nodes".to_owned(),
     }
 }
 
@@ -149,5 +215,7 @@ pub struct InvalidBase;
 const MAX_BYTES: usize = 256 << 10;
 /// How long a connection may take to come about; less than the whole answer, so that there is time for another address.
 const CONNECT_TIME: Duration = Duration::from_secs(1);
+/// A connection that is slower than that, in bytes, counts as broken.
+const BYTES_A_SECOND: usize = 512 << 10;
 const IDLE: Duration = Duration::from_secs(60);
 const IDLE_CONNECTIONS: usize = 4;

@@ -15,7 +15,7 @@ use rustls::ClientConfig;
 use tokio::time::sleep;
 
 use super::Config;
-use super::client::{self, InvalidBase, Node};
+use super::client::{self, InvalidBase, Node, damaged};
 use crate::cache::{self, Cache, Fetched, GetError, Life};
 use crate::channel::{Channel, Moment};
 use crate::path::ChannelId;
@@ -241,14 +241,6 @@ fn session(node: &Node, bytes: &[u8]) -> Result<Session> {
 
 fn record(node: &Node, bytes: &[u8]) -> Result<Channel> {
     Channel::decode(bytes).map_err(|error| damaged(node, error))
-}
-
-fn damaged(node: &Node, error: impl fmt::Display) -> Error {
-    Error::Damaged {
-        what: format!("the answer of {node}"),
-        detail: error.to_string(),
-        advice: "run the same release on all nodes".to_owned(),
-    }
 }
 
 fn elsewhere() -> Error {

@@ -16,6 +16,11 @@ use crate::ports::{
 };
 use crate::via::{NodeName, Via};
 
+#[cfg(feature = "conformance")]
+mod keeper;
+#[cfg(feature = "conformance")]
+mod stores;
+
 /// A node in this process, with the API that others ask.
 struct Node {
     base: String,
