@@ -25,6 +25,7 @@ pub struct Tasks {
 struct Shared {
     runner: Arc<dyn TaskRunner>,
     events: Events,
+    most: usize,
     inner: Mutex<Inner>,
 }
 
@@ -57,10 +58,16 @@ impl Inner {
 impl Tasks {
     /// A scheduler whose tasks `runner` does, and whose events go to `events`.
     pub fn new(runner: Arc<dyn TaskRunner>, events: Events) -> Self {
+        Self::with_room(runner, events, MAX_TASKS)
+    }
+
+    /// One that has room for `most` tasks at once.
+    pub fn with_room(runner: Arc<dyn TaskRunner>, events: Events, most: usize) -> Self {
         Self {
             shared: Arc::new(Shared {
                 runner,
                 events,
+                most,
                 inner: Mutex::default(),
             }),
         }
@@ -98,9 +105,10 @@ impl TaskScheduler for Tasks {
         if let Some(id) = inner.working(&spec) {
             return Ok(id);
         }
-        if inner.known.len() >= MAX_TASKS {
+        let most = self.shared.most;
+        if inner.known.len() >= most {
             return Err(Error::unavailable(format_args!(
-                "{MAX_TASKS} tasks run on this node already"
+                "{most} tasks run on this node already"
             )));
         }
         inner.started += 1;

@@ -67,9 +67,7 @@ mod told;
 
 use serde::{Deserialize, Serialize};
 
-#[cfg(feature = "api")]
 use crate::channel::TaskSize;
-#[cfg(feature = "api")]
 use crate::ports::TaskId;
 use crate::ports::{ObjectInfo, ObjectName, Session, StorageClass};
 
@@ -126,14 +124,12 @@ pub(crate) struct Announced {
 }
 
 /// The name of a task that runs.
-#[cfg(feature = "api")]
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Started {
     pub(crate) id: TaskId,
 }
 
 /// The size that a task is to have.
-#[cfg(feature = "api")]
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Resized {
     pub(crate) size: TaskSize,

@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | [`Nodes`] | all nodes at once | where a channel is live, what its record says |
 //! | [`Channels`], [`Objects`], [`Sessions`] | the one node that keeps them for all | the stores |
+//! | [`Processors`] | several that run tasks | what works for channels |
 //!
 //! For [`Nodes`], a node's own memory is the registry of what is published there, so nothing is kept anywhere else and
 //! nothing has to be taken back: who is gone does not answer, and is out within [`Config::time`].
@@ -16,6 +17,7 @@ mod client;
 mod nodes;
 mod objects;
 mod peer;
+mod processors;
 mod sessions;
 mod writer;
 
@@ -29,6 +31,7 @@ pub use channels::Channels;
 pub use client::InvalidBase;
 pub use nodes::Nodes;
 pub use objects::Objects;
+pub use processors::Processors;
 pub use sessions::Sessions;
 
 /// How other nodes are asked.
@@ -46,6 +49,8 @@ pub struct Config {
     pub patience: Duration,
     /// How often an announcement is renewed; more often where it would not hold for three times as long. 10 s.
     pub renewal: Duration,
+    /// How long a node that runs tasks may not answer before they count as gone. 10 s.
+    pub absence: Duration,
 }
 
 impl Default for Config {
@@ -56,6 +61,7 @@ impl Default for Config {
             call_time: Duration::from_secs(5),
             patience: Duration::from_secs(10),
             renewal: Duration::from_secs(10),
+            absence: Duration::from_secs(10),
         }
     }
 }

@@ -34,6 +34,8 @@ pub(super) struct Call {
     id: Uuid,
     /// How long the node may be at it, as long as it says so.
     long: Duration,
+    /// Whether it is not made again where there is no answer.
+    is_hurried: bool,
 }
 
 /// What a call came to.
@@ -138,7 +140,7 @@ impl Peer {
             let pause = backoff.fail(tried.elapsed());
             let is_over = match std::ptr::eq(asked, &later) {
                 true => begun.elapsed() > call.long,
-                false => begun.elapsed() + pause > self.patience,
+                false => call.is_hurried || begun.elapsed() + pause > self.patience,
             };
             if is_over {
                 return Outcome::of(Err(Failed::Silent(failed)), is_repeated);
@@ -206,6 +208,7 @@ impl Call {
             asked,
             id,
             long: LONG,
+            is_hurried: false,
         };
         call.field(CALL, &id.to_string())
     }
@@ -237,6 +240,12 @@ impl Call {
     /// Takes as many bytes as an answer.
     pub(super) fn answered_by(mut self, most: usize) -> Self {
         self.asked.most = most;
+        self
+    }
+
+    /// Is made once: who asks does so again by itself.
+    pub(super) fn hurried(mut self) -> Self {
+        self.is_hurried = true;
         self
     }
 

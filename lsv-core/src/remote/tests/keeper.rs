@@ -15,12 +15,14 @@ use tower::ServiceExt;
 use super::{tls, token};
 use crate::api::store::{self, Limits, Serve};
 use crate::embedded;
+use crate::ports::TaskScheduler;
 use crate::remote::{Config, Stores};
 
 /// A node that keeps stores, and can be started anew.
 pub(super) struct Keeper {
     pub(super) stores: store::Stores,
     pub(super) limits: Limits,
+    pub(super) tasks: Option<Arc<dyn TaskScheduler>>,
     pub(super) router: Arc<Mutex<Option<Router>>>,
     pub(super) base: String,
     pub(super) folder: tempfile::TempDir,
@@ -28,6 +30,13 @@ pub(super) struct Keeper {
 
 impl Keeper {
     pub(super) async fn start(limits: Limits) -> Arc<Self> {
+        Self::with_tasks(limits, None).await
+    }
+
+    pub(super) async fn with_tasks(
+        limits: Limits,
+        tasks: Option<Arc<dyn TaskScheduler>>,
+    ) -> Arc<Self> {
         let folder = tempfile::tempdir().unwrap();
         let channels = embedded::Channels::open(folder.path().join("channels.redb")).unwrap();
         let stores = store::Stores {
@@ -43,6 +52,7 @@ impl Keeper {
         let keeper = Self {
             stores,
             limits,
+            tasks,
             router,
             base,
             folder,
@@ -55,7 +65,7 @@ impl Keeper {
     pub(super) fn restart(&self) {
         let serve = Serve {
             stores: Some(self.stores.clone()),
-            tasks: None,
+            tasks: self.tasks.clone(),
             token: token(),
             limits: self.limits.clone(),
         };

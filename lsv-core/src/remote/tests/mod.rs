@@ -20,6 +20,8 @@ use crate::via::{NodeName, Via};
 mod keeper;
 #[cfg(feature = "conformance")]
 mod stores;
+#[cfg(feature = "conformance")]
+mod tasks;
 
 /// A node in this process, with the API that others ask.
 struct Node {
