@@ -1,7 +1,20 @@
 //! The ports of [`lsv_core::ports`] on AWS, and what else the platform uses there.
 //!
 //! One feature per service, so that a binary holds only the SDKs that it needs. Region, credentials and endpoints come from the
-//! SDKs' own chain. The crate knows `lsv-core`; only binaries and tests know it.
+//! SDKs' own chain, by `load` (feature `sdk`). The crate knows `lsv-core`; only binaries and tests know it.
 
+#[cfg(feature = "dynamodb")]
+pub mod dynamodb;
+#[cfg(any(feature = "dynamodb", feature = "s3"))]
+mod error;
 #[cfg(feature = "lambda")]
 pub mod lambda;
+#[cfg(feature = "s3")]
+pub mod s3;
+#[cfg(feature = "sdk")]
+mod sdk;
+
+#[cfg(feature = "sdk")]
+pub use aws_config::SdkConfig;
+#[cfg(feature = "sdk")]
+pub use sdk::{defaults, load};

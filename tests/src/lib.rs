@@ -14,6 +14,7 @@ pub mod flv;
 pub mod hls;
 mod http2;
 pub mod input;
+mod moto;
 pub mod mpd;
 mod packets;
 pub mod peers;
@@ -37,6 +38,7 @@ pub use ffmpeg::{
     watch_file,
 };
 pub use http2::{Http2, tls};
+pub use moto::Moto;
 pub use packets::Packets;
 pub use process::{Process, Signal, is_there, kill, processor_time, signal};
 pub use proxy::{Proxy, lsv_proxy};

@@ -38,8 +38,8 @@ pub trait ObjectStore: fmt::Debug + Send + Sync {
     ///
     /// A directory shows it under its name from the first bytes on, as long as it is so far, and keeps that if the process
     /// is killed.
-    /// A store that shows objects only when they are whole (multipart uploads of S3) must complete what a killed process
-    /// left behind when it is opened again; it may lose the last part that had not its least size.
+    /// A store that shows objects only when they are whole (multipart uploads of S3) completes what a killed process left
+    /// behind with [`ObjectStore::settle`]; it may lose the last part that had not its least size.
     ///
     /// # Errors
     /// `Conflict` if there is an object of that name.
@@ -88,6 +88,15 @@ pub trait ObjectStore: fmt::Debug + Send + Sync {
     /// # Errors
     /// `NotFound` where there is none.
     async fn delete(&self, name: &ObjectName) -> Result<()>;
+
+    /// Shows what a writer that is gone left of `name`, as far as it goes. Whoever knows that nobody writes it any more
+    /// calls this before looking for it; a store that shows objects while they grow has nothing to do.
+    ///
+    /// # Errors
+    /// As any call: the store may be out of reach or refuse.
+    async fn settle(&self, _name: &ObjectName) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// Writes one object piece by piece. Dropped without [`ObjectWriter::finish`] it leaves what a crash would.

@@ -37,6 +37,7 @@ pub(super) async fn recover(output: &Output, name: &ObjectName) -> ports::Result
 }
 
 async fn file(output: &Output, name: &ObjectName) -> ports::Result<()> {
+    persist!(output.store.settle(name))?;
     let length = persist!(output.store.stat(name))?.size;
     let Some(index) = scan(output, name, Scan::new(length)).await? else {
         return Ok(());
@@ -139,6 +140,7 @@ async fn last_segment(
     number: u64,
 ) -> ports::Result<Option<Listed>> {
     let name = names::name(&format!("{folder}{}", segment_name(number)))?;
+    persist!(output.store.settle(&name))?;
     let length = match persist!(output.store.stat(&name)) {
         Ok(info) => info.size,
         Err(Error::NotFound(_)) => return Ok(None),

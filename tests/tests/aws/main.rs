@@ -1,0 +1,5 @@
+//! The ports on AWS: against moto, and S3 against another implementation of its protocol as well.
+
+mod conformance;
+mod reach;
+mod s3s_fs;
