@@ -5,6 +5,7 @@
 //! | [`Nodes`] | all nodes at once | where a channel is live, what its record says |
 //! | [`Channels`], [`Objects`], [`Sessions`] | the one node that keeps them for all | the stores |
 //! | [`Processors`] | several that run tasks | what works for channels |
+//! | [`Mirror`] | those who announce that they have something live | what the API shows of it |
 //!
 //! For [`Nodes`], a node's own memory is the registry of what is published there, so nothing is kept anywhere else and
 //! nothing has to be taken back: who is gone does not answer, and is out within [`Config::time`].
@@ -14,6 +15,7 @@
 
 mod channels;
 mod client;
+mod mirror;
 mod nodes;
 mod objects;
 mod peer;
@@ -29,6 +31,7 @@ use rustls::ClientConfig;
 
 pub use channels::Channels;
 pub use client::InvalidBase;
+pub use mirror::Mirror;
 pub use nodes::Nodes;
 pub use objects::Objects;
 pub use processors::Processors;
@@ -51,6 +54,8 @@ pub struct Config {
     pub renewal: Duration,
     /// How long a node that runs tasks may not answer before they count as gone. 10 s.
     pub absence: Duration,
+    /// How often it is looked what is live on other nodes. 2 s.
+    pub look: Duration,
 }
 
 impl Default for Config {
@@ -62,6 +67,7 @@ impl Default for Config {
             patience: Duration::from_secs(10),
             renewal: Duration::from_secs(10),
             absence: Duration::from_secs(10),
+            look: Duration::from_secs(2),
         }
     }
 }

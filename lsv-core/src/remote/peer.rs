@@ -162,7 +162,7 @@ impl Peer {
         } = answered;
         let is_remembered = headers.contains_key(REMEMBERED);
         let answer = match status {
-            StatusCode::OK => Ok(Some(Reply { headers, bytes })),
+            StatusCode::OK | StatusCode::NO_CONTENT => Ok(Some(Reply { headers, bytes })),
             StatusCode::ACCEPTED => Ok(None),
             StatusCode::GONE => Err(Failed::Gone),
             StatusCode::UNAUTHORIZED => Err(Failed::Told(client::strangers(&self.node))),

@@ -18,6 +18,7 @@ use crate::via::{NodeName, Via};
 
 #[cfg(feature = "conformance")]
 mod keeper;
+mod mirror;
 #[cfg(feature = "conformance")]
 mod stores;
 #[cfg(feature = "conformance")]
