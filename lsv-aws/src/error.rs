@@ -23,6 +23,7 @@ pub(crate) fn status<E>(error: &SdkError<E, HttpResponse>) -> u16 {
 }
 
 /// Whether the call may have been carried out although it failed.
+#[cfg(any(feature = "dynamodb", feature = "s3"))]
 pub(crate) fn is_ambiguous<E>(error: &SdkError<E, HttpResponse>) -> bool {
     match error {
         SdkError::ConstructionFailure(_) => false,

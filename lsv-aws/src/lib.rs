@@ -5,7 +5,9 @@
 
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
-#[cfg(any(feature = "dynamodb", feature = "s3"))]
+#[cfg(feature = "ecs")]
+pub mod ecs;
+#[cfg(any(feature = "dynamodb", feature = "ecs", feature = "s3"))]
 mod error;
 #[cfg(feature = "lambda")]
 pub mod lambda;
