@@ -33,6 +33,18 @@ pub fn channel(data: &[u8]) {
     }
 }
 
+/// Whatever pieces another node has an object composed of: they are refused, or they are the same when they are written again.
+///
+/// # Panics
+/// If they are not.
+#[cfg(any(feature = "api", feature = "remote"))]
+pub fn pieces(data: &[u8]) {
+    use crate::exchange::pieces;
+    if let Ok(read) = pieces::decode(Bytes::copy_from_slice(data)) {
+        assert_eq!(pieces::decode(pieces::encode(&read)), Ok(read));
+    }
+}
+
 /// Whatever tag bodies come: they parse or are refused, within the bounds that were set; and every track and frame that
 /// parses survives being written again, in the form for old players and in the one for new ones.
 ///

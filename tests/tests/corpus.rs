@@ -26,6 +26,7 @@ targets! {
     auth_push => lsv_auth::fuzzing::push,
     core_channel => lsv_core::fuzzing::channel,
     core_picture => lsv_core::fuzzing::picture,
+    core_pieces => lsv_core::fuzzing::pieces,
     core_script => lsv_core::fuzzing::script,
     core_sound => lsv_core::fuzzing::sound,
     core_tag => lsv_core::fuzzing::tag,

@@ -11,7 +11,8 @@ pub(super) fn write() -> io::Result<()> {
     tags()?;
     pictures()?;
     sounds()?;
-    channels()
+    channels()?;
+    pieces()
 }
 
 /// Tag bodies, each after a byte with its length and, in the top bit, whether it is audio. In front of all is a byte of
@@ -226,6 +227,20 @@ fn channels() -> io::Result<()> {
         &[br#"{"isRelay":"true","relayURL":"rtmp://example.com/live/a,rtmps://example.com/b"}"#],
     )?;
     seed(target, "deep", &[&b"[".repeat(500)])
+}
+
+fn pieces() -> io::Result<()> {
+    let target = "core_pieces";
+    let lines = br#"[{"bytes":6},{"of":"record/cam/a.mp4","from":32,"to":4096},{"bytes":0}]"#;
+    seed(target, "recording", &[lines, b"\ntables"])?;
+    seed(target, "nothing", &[b"[]\n"])?;
+    seed(target, "short", &[br#"[{"bytes":9}]"#, b"\ntables"])?;
+    seed(
+        target,
+        "outside",
+        &[br#"[{"of":"../a","from":0,"to":1}]"#, b"\n"],
+    )?;
+    seed(target, "deep", &[&b"[".repeat(500), b"\n"])
 }
 
 /// The identification header of libopus in stereo.

@@ -195,3 +195,7 @@ impl axum::extract::FromRef<Keeping> for Common {
         keeping.common.clone()
     }
 }
+
+#[cfg(test)]
+#[cfg(feature = "embedded")]
+mod tests;
