@@ -1,14 +1,15 @@
-"""moto, with what it lacks to take our templates: outputs of nested stacks, `AWS::NoValue` in lists, partitions, and a
-note of each kind that it cannot make.
+"""moto, with what it lacks to take our templates: outputs of nested stacks and of change sets, `AWS::NoValue` in lists,
+partitions, and a note of each kind that it cannot make.
 """
 
 from moto.cloudformation import parsing
-from moto.cloudformation.models import Stack
+from moto.cloudformation.models import ChangeSet, Stack
 from moto.events.models import EventBus
 from moto.utilities.utils import get_partition
 
 _class_of = parsing.resource_class_from_type
 _clean = parsing.clean_json
+_apply = ChangeSet.apply
 _make_map = parsing.ResourceMap.__init__
 
 REFERRED_BY_ARN = {"AWS::SecretsManager::Secret": "secretsmanager", "AWS::IAM::ManagedPolicy": "iam"}
@@ -62,6 +63,12 @@ def _output(stack, attribute):
     return value
 
 
+def _with_outputs(change_set):
+    _apply(change_set)
+    stack = change_set.stack
+    stack.output_map = parsing.OutputMap(stack.resource_map, change_set.template_dict, stack.stack_id)
+
+
 def _without_none(tree, resources):
     cleaned = _clean(tree, resources)
     return [part for part in cleaned if part is not None] if isinstance(cleaned, list) else cleaned
@@ -79,5 +86,6 @@ def _in_its_partition(resources, *arguments, **named):
 parsing.resource_class_from_type = _class
 parsing.clean_json = _without_none
 Stack.get_cfn_attribute = _output
+ChangeSet.apply = _with_outputs
 parsing.ResourceMap.__init__ = _in_its_partition
 EventBus.physical_resource_id = property(lambda bus: bus.name)

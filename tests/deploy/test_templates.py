@@ -11,6 +11,7 @@ import unittest
 
 import render
 import rules
+import settings
 
 REGIONS = ["us-east-1", "eu-central-1", "ap-southeast-1", "cn-north-1", "cn-northwest-1"]
 KEY = "-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----\n"
@@ -217,36 +218,11 @@ class Templates(unittest.TestCase):
 
     def test_names_of_settings_are_known(self):
         """Each variable is one that a program reads: those of `--help`, and those that the image's own script takes."""
-        sources = pathlib.Path(render.FOLDER, "../../src").resolve()
-        read = "".join(path.read_text(encoding="utf-8") for path in sources.rglob("*.rs"))
         script = pathlib.Path(render.FOLDER, "../image/lsv-role").read_text(encoding="utf-8")
-        # Those that are spoken of, and wait for the programs that read them.
-        waiting = set()
+        of_access = {"SECRET", "LOGIN", "CONSOLE"}
         for resource in resources("eu-central-1", everything("eu-central-1")).values():
-            for name in environment(resource):
-                known = f'"{name}"' in read or name in script or name in {"SECRET", "LOGIN", "CONSOLE"}
-                if not known:
-                    waiting.add(name)
-        self.assertLessEqual(waiting, WAITING)
-
-
-# Variables of `--store aws`, which the programs do not read yet.
-WAITING = {
-    "LSV_STORE",
-    "LSV_AWS_BUCKET",
-    "LSV_AWS_CHANNELS_TABLE",
-    "LSV_AWS_CLUSTER",
-    "LSV_AWS_COLD_CLASS",
-    "LSV_AWS_CONTAINER",
-    "LSV_AWS_EVENT_BUS",
-    "LSV_AWS_KMS_KEY",
-    "LSV_AWS_LAUNCH_TYPE",
-    "LSV_AWS_SECRET",
-    "LSV_AWS_SECURITY_GROUPS",
-    "LSV_AWS_SESSIONS_TABLE",
-    "LSV_AWS_SUBNETS",
-    "LSV_AWS_TASK_DEFINITION",
-}
+            unknown = set(environment(resource)) - settings.known() - of_access
+            self.assertEqual({name for name in unknown if name not in script}, set())
 
 
 class Rules(unittest.TestCase):
