@@ -18,6 +18,7 @@
 //! PUT    /node/objects/{name}?class      bytes; If-None-Match: *                       200 null           [call]
 //! DELETE /node/objects/{name}            200 null                                                         [call]
 //! POST   /node/composed/{name}?class     pieces, see below; If-Match: "size-millis"    200 info           [call]
+//! POST   /node/settled/{name}            shows what a writer that is gone left           200 null           [call]
 //! PUT    /node/writers/{uuid}            {"name", "class", "length" or null}           200 {"length"}
 //! PATCH  /node/writers/{uuid}            bytes; Lsv-Offset: where they begin           200 {"length"}
 //! POST   /node/writers/{uuid}            makes the object whole                        200 info           [call]

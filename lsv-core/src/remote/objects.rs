@@ -171,6 +171,11 @@ impl ObjectStore for Objects {
         let call = Call::new(Method::DELETE, format!("/node/objects/{name}"));
         self.peer.call(call).await.removed()
     }
+
+    async fn settle(&self, name: &ObjectName) -> Result<()> {
+        let call = Call::new(Method::POST, format!("/node/settled/{name}")).lasting(LONG_COPY);
+        self.peer.ask(call).await
+    }
 }
 
 /// How long an object of these pieces is.

@@ -93,7 +93,13 @@ impl Writer {
     async fn open_again(&mut self) -> Result<()> {
         tracing::info!(name = %self.name, length = self.length, "the writer of an object is gone; it is opened again");
         if self.length > 0 {
-            return self.open(Some(self.length)).await;
+            let most = self.length.saturating_add(self.pending.len() as u64);
+            let found = self.objects.stat(&self.name).await?.size;
+            // Somebody else may have made something else of it meanwhile.
+            return match (self.length..=most).contains(&found) {
+                true => self.open(Some(self.length)).await,
+                false => Err(Error::Conflict(format!("object {}", self.name))),
+            };
         }
         // Nothing of it was acknowledged; what is there may be somebody else's.
         match self.objects.get(&self.name, None).await {
@@ -203,9 +209,12 @@ impl ObjectWriter for Writer {
     async fn abort(&mut self) -> Result<()> {
         let call = Call::new(Method::DELETE, self.path());
         let before = self.length;
-        match self.persist(call.clone(), before).await? {
-            Some(_) => Ok(()),
-            None => self.peer.ask(call).await,
+        match self.persist(call.clone(), before).await {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) => self.peer.ask(call).await,
+            // Removed by a call before whose answer was lost, with the node's memory of it.
+            Err(Error::NotFound(_)) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 }

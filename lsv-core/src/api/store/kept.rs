@@ -93,10 +93,17 @@ impl<T: Send + Sync + 'static> Kept<T> {
     }
 
     /// Whether there is a thing for which `is_it` is true.
-    pub(super) fn any(&self, is_it: impl Fn(Uuid, &T) -> bool) -> bool {
+    pub(super) fn any(&self, is_it: impl Fn(&T) -> bool) -> bool {
         let inner = lock(&self.inner);
-        let mut things = inner.things.iter();
-        things.any(|(id, kept)| is_it(*id, &kept.thing))
+        let mut things = inner.things.values();
+        things.any(|kept| is_it(&kept.thing))
+    }
+
+    /// Forgets all for which `is_it` is true.
+    pub(super) fn remove_all(&self, is_it: impl Fn(&T) -> bool) -> Vec<Arc<T>> {
+        let mut inner = lock(&self.inner);
+        let removed = inner.things.extract_if(|_, kept| is_it(&kept.thing));
+        removed.map(|(_, kept)| kept.thing).collect()
     }
 
     fn until(&self) -> Instant {
@@ -152,7 +159,7 @@ mod tests {
             assert!(kept.get(one).is_some());
         }
         assert!(kept.get(other).is_none());
-        assert!(kept.any(|id, thing| (id, *thing) == (one, "one")));
+        assert!(kept.any(|thing| *thing == "one") && !kept.any(|thing| *thing == "anew"));
         // In use all the time, though nobody asks.
         let held = kept.get(one);
         sleep(Duration::from_secs(30)).await;
@@ -162,6 +169,9 @@ mod tests {
         assert!(kept.get(one).is_none() && kept.remove(one).is_none());
         drop(kept.put(more, "is swept again").unwrap());
         sleep(Duration::from_secs(10)).await;
-        assert!(!kept.any(|_, _| true));
+        assert!(!kept.any(|_| true));
+        drop(kept.put(one, "one").unwrap());
+        assert_eq!(kept.remove_all(|thing| *thing == "one").len(), 1);
+        assert_eq!(kept.len(), 0);
     }
 }

@@ -148,6 +148,7 @@ fn stores_router(stores: Stores, limits: &Limits, common: &Common) -> Router {
         )
         .route("/node/stat/{*name}", get(objects::stat))
         .route("/node/composed/{*name}", post(objects::compose))
+        .route("/node/settled/{*name}", post(objects::settle))
         .route(
             "/node/writers/{writer}",
             put(writers::open)

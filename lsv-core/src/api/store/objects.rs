@@ -69,6 +69,20 @@ pub(super) async fn remove(
     node.common.calls.once(call, work).await
 }
 
+pub(super) async fn settle(
+    State(node): State<Keeping>,
+    Name(name): Name,
+    call: CallId,
+) -> Answer<Response> {
+    let (store, writers) = (Arc::clone(&node.stores.objects), node.writers);
+    let work = async move {
+        // Who asks says that nobody writes it any more; what was killed could not say so.
+        writers.leave(&name).await;
+        store.settle(&name).await
+    };
+    node.common.calls.once(call, work).await
+}
+
 pub(super) async fn compose(
     State(node): State<Keeping>,
     Name(name): Name,

@@ -65,7 +65,7 @@ impl Writers {
         }
         let writer = match length {
             None => store.create(&name).await?,
-            Some(_) if self.kept.any(|_, writing| writing.is_of(&name)) => {
+            Some(_) if self.kept.any(|writing| writing.is_of(&name)) => {
                 return Err(Error::Conflict(format!("object {name}")));
             }
             Some(length) => store.resume(&name, length).await?,
@@ -79,6 +79,14 @@ impl Writers {
         });
         self.kept.put(id, Writing { name, state })?;
         Ok(Length { length })
+    }
+
+    /// Leaves `name` as a crash of its writer would.
+    pub(super) async fn leave(&self, name: &ObjectName) {
+        let left = self.kept.remove_all(|writing| writing.is_of(name));
+        for writing in left {
+            writing.state.lock().await.writer = None;
+        }
     }
 
     fn find(&self, id: Uuid) -> Answer<Arc<Writing>> {

@@ -180,6 +180,27 @@ async fn what_grows_goes_on_when_the_node_was_away() {
 }
 
 #[tokio::test]
+async fn what_was_made_whole_by_others_is_left_alone() {
+    let keeper = Keeper::start(Limits::default()).await;
+    let objects = keeper.stores().objects;
+    let name = name("record/cam/a.mp4");
+    let mut writer = objects.create(&name).await.unwrap();
+    writer.append(Bytes::from_static(b"media")).await.unwrap();
+    // Whoever was killed has left it; the node does not know that until it is told.
+    objects.settle(&name).await.unwrap();
+    let pieces = [
+        Piece::Bytes(Bytes::from_static(b"tables")),
+        Piece::Of(name.clone(), 0..5),
+    ];
+    objects.compose(&name, &pieces).await.unwrap();
+    // It was not killed after all.
+    let refused = writer.append(Bytes::from_static(b"more")).await;
+    assert!(matches!(refused, Err(Error::Conflict(_))), "{refused:?}");
+    let object = objects.get(&name, None).await.unwrap();
+    assert_eq!(object.bytes.as_ref(), b"tablesmedia");
+}
+
+#[tokio::test]
 async fn what_was_not_acknowledged_is_no_part_of_an_object() {
     let keeper = Keeper::start(Limits::default()).await;
     // The first three answers come through: it is opened, and two parts are appended.
