@@ -2,8 +2,10 @@
 
 import copy
 import json
+import math
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -75,6 +77,51 @@ class Templates(unittest.TestCase):
         self.assertLessEqual(set(outputs.split()), set(main["Outputs"]))
         listed = [name for group in main["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"] for name in group["Parameters"]]
         self.assertEqual(sorted(listed), sorted(main["Parameters"]))
+
+    def test_values_fit_what_parameters_take(self):
+        main = render.load(render.MAIN)["Parameters"]
+        defaults = {name: str(about["Default"]) for name, about in main.items() if "Default" in about}
+        for region, given in variants():
+            for name, value in (defaults | given).items():
+                self.assertTrue(fits(main[name], value), f"{name} in {region}: {value}")
+        for name, wrong in [
+            ("UserPassword", "short"),
+            ("UserPassword", 'with-a-"quotation"-mark'),
+            ("UserPassword", "with-a-\\-backslash"),
+            ("PushSecret", '","api-token":"mine'),
+            ("UserName", 'admin"'),
+            ("CNAME", "https://live.example.com"),
+            ("CNAME", "live.example.com/"),
+            ("Image", "lsv:latest"),
+            ("Image", "docker.io/team/lsv:1"),
+            ("Image", "123456789012.dkr.ecr.eu-central-1.amazonaws.com/team/lsv"),
+            ("PlaybackPublicKey", "-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----"),
+            ("CdnCertificate", "arn:aws:acm:eu-central-1:123456789012:certificate/1"),
+            ("LogRetentionDays", "31"),
+            ("GatewayMinimum", "0"),
+            ("KmsKeyArn", "alias/mine"),
+        ]:
+            self.assertFalse(fits(main[name], wrong), f"{name}: {wrong}")
+
+    def test_secrets_are_json_whatever_is_typed(self):
+        typed = "".join(map(chr, range(0x21, 0x7F))).replace('"', "").replace("\\", "")
+        self.assertTrue(fits(render.load(render.MAIN)["Parameters"]["UserPassword"], typed))
+        made = resources("eu-central-1", parameters("eu-central-1", UserPassword=typed, PushSecret=typed))
+        secrets = {name: resource["Properties"].get("SecretString") for name, resource in made.items() if "SecretString" in str(resource)}
+        self.assertEqual(json.loads(secrets["lsv-Storage/Login"]), {"name": "admin", "password": typed})
+        platform = json.loads(secrets["lsv-Storage/Platform"])
+        self.assertEqual(platform["secret"], typed)
+        self.assertEqual(set(platform), {"secret", "playback-secret", "api-token", "node-token"})
+
+    def test_the_image_may_be_pulled_and_no_other(self):
+        repository = "arn:aws:ecr:eu-central-1:123456789012:repository/team/lsv"
+        name = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/team/lsv"
+        for tag in [":1.0.0", "@sha256:" + "0" * 64, ":1.0.0@sha256:" + "0" * 64]:
+            made = resources("eu-central-1", parameters("eu-central-1", Image=name + tag))
+            self.assertIn(repository, [one.get("Resource") for one in rules.statements(made["lsv-Cluster/ExecutionRole"])])
+        made = resources("cn-north-1", parameters("cn-north-1"))
+        china = "arn:aws-cn:ecr:cn-north-1:123456789012:repository/team/lsv"
+        self.assertIn(china, [one.get("Resource") for one in rules.statements(made["lsv-Cluster/ExecutionRole"])])
 
     def test_every_parameter_is_used(self):
         for path in render.FOLDER.glob("*.yaml"):
@@ -312,6 +359,16 @@ def lint(paths):
     command = [sys.executable, "-c", "from cfnlint.runner import main; main()", "--format", "parseable", "-i", "W3002", "-r", *REGIONS, "-t", *map(str, paths)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
     return done.stdout + done.stderr
+
+
+def fits(about, value):
+    if "AllowedValues" in about and value not in map(str, about["AllowedValues"]):
+        return False
+    if about["Type"] == "Number" and not about.get("MinValue", -math.inf) <= int(value) <= about.get("MaxValue", math.inf):
+        return False
+    if not about.get("MinLength", 0) <= len(value) <= about.get("MaxLength", math.inf):
+        return False
+    return re.fullmatch(about.get("AllowedPattern", "(?s:.*)"), value) is not None
 
 
 def unused(template):
