@@ -16,7 +16,9 @@ SOURCE = pathlib.Path(__file__).parents[2] / "examples/deploy/access/access.py"
 TOKEN = "t0ken" * 9
 
 
-class Access(unittest.TestCase):
+class Function(unittest.TestCase):
+    """A function that has just been started, with its secrets."""
+
     def setUp(self):
         settings = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "eu-central-1"}
         os.environ |= settings | {"CONSOLE": "true"}
@@ -27,11 +29,12 @@ class Access(unittest.TestCase):
         platform = self.secrets.create_secret(Name="platform", SecretString=json.dumps({"api-token": TOKEN}))
         login = self.secrets.create_secret(Name="login", SecretString='{"name":"admin","password":"correct-horse"}')
         os.environ |= {"SECRET": platform["ARN"], "LOGIN": login["ARN"]}
-        # Each test has a function that has just been started.
         spec = importlib.util.spec_from_file_location("access", SOURCE)
         self.access = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(self.access)
 
+
+class Access(Function):
     def authorized(self, **headers):
         return self.access.handler({"type": "REQUEST", "version": "2.0", "headers": headers})["isAuthorized"]
 
