@@ -7,14 +7,24 @@
 pub mod dynamodb;
 #[cfg(feature = "ecs")]
 pub mod ecs;
-#[cfg(any(feature = "dynamodb", feature = "ecs", feature = "s3"))]
+#[cfg(any(
+    feature = "dynamodb",
+    feature = "ecs",
+    feature = "eventbridge",
+    feature = "s3",
+    feature = "secrets"
+))]
 mod error;
+#[cfg(feature = "eventbridge")]
+pub mod eventbridge;
 #[cfg(feature = "lambda")]
 pub mod lambda;
 #[cfg(feature = "s3")]
 pub mod s3;
 #[cfg(feature = "sdk")]
 mod sdk;
+#[cfg(feature = "secrets")]
+pub mod secrets;
 
 #[cfg(feature = "sdk")]
 pub use aws_config::SdkConfig;

@@ -2,6 +2,8 @@
 
 mod conformance;
 mod ecs;
+mod events;
 mod raw;
 mod reach;
 mod s3s_fs;
+mod secrets;

@@ -1,6 +1,6 @@
 //! Tasks as containers: against moto, and against a cluster that fails as told.
 
-mod fake;
+pub(crate) mod fake;
 mod faults;
 mod protection;
 mod texts;
