@@ -12,7 +12,7 @@ import test_templates as given
 
 SOURCES = pathlib.Path(__file__).parents[2] / "lsv-aws/src"
 # Folders or files of lsv-aws, and the service that they speak to.
-SERVICES = {"dynamodb": "dynamodb", "s3": "s3", "ecs": "ecs"}
+SERVICES = {"dynamodb": "dynamodb", "s3": "s3", "ecs": "ecs", "eventbridge": "events", "secrets": "secretsmanager"}
 # Calls that go by the name of other rights.
 RIGHTS = {
     "s3:HeadObject": {"s3:GetObject"},
@@ -32,8 +32,6 @@ BESIDE = {
     "ecs:UpdateTaskProtection",
     "kms:Decrypt",
     "kms:GenerateDataKey",
-    "secretsmanager:GetSecretValue",
-    "events:PutEvents",
 }
 
 
@@ -47,7 +45,7 @@ def calls(service, text):
 def needed():
     rights = set()
     for folder, service in SERVICES.items():
-        for path in SOURCES.glob(f"{folder}/**/*.rs"):
+        for path in [*SOURCES.glob(f"{folder}/**/*.rs"), *SOURCES.glob(f"{folder}.rs")]:
             if path.stem != "tests":
                 for operation in calls(service, path.read_text(encoding="utf-8")):
                     rights |= RIGHTS.get(f"{service}:{operation}", {f"{service}:{operation}"})
