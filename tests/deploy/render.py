@@ -121,12 +121,12 @@ class Stack:
             self._resource(logical, resource)
         outputs = {}
         for key, output in self.template.get("Outputs", {}).items():
-            if self._holds(output.get("Condition")):
+            if self.holds(output.get("Condition")):
                 outputs[key] = self.value(output["Value"])
         return self.resources, outputs
 
     def _resource(self, logical, resource):
-        if logical in self.outputs_of or not self._holds(resource.get("Condition")):
+        if logical in self.outputs_of or not self.holds(resource.get("Condition")):
             return
         self.outputs_of[logical] = {}
         nested = resource["Type"] == "AWS::CloudFormation::Stack"
@@ -164,7 +164,7 @@ class Stack:
     def _getatt(self, argument):
         logical, attribute = argument
         resource = self.template["Resources"][logical]
-        if not self._holds(resource.get("Condition")):
+        if not self.holds(resource.get("Condition")):
             raise ValueError(f"{self.name}: {logical} is asked for where it is not made")
         if resource["Type"] != "AWS::CloudFormation::Stack":
             return f"<{self.name}/{logical}.{attribute}>"
@@ -190,7 +190,7 @@ class Stack:
 
     def _if(self, argument):
         condition, yes, no = argument
-        return self.value(yes if self._holds(condition) else no)
+        return self.value(yes if self.holds(condition) else no)
 
     def _join(self, argument):
         return argument[0].join(self.value(argument[1]))
@@ -210,19 +210,19 @@ class Stack:
         return str(first) == str(second)
 
     def _not(self, argument):
-        return not self._holds(argument[0])
+        return not self.holds(argument[0])
 
     def _and(self, argument):
-        return all(self._holds(part) for part in argument)
+        return all(self.holds(part) for part in argument)
 
     def _or(self, argument):
-        return any(self._holds(part) for part in argument)
+        return any(self.holds(part) for part in argument)
 
-    def _holds(self, condition):
+    def holds(self, condition):
         if condition is None:
             return True
         if isinstance(condition, str):
-            return self._holds(self.template["Conditions"][condition])
+            return self.holds(self.template["Conditions"][condition])
         if "Condition" in condition:
-            return self._holds(condition["Condition"])
+            return self.holds(condition["Condition"])
         return self.value(condition)

@@ -103,6 +103,28 @@ class Templates(unittest.TestCase):
         ]:
             self.assertFalse(fits(main[name], wrong), f"{name}: {wrong}")
 
+    def test_a_name_needs_a_certificate(self):
+        rule = render.load(render.MAIN)["Rules"]["NameNeedsCertificate"]
+
+        def holds(**given):
+            stack = render.Stack(render.load(render.MAIN), parameters("eu-central-1", **given), "eu-central-1", "lsv", None, {})
+            return not stack.holds(rule["RuleCondition"]) or stack.holds(rule["Assertions"][0]["Assert"])
+
+        certificate = "arn:aws:acm:us-east-1:123456789012:certificate/1"
+        self.assertTrue(holds())
+        self.assertFalse(holds(CNAME="live.example.com"))
+        self.assertTrue(holds(CNAME="live.example.com", CdnCertificate=certificate))
+        self.assertTrue(holds(CNAME="live.example.com", CertificateArn=certificate))
+
+    def test_cloudfront_shows_the_certificate_of_its_region(self):
+        """Outside us-east-1 the stack's own certificate is none for CloudFront."""
+        for region, alias in [("eu-central-1", None), ("us-east-1", ["live.example.com"])]:
+            certificate = f"arn:aws:acm:{region}:123456789012:certificate/1"
+            made = resources(region, parameters(region, CNAME="live.example.com", CertificateArn=certificate))
+            shown = made["lsv-Cdn/Distribution"]["Properties"]["DistributionConfig"]
+            self.assertEqual(shown.get("Aliases"), alias)
+            self.assertEqual(shown["ViewerCertificate"].get("AcmCertificateArn"), certificate if alias else None)
+
     def test_secrets_are_json_whatever_is_typed(self):
         typed = "".join(map(chr, range(0x21, 0x7F))).replace('"', "").replace("\\", "")
         self.assertTrue(fits(render.load(render.MAIN)["Parameters"]["UserPassword"], typed))
@@ -162,7 +184,8 @@ class Templates(unittest.TestCase):
             value = other.get(name)
             if value is None:
                 self.assertEqual(about["Type"], "Number", f"{name} has no other value here")
-                value = str(int(everything(region).get(name, about["Default"])) + 3)
+                value = str(int(everything(region).get(name, about["Default"])) - 1)
+                value = value if fits(about, value) else str(int(value) + 4)
             with self.subTest(name):
                 self.assertNotEqual(resources(region, everything(region) | {name: value}), before)
 
