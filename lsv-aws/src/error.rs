@@ -27,7 +27,8 @@ pub(crate) fn status<E>(error: &SdkError<E, HttpResponse>) -> u16 {
 pub(crate) fn is_ambiguous<E>(error: &SdkError<E, HttpResponse>) -> bool {
     match error {
         SdkError::ConstructionFailure(_) => false,
-        SdkError::ServiceError(_) => status(error) >= 500,
+        // An answer that cannot be read tells of a success, too.
+        SdkError::ServiceError(_) => !(300..500).contains(&status(error)),
         _ => true,
     }
 }
@@ -119,21 +120,22 @@ where
         detail.push_str(": ");
         detail.push_str(part);
     };
-    match error.as_service_error() {
-        Some(service) => match service.code() {
-            Some(code) => {
-                add(code);
-                add(service.message().unwrap_or_default());
-            }
-            None => add(&format!("status {}", status(error))),
-        },
-        None => {
-            let mut cause: Option<&dyn StdError> = Some(error);
-            while let Some(next) = cause {
-                add(&next.to_string());
-                cause = next.source();
-            }
-        }
+    let service = error.as_service_error();
+    if let Some(code) = service.and_then(ProvideErrorMetadata::code) {
+        add(code);
+        add(service
+            .and_then(ProvideErrorMetadata::message)
+            .unwrap_or_default());
+        return detail;
+    }
+    // Nothing came, or nothing that can be read.
+    if service.is_some() {
+        add(&format!("status {}", status(error)));
+    }
+    let mut cause: Option<&dyn StdError> = Some(error);
+    while let Some(next) = cause {
+        add(&next.to_string());
+        cause = next.source();
     }
     detail
 }

@@ -10,6 +10,7 @@ mod browser;
 mod certificate;
 pub mod cmaf;
 mod ffmpeg;
+mod flaky;
 pub mod flv;
 pub mod hls;
 mod http2;
@@ -37,6 +38,7 @@ pub use ffmpeg::{
     Picture, Watched, ffprobe_seconds, probe, push_file, push_file_and_return, read, watch,
     watch_file,
 };
+pub use flaky::{Fault, Flaky};
 pub use http2::{Http2, tls};
 pub use moto::Moto;
 pub use packets::Packets;

@@ -35,7 +35,12 @@ impl Moto {
     pub async fn start() -> Self {
         let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/moto");
         let mut command = Command::new("python3");
-        command.args(["-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]);
+        let server = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/moto.py");
+        command
+            .arg(server)
+            .args(["-H", "127.0.0.1", "-p", "0"])
+            // The script is not to be taken for the package.
+            .env("PYTHONSAFEPATH", "1");
         if installed.is_dir() {
             command.env("PYTHONPATH", installed);
         }

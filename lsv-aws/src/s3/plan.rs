@@ -18,17 +18,20 @@ pub(super) fn part_bytes(number: usize) -> usize {
 }
 
 /// How many of the parts that a killed writer left, by number and length, follow each other without a gap.
+///
+/// A writer's parts are short only at the end. Where others follow a short one they were to be composed, and are of no use.
 pub(super) fn whole_parts(parts: impl IntoIterator<Item = (i32, u64)>) -> usize {
     let mut whole = 0;
+    let mut is_over = false;
     for (number, length) in parts {
+        if is_over {
+            return 0;
+        }
         if usize::try_from(number) != Ok(whole + 1) {
             break;
         }
         whole += 1;
-        // Only the last one is shorter.
-        if length < part_bytes(whole) as u64 {
-            break;
-        }
+        is_over = length < part_bytes(whole) as u64;
     }
     whole
 }

@@ -155,20 +155,24 @@ impl Upload {
         let Err(error) = completed else {
             return Ok(());
         };
-        let is_gone = code(&error) == NO_UPLOAD;
-        if is_gone || matches!(status(&error), 409 | 412) {
-            // Perhaps by an earlier try of this call, whose answer was lost.
-            return match self.store.is_marked(&self.name, &self.mark).await {
-                Ok(true) => Ok(()),
-                Ok(false) => Err(Incomplete::Known(conflict(&self.name))),
-                Err(error) => Err(Incomplete::Unknown(error)),
-            };
+        let is_refused = code(&error) == NO_UPLOAD || matches!(status(&error), 409 | 412);
+        let is_unknown = is_ambiguous(&error);
+        let failed = match is_refused {
+            true => conflict(&self.name),
+            false => failed(&self.store.what(&self.name), &error),
+        };
+        if !is_refused && !is_unknown {
+            return Err(Incomplete::Known(failed));
         }
-        let port_error = failed(&self.store.what(&self.name), &error);
-        Err(match is_ambiguous(&error) {
-            true => Incomplete::Unknown(port_error),
-            false => Incomplete::Known(port_error),
-        })
+        // Perhaps it was by this very call, or an earlier try of it, and the answer was lost.
+        match self.store.is_marked(&self.name, &self.mark).await {
+            Ok(true) => Ok(()),
+            Ok(false) if is_refused => Err(Incomplete::Known(failed)),
+            Ok(false) | Err(_) => Err(Incomplete::Unknown(match is_refused {
+                true => Error::unavailable(format_args!("{}: not known to be complete", self.name)),
+                false => failed,
+            })),
+        }
     }
 
     /// Removes what was sent; answers whether the upload was still there.

