@@ -42,7 +42,8 @@ pub struct ChannelAuthorizer {
 
 impl ChannelAuthorizer {
     /// Decides by the records in `store` and push credentials that `signer` can verify. Who publishes is held against the
-    /// record as it is at that moment, who plays against one that is [`MAX_AGE`] old at most.
+    /// record as it is at that moment, who plays against one that is [`MAX_AGE`] old at most; while the store is out of reach,
+    /// against what it said last, for five minutes.
     pub fn new(store: Arc<dyn ChannelStore>, signer: Signer) -> Self {
         Self {
             signer: Some(signer),

@@ -1,4 +1,5 @@
-//! Remembers channel records for a moment: a player asks for several files a second, a store need not be.
+//! Remembers channel records for a moment: a player asks for several files a second, a store need not be. While the store
+//! is out of reach, those who watch go on by what it said last.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -24,6 +25,8 @@ struct Kept {
     young: HashMap<ChannelId, Asked>,
     old: HashMap<ChannelId, Asked>,
     since: Option<Moment>,
+    /// What the store said last of channels that there are, and when.
+    spare: HashMap<ChannelId, (Moment, Arc<Channel>)>,
 }
 
 /// A question to the store, whether answered yet or not.
@@ -46,16 +49,38 @@ impl Records {
         self.store.get(id).await.map(|found| found.channel)
     }
 
-    /// The record as it was [`MAX_AGE`] before `now` or later.
+    /// The record as it was [`MAX_AGE`] before `now` or later; where the store is out of reach, [`SPARE`].
     pub(super) async fn get(&self, id: &ChannelId, now: Moment) -> Result<Arc<Channel>> {
-        self.asked(id, now).answer.await
+        let (asked, spare) = self.asked(id, now);
+        let was_answered = asked.answer.peek().is_some();
+        if let Some(spare) = spare {
+            return Ok(spare);
+        }
+        match asked.answer.await {
+            Ok(channel) if was_answered => Ok(channel),
+            Ok(channel) => {
+                self.kept(now).keep(id, asked.at, &channel);
+                Ok(channel)
+            }
+            Err(error) => {
+                let mut kept = self.kept(now);
+                if matches!(error, Error::NotFound(_)) {
+                    kept.spare.remove(id);
+                }
+                kept.spare(id, now).ok_or(error)
+            }
+        }
     }
 
-    fn asked(&self, id: &ChannelId, now: Moment) -> Asked {
+    /// The question for a record; and what is to be answered without it, as it was asked by somebody else and there is
+    /// no answer for now.
+    fn asked(&self, id: &ChannelId, now: Moment) -> (Asked, Option<Arc<Channel>>) {
         let mut kept = self.kept(now);
+        let spare = kept.spare(id, now);
         let known = kept.young.get(id).or_else(|| kept.old.get(id));
-        if let Some(known) = known.filter(|known| known.holds(now)) {
-            return known.clone();
+        if let Some(known) = known.filter(|known| known.holds(now, spare.is_some())) {
+            let is_answered = matches!(known.answer.peek(), Some(Ok(_)));
+            return (known.clone(), spare.filter(|_| !is_answered));
         }
         let (store, wanted) = (Arc::clone(&self.store), id.clone());
         let answer = async move { store.get(&wanted).await.map(|found| found.channel) };
@@ -66,7 +91,7 @@ impl Records {
         if kept.young.len() < MAX_YOUNG || kept.young.contains_key(id) {
             kept.young.insert(id.clone(), asked.clone());
         }
-        asked
+        (asked, None)
     }
 
     fn kept(&self, now: Moment) -> MutexGuard<'_, Kept> {
@@ -81,6 +106,27 @@ impl Records {
     }
 }
 
+impl Kept {
+    /// Keeps what the store said of a channel, for when it says nothing.
+    fn keep(&mut self, id: &ChannelId, at: Moment, channel: &Arc<Channel>) {
+        if self.spare.len() >= MAX_YOUNG && !self.spare.contains_key(id) {
+            self.spare
+                .retain(|_, (said, _)| *said <= at && at < said.plus(SPARE));
+            if self.spare.len() >= MAX_YOUNG {
+                return;
+            }
+        }
+        let said = (at, Arc::clone(channel));
+        self.spare.insert(id.clone(), said);
+    }
+
+    fn spare(&self, id: &ChannelId, now: Moment) -> Option<Arc<Channel>> {
+        let (said, channel) = self.spare.get(id)?;
+        let holds = *said <= now && now < said.plus(SPARE);
+        holds.then(|| Arc::clone(channel))
+    }
+}
+
 impl fmt::Debug for Records {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Records").field(&self.store).finish()
@@ -88,11 +134,13 @@ impl fmt::Debug for Records {
 }
 
 impl Asked {
-    /// Whether the answer is as good as a new one at `now`. That the store could not answer is no answer.
-    fn holds(&self, now: Moment) -> bool {
+    /// Whether the answer is as good as a new one at `now`. That the store could not answer is no answer; where there is
+    /// something to go on by, it is not asked again at once.
+    fn holds(&self, now: Moment, has_spare: bool) -> bool {
         let age = match self.answer.peek() {
             None | Some(Ok(_)) => MAX_AGE,
             Some(Err(Error::NotFound(_))) => MAX_AGE_OF_NOTHING,
+            Some(Err(_)) if has_spare => MAX_AGE,
             Some(Err(_)) => return false,
         };
         self.at <= now && now < self.at.plus(age)
@@ -101,6 +149,9 @@ impl Asked {
 
 /// For so long a channel is not looked for again that was not there: whoever makes one plays it soon.
 const MAX_AGE_OF_NOTHING: Duration = Duration::from_millis(500);
+/// For so long those who watch go on by what the store said last, while it says nothing. Nobody begins to publish by that,
+/// or gets a content key.
+pub(super) const SPARE: Duration = Duration::from_secs(300);
 /// Records remembered of one generation. Beyond it the store is asked each time: names that lead nowhere cost the
 /// asker's time and no memory.
 const MAX_YOUNG: usize = 50_000;

@@ -1,4 +1,4 @@
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
@@ -14,6 +14,7 @@ const NOW: Moment = Moment::from_unix(1_700_000_000);
 struct Counting {
     asked: AtomicUsize,
     permits: Semaphore,
+    is_away: AtomicBool,
 }
 
 impl Counting {
@@ -21,6 +22,7 @@ impl Counting {
         Arc::new(Self {
             asked: AtomicUsize::new(0),
             permits: Semaphore::new(permits),
+            is_away: AtomicBool::new(false),
         })
     }
 
@@ -39,6 +41,9 @@ impl ChannelStore for Counting {
         self.asked.fetch_add(1, Ordering::Relaxed);
         let permit = self.permits.acquire().await;
         permit.map_err(Error::unavailable)?.forget();
+        if self.is_away.load(Ordering::Relaxed) {
+            return Err(Error::unavailable("made to fail"));
+        }
         match id.as_str() {
             "cam" => Ok(VersionedChannel {
                 channel: Arc::new(Channel::new(id.clone(), NOW)),
@@ -140,4 +145,55 @@ async fn a_failure_is_not_remembered() {
         assert!(matches!(failed, Err(Error::Unavailable { .. })));
     }
     assert_eq!(store.asked(), 2);
+}
+
+#[tokio::test]
+async fn those_who_watch_go_on_while_the_store_is_away() {
+    let store = Counting::new(1_000);
+    let records = store.records();
+    let cam = id("cam");
+    records.get(&cam, NOW).await.unwrap();
+    store.is_away.store(true, Ordering::Relaxed);
+    let last = SPARE.as_millis() as u64 - 1;
+    for at in (2_000..last).step_by(500).chain([last]) {
+        assert!(records.get(&cam, later(at)).await.is_ok(), "{at} ms");
+    }
+    let asked = store.asked();
+    assert!((140..=160).contains(&asked), "asked {asked} times");
+    // Nothing is known of others, nor is it for ever; and nobody begins to publish by it.
+    assert!(records.get(&id("other"), later(last)).await.is_err());
+    assert!(records.fresh(&cam).await.is_err());
+    assert!(records.get(&cam, later(last + 1)).await.is_err());
+    store.is_away.store(false, Ordering::Relaxed);
+    assert!(records.get(&cam, later(last + 2)).await.is_ok());
+}
+
+#[tokio::test]
+async fn nobody_but_the_first_waits_for_a_store_that_hangs() {
+    let store = Counting::new(1);
+    let records = store.records();
+    let cam = id("cam");
+    records.get(&cam, NOW).await.unwrap();
+    let mut first = Box::pin(records.get(&cam, later(2_000)));
+    assert!(futures::poll!(&mut first).is_pending());
+    assert!(records.get(&cam, later(2_100)).await.is_ok());
+    assert_eq!(store.asked(), 2);
+    store.is_away.store(true, Ordering::Relaxed);
+    store.permits.add_permits(1);
+    assert!(first.await.is_ok());
+    assert!(records.get(&cam, later(2_200)).await.is_ok());
+    assert_eq!(store.asked(), 2);
+}
+
+#[tokio::test]
+async fn what_was_removed_does_not_come_back() {
+    let store = Counting::new(10);
+    let records = store.records();
+    let gone = id("gone");
+    let channel = Arc::new(Channel::new(gone.clone(), NOW));
+    records.kept(NOW).keep(&gone, NOW, &channel);
+    let removed = records.get(&gone, later(1)).await;
+    assert!(matches!(removed, Err(Error::NotFound(_))), "{removed:?}");
+    store.is_away.store(true, Ordering::Relaxed);
+    assert!(records.get(&gone, later(1_000)).await.is_err());
 }
