@@ -183,6 +183,18 @@ class Scripts(unittest.TestCase):
             self.assertTrue(os.access(DEPLOY / path, os.X_OK), path)
             subprocess.run([shell, "-n", str(DEPLOY / path)], check=True)
 
+    def test_flags_of_the_guides_are_those_of_programs(self):
+        flags = {name.removeprefix("LSV_").removeprefix("PROXY_").lower().replace("_", "-") for name in settings.known()}
+        named = set()
+        for guide in DEPLOY.glob("*.md"):
+            text = guide.read_text(encoding="utf-8")
+            for command in re.findall(r"`(lsv(?:-[a-z]+)? --[^`]*)`", text):
+                named.update(re.findall(r"--([a-z-]+)", command))
+            for block in re.findall(r"```toml\n(.*?)```", text, re.DOTALL):
+                named.update(re.findall(r"(?m)^([a-z-]+) =", block))
+        self.assertLess({"store", "store-node", "proxy-protocol", "segments", "tls-cert"}, named)
+        self.assertEqual(named - flags, set())
+
     def test_links_of_the_guides_lead_somewhere(self):
         guides = sorted(DEPLOY.glob("*.md"))
         self.assertNotEqual(guides, [])

@@ -81,6 +81,10 @@ class Rights(unittest.TestCase):
         for role in ["ProcessorRole", "OriginRole", "ApiRole"]:
             self.assertEqual({"ecs:RunTask", "iam:PassRole"} & granted(role), set())
 
+    def test_the_api_removes_recordings_and_writes_none(self):
+        of_objects = {action for action in granted("ApiRole") if action.startswith("s3:")}
+        self.assertEqual(of_objects, {"s3:GetObject", "s3:ListBucket", "s3:DeleteObject"})
+
     def test_the_api_alone_changes_channels(self):
         made = given.resources("eu-central-1", given.parameters("eu-central-1"))
         writers = set()
