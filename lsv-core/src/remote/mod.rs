@@ -48,7 +48,8 @@ pub struct Config {
     pub grace: Duration,
     /// How long a node that keeps or runs something may take to answer one try of a call. 5 s.
     pub call_time: Duration,
-    /// How long a call that gets no answer is tried again. 10 s.
+    /// How long a call that gets no answer is tried again; once one was given up, others are tried once until there is an
+    /// answer. 10 s.
     pub patience: Duration,
     /// How often an announcement is renewed; more often where it would not hold for three times as long. 10 s.
     pub renewal: Duration,

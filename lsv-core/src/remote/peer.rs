@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,6 +26,8 @@ use crate::ports::{Error, Result};
 pub(super) struct Peer {
     node: Node,
     patience: Duration,
+    /// Whether the last call was given up: until there is an answer again, nobody waits for one for long.
+    is_away: Arc<AtomicBool>,
 }
 
 /// One call.
@@ -74,6 +77,7 @@ impl Peer {
         Ok(Self {
             node: Node::new(base, token, http, config.call_time)?,
             patience: config.patience,
+            is_away: Arc::default(),
         })
     }
 
@@ -140,9 +144,14 @@ impl Peer {
             let pause = backoff.fail(tried.elapsed());
             let is_over = match std::ptr::eq(asked, &later) {
                 true => begun.elapsed() > call.long,
-                false => call.is_hurried || begun.elapsed() + pause > self.patience,
+                false => {
+                    call.is_hurried
+                        || self.is_away.load(Ordering::Relaxed)
+                        || begun.elapsed() + pause > self.patience
+                }
             };
             if is_over {
+                self.is_away.store(true, Ordering::Relaxed);
                 return Outcome::of(Err(Failed::Silent(failed)), is_repeated);
             }
             sleep(pause).await;
@@ -155,6 +164,9 @@ impl Peer {
             Ok(answered) => answered,
             Err(error) => return (Err(Failed::Silent(error)), false),
         };
+        if !answered.status.is_server_error() {
+            self.is_away.store(false, Ordering::Relaxed);
+        }
         let Answered {
             status,
             headers,

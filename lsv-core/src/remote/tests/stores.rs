@@ -406,6 +406,32 @@ async fn a_node_that_is_away_is_unavailable_soon() {
 }
 
 #[tokio::test]
+async fn who_is_known_to_be_away_is_tried_once() {
+    let keeper = Keeper::start(Limits::default()).await;
+    let way = Way::to(&keeper, |_| false, |_| ()).await;
+    let config = Config {
+        patience: Duration::from_secs(3),
+        ..config()
+    };
+    let stores = Stores::new(&way.base, &token(), tls(), &config).unwrap();
+    let tries = async || {
+        let before = way.answers.load(Ordering::SeqCst);
+        let answer = stores.channels.stream_dns().await;
+        (way.answers.load(Ordering::SeqCst) - before, answer.is_ok())
+    };
+    assert_eq!(tries().await, (1, true));
+    keeper.go_away();
+    let (first, is_there) = tries().await;
+    assert!(first > 1 && !is_there, "{first} tries");
+    assert_eq!(tries().await, (1, false));
+    keeper.restart();
+    assert_eq!(tries().await, (1, true));
+    keeper.go_away();
+    let (first, _) = tries().await;
+    assert!(first > 1, "{first} tries");
+}
+
+#[tokio::test]
 async fn errors_of_the_stores_arrive_as_they_are() {
     let keeper = Keeper::start(Limits::default()).await;
     let stores = keeper.stores();
