@@ -218,4 +218,4 @@ const CONNECT_TIME: Duration = Duration::from_secs(1);
 /// A connection that is slower than that, in bytes, counts as broken.
 const BYTES_A_SECOND: usize = 512 << 10;
 const IDLE: Duration = Duration::from_secs(60);
-const IDLE_CONNECTIONS: usize = 4;
+const IDLE_CONNECTIONS: usize = 32;
