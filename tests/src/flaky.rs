@@ -54,6 +54,7 @@ struct Plan {
     random: u64,
     percent: u64,
     seen: Vec<String>,
+    carried_out: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -132,6 +133,14 @@ impl Flaky {
     #[must_use]
     pub fn seen(&self) -> Vec<String> {
         self.plan().seen.clone()
+    }
+
+    /// How many requests of `action` the server has carried out.
+    #[must_use]
+    pub fn carried_out(&self, action: &str) -> usize {
+        let plan = self.plan();
+        let done = plan.carried_out.iter().filter(|done| *done == action);
+        done.count()
     }
 
     fn plan(&self) -> std::sync::MutexGuard<'_, Plan> {
@@ -231,6 +240,10 @@ async fn pass(
     let (head, body) = answer.map_err(io::Error::other)?.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
     connection.abort();
+    if head.status.is_success() {
+        let mut plan = plan.lock().expect("nobody panicked");
+        plan.carried_out.push(action);
+    }
     match fault {
         Some(Fault::LoseAnswer | Fault::CutRequest) => Err(broken()),
         Some(Fault::CutAnswer) if !body.is_empty() => {

@@ -124,6 +124,23 @@ impl Moto {
         self.dynamodb("GetItem", &input).await["Item"].take()
     }
 
+    /// Whether the bucket has an object of that key that ends with these bytes.
+    ///
+    /// # Panics
+    /// If it does not say.
+    pub async fn holds(&self, key: &str, end: &[u8]) -> bool {
+        let answer = self
+            .client
+            .get(format!("{}/{}/{key}", self.endpoint, Self::BUCKET))
+            .header("authorization", authorization("s3"))
+            .send()
+            .await
+            .expect("moto answers");
+        let is_there = answer.status().is_success();
+        let bytes = answer.bytes().await.expect("moto answers whole");
+        is_there && bytes.ends_with(end)
+    }
+
     /// Ends it at once.
     pub fn kill(&self) {
         self.process.signal(crate::Signal::KILL);

@@ -8,6 +8,7 @@ mod objects;
 mod plan;
 mod read;
 mod settle;
+mod tail;
 mod transfer;
 mod writer;
 
@@ -32,6 +33,9 @@ pub struct Config {
     /// Whether the bucket stands in the path of an address instead of its host: for servers other than AWS, and by itself
     /// where the SDK's configuration names an endpoint.
     pub path_style: bool,
+    /// How often the end of an object that grows, which makes no part yet, is kept beside it: so much is lost with a process
+    /// that is killed. What grows by less than a quarter is kept six times less often. Each time is one request. 10 s.
+    pub tail_after: Duration,
     /// The longest that one try to send or to copy a part may take, or to complete an upload. 2 min.
     pub transfer_timeout: Duration,
 }
@@ -45,6 +49,7 @@ impl Config {
             cold_class: Class::GlacierIr.as_str().to_owned(),
             encryption: Encryption::default(),
             path_style: false,
+            tail_after: Duration::from_secs(10),
             transfer_timeout: Duration::from_secs(120),
         }
     }

@@ -85,6 +85,14 @@ impl Objects {
         &self.inner.config.bucket
     }
 
+    pub(super) fn prefix(&self) -> &str {
+        &self.inner.config.prefix
+    }
+
+    pub(super) fn tail_after(&self) -> Duration {
+        self.inner.config.tail_after
+    }
+
     pub(super) fn key(&self, name: &ObjectName) -> String {
         format!("{}{name}", self.inner.config.prefix)
     }
@@ -201,7 +209,7 @@ impl Objects {
         }
     }
 
-    fn encryption(&self) -> (Option<ServerSideEncryption>, Option<String>) {
+    pub(super) fn encryption(&self) -> (Option<ServerSideEncryption>, Option<String>) {
         match &self.inner.config.encryption {
             Encryption::Bucket => (None, None),
             Encryption::S3 => (Some(ServerSideEncryption::Aes256), None),

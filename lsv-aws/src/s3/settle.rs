@@ -7,6 +7,7 @@ use lsv_core::ports::{Error, ObjectName, Result};
 
 use super::objects::{Objects, draw_mark, length};
 use super::plan::whole_parts;
+use super::tail::Tail;
 use super::transfer::Upload;
 use crate::error::{failed, status};
 
@@ -16,6 +17,31 @@ impl Objects {
     ///
     /// What was left of an object that was being composed lacks its first part, or has all of them: it is aborted, or whole.
     pub(super) async fn complete_left(&self, name: &ObjectName) -> Result<()> {
+        let tail = match self.tail(name).await {
+            Ok(tail) => Some(tail),
+            Err(Error::NotFound(_)) => None,
+            Err(error) => return Err(error),
+        };
+        let is_there = self.complete_uploads(name, tail.as_ref()).await?;
+        let Some(tail) = tail else {
+            return Ok(());
+        };
+        if !is_there && tail.from == 1 {
+            let bytes = tail.bytes.len();
+            match self.put_marked(name, tail.bytes, &draw_mark(), true).await {
+                Ok(()) => {
+                    tracing::info!(%name, bytes, "what a killed process kept of an object is there")
+                }
+                // It was whole.
+                Err(Error::Conflict(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.delete_tail(name).await
+    }
+
+    /// Answers whether the object is there, as far as that was found out.
+    async fn complete_uploads(&self, name: &ObjectName, tail: Option<&Tail>) -> Result<bool> {
         let mark: Arc<str> = draw_mark().into();
         let mut left = Vec::new();
         for id in self.uploads(name).await? {
@@ -26,8 +52,8 @@ impl Objects {
                 .map(|part| (part.part_number.unwrap_or_default(), length(part.size)));
             let whole = whole_parts(lengths);
             let parts = parts.get(..whole).unwrap_or_default();
-            let bytes: u64 = parts.iter().map(|part| length(part.size)).sum();
-            let parts: Vec<CompletedPart> = parts
+            let mut bytes: u64 = parts.iter().map(|part| length(part.size)).sum();
+            let mut parts: Vec<CompletedPart> = parts
                 .iter()
                 .map(|part| {
                     CompletedPart::builder()
@@ -37,6 +63,12 @@ impl Objects {
                         .build()
                 })
                 .collect();
+            // Older ones are part of what was sent since.
+            let following = tail.filter(|tail| tail.upload == id && tail.from == whole + 1);
+            if let Some(tail) = following.filter(|tail| !tail.bytes.is_empty()) {
+                parts.push(upload.send(tail.from, tail.bytes.clone()).await?);
+                bytes += tail.bytes.len() as u64;
+            }
             left.push((bytes, upload, parts));
         }
         left.sort_by_key(|(bytes, ..)| std::cmp::Reverse(*bytes));
@@ -59,7 +91,7 @@ impl Objects {
             }
             upload.abort().await?;
         }
-        Ok(())
+        Ok(is_settled)
     }
 
     /// The ids of the uploads of `name` that are under way.

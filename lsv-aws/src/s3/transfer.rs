@@ -60,6 +60,10 @@ impl Upload {
         }
     }
 
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
     /// Sends part `number`.
     pub(super) async fn send(&self, number: usize, bytes: Bytes) -> Result<CompletedPart> {
         let number = part_number(number)?;

@@ -7,14 +7,14 @@ use async_trait::async_trait;
 use aws_sdk_s3::types::CompletedPart;
 use bytes::{Bytes, BytesMut};
 use lsv_core::ports::{Error, ObjectInfo, ObjectName, ObjectStore, ObjectWriter, Result};
-use tokio::task::JoinHandle;
 
 use super::objects::{Objects, draw_mark};
 use super::plan::{PART, part_bytes};
+use super::tail::{Keeper, Tail, Task};
 use super::transfer::Upload;
 
-/// Sends an object in parts. In memory are at most the part that is gathered and two that are under way, each as long as
-/// [`part_bytes`] says and what the append that filled it brought.
+/// Sends an object in parts. In memory are at most the part that is gathered, the same as it was when it was last kept, and
+/// two that are under way, each as long as [`part_bytes`] says and what the append that filled it brought.
 ///
 /// A part that could not be sent is sent again by the next call, which takes nothing until there is room: so the caller
 /// learns that the store is away, and loses nothing that was taken.
@@ -25,6 +25,7 @@ pub(super) struct Writer {
     mark: Arc<str>,
     gathered: Vec<Bytes>,
     gathered_bytes: usize,
+    tail: Keeper,
     /// From the first part on; what makes none is put whole.
     upload: Option<Upload>,
     sending: VecDeque<Sending>,
@@ -40,22 +41,13 @@ struct Sending {
     number: usize,
     bytes: Bytes,
     /// None if it failed.
-    task: Option<Task>,
-}
-
-/// Ends when it is dropped.
-#[derive(Debug)]
-struct Task(JoinHandle<Result<CompletedPart>>);
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+    task: Option<Task<CompletedPart>>,
 }
 
 impl Writer {
     pub(super) fn new(store: Objects, name: ObjectName) -> Self {
         Self {
+            tail: Keeper::new(store.tail_after()),
             store,
             name,
             mark: draw_mark().into(),
@@ -99,7 +91,24 @@ impl Writer {
 
     fn take_gathered(&mut self) -> Bytes {
         self.gathered_bytes = 0;
+        self.tail.begin_anew();
         join(std::mem::take(&mut self.gathered))
+    }
+
+    /// Keeps what is gathered, now and then.
+    fn keep_tail(&mut self) {
+        if self.gathered.is_empty() || !self.tail.is_due(self.gathered_bytes) {
+            return;
+        }
+        let bytes = join(std::mem::take(&mut self.gathered));
+        self.gathered.push(bytes.clone());
+        let upload = self.upload.as_ref().map(|upload| upload.id().to_owned());
+        let tail = Tail {
+            from: self.next_number(),
+            upload: upload.unwrap_or_default(),
+            bytes,
+        };
+        self.tail.keep(&self.store, &self.name, tail);
     }
 
     /// Waits until fewer than `count` parts are under way.
@@ -159,13 +168,14 @@ impl ObjectWriter for Writer {
         if self.is_full() {
             self.send_gathered().await?;
         }
-        if bytes.is_empty() {
-            return Ok(());
+        if !bytes.is_empty() {
+            self.gathered_bytes += bytes.len();
+            self.gathered.push(bytes);
         }
-        self.gathered_bytes += bytes.len();
-        self.gathered.push(bytes);
         if self.is_full() {
             self.send_ahead().await;
+        } else {
+            self.keep_tail();
         }
         Ok(())
     }
@@ -193,6 +203,9 @@ impl ObjectWriter for Writer {
         }
         let info = self.store.stat(&self.name).await?;
         self.gathered.clear();
+        if let Err(error) = self.tail.clear(&self.store, &self.name).await {
+            tracing::debug!(name = %self.name, %error, "what was kept of an object's end stays");
+        }
         Ok(self.ended.insert(info).clone())
     }
 
@@ -201,6 +214,7 @@ impl ObjectWriter for Writer {
         self.sent.clear();
         self.gathered.clear();
         self.gathered_bytes = 0;
+        self.tail.clear(&self.store, &self.name).await?;
         if let Some(upload) = &self.upload {
             upload.abort().await?;
         }
@@ -217,7 +231,7 @@ impl ObjectWriter for Writer {
     }
 }
 
-fn send(upload: &Upload, number: usize, bytes: &Bytes) -> Task {
+fn send(upload: &Upload, number: usize, bytes: &Bytes) -> Task<CompletedPart> {
     let (upload, bytes) = (upload.clone(), bytes.clone());
     Task(tokio::spawn(
         async move { upload.send(number, bytes).await },

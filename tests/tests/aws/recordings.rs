@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use lsv_aws::s3::{self, Objects};
 use lsv_core::channel::{Channel, Moment};
 use lsv_core::path::ChannelId;
 use lsv_core::ports::{
     ChannelStore, Error, ObjectName, ObjectStore, ObjectWriter, PageRequest, Piece, Precondition,
     Result,
 };
-use lsv_tests::{Fault, Flaky, Moto};
+use lsv_tests::{Fault, Flaky, Moto, eventually};
 use tokio::time::sleep;
 
 use super::reach;
@@ -241,5 +242,59 @@ async fn what_a_killed_writer_left_is_whole_or_absent() {
         .expect("lists");
     for info in all.items {
         again.delete(&info.name).await.expect("removes");
+    }
+}
+
+/// What makes no part yet is kept as well, now and then: so a killed process loses seconds, however slow a stream is.
+#[tokio::test]
+async fn the_end_of_what_grows_is_kept() {
+    let moto = Moto::start().await;
+    let sdk = reach::sdk(moto.endpoint()).await;
+    let direct = reach::objects(&sdk);
+    for length in [300_000, (8 << 20) + 300_000, (16 << 20) + 300_000] {
+        let flaky = Flaky::start(moto.endpoint()).await;
+        let mut config = s3::Config::new(Moto::BUCKET);
+        config.tail_after = Duration::ZERO;
+        let objects = Objects::new(&reach::sdk(flaky.endpoint()).await, config);
+        let bytes = media(length as u64, length);
+        for is_killed in [true, false] {
+            let name = name(&format!("record/{length}-{is_killed}"));
+            let mut writer = objects.create(&name).await.expect("begins");
+            let key = format!(".tail/{name}");
+            append(&mut writer, &bytes.slice(..length - 200_000)).await;
+            for start in [length - 200_000, length - 100_000] {
+                let end = bytes.slice(start..start + 100_000);
+                append(&mut writer, &end).await;
+                eventually("the end is kept", async || {
+                    // One that is under way is waited for.
+                    append(&mut writer, &Bytes::new()).await;
+                    moto.holds(&key, &end).await.then_some(())
+                })
+                .await;
+            }
+            if is_killed {
+                let parts = usize::from(length > 8 << 20);
+                eventually("the part is sent", async || {
+                    (flaky.carried_out("UploadPart") >= parts).then_some(())
+                })
+                .await;
+                drop(writer);
+                direct.settle(&name).await.expect("settles");
+            } else {
+                writer.finish().await.expect("finishes");
+                // What is over is not gone on with.
+                direct.settle(&name).await.expect("has nothing to settle");
+            }
+            let read = direct.get(&name, None).await.expect("is there");
+            assert!(
+                read.bytes == bytes,
+                "{name}: {} of {length}",
+                read.bytes.len()
+            );
+            assert!(!moto.holds(&key, b"").await, "{name}: stays");
+            let listed = direct.list("", &PageRequest::default()).await;
+            assert_eq!(listed.expect("lists").items.len(), 1);
+            direct.delete(&name).await.expect("removes");
+        }
     }
 }
