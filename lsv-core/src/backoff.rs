@@ -1,5 +1,6 @@
 //! How long to wait before another try: of a connection, of a process.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
 /// How delays grow.
@@ -87,6 +88,11 @@ impl Backoff {
         // The 53 bits that a double holds.
         (mixed >> 11) as f64 / (1_u64 << 53) as f64
     }
+}
+
+/// What tells this process from others that draw delays.
+pub fn seed() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 #[cfg(test)]

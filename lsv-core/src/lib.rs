@@ -95,6 +95,8 @@ pub mod remote;
 #[cfg(feature = "platform")]
 pub mod rendezvous;
 pub mod script;
+#[cfg(feature = "platform")]
+pub mod share;
 pub mod tag;
 pub mod time;
 #[cfg(feature = "platform")]

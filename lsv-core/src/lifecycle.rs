@@ -17,13 +17,16 @@ use crate::hub::{self, Event, Hub, State, Stream};
 use crate::media::Codec;
 use crate::path::{ChannelId, Rendition, StreamPath};
 use crate::ports::{
-    AudioInfo, Form, Lease, LiveSessions, Session, SessionInfo, SessionRegistry, TaskScheduler,
-    VideoInfo, WarningInfo,
+    AudioInfo, Form, LiveSessions, Session, SessionInfo, SessionRegistry, TaskScheduler, VideoInfo,
+    WarningInfo,
 };
 use crate::via::Via;
 
+mod announcer;
+mod records;
 mod tasks;
 
+use announcer::Announcer;
 use tasks::Board;
 
 /// Follows the hub, and shows what is live to the API. Clones share it.
@@ -52,9 +55,14 @@ pub struct Config {
     pub address: String,
     /// Where its API is for other nodes, if it has one: `http://host:port`.
     pub http: Option<String>,
+    /// What of its channels others get here.
+    pub form: Form,
     /// How long viewers wait for a lost publisher, until [`Lifecycle::set_reconnect_window`].
     pub reconnect_window: Duration,
 }
+
+/// What other nodes are told of.
+type Announced = HashMap<StreamPath, Announcer>;
 
 #[derive(Default)]
 struct Rates {
@@ -92,15 +100,15 @@ impl Lifecycle {
     /// Follows the hub for ever.
     pub async fn run(self) {
         let mut events = self.shared.hub.events();
-        let mut leases = HashMap::new();
+        let mut announced = HashMap::new();
         let mut sample = tokio::time::interval(SAMPLE_INTERVAL);
         loop {
             tokio::select! {
                 event = events.recv() => match event {
-                    Ok(event) => self.follow(event, &mut leases).await,
+                    Ok(event) => self.follow(event, &mut announced),
                     Err(RecvError::Lagged(missed)) => {
                         tracing::warn!(missed, "the lifecycle lags behind the hub and catches up");
-                        self.catch_up(&mut leases).await;
+                        self.catch_up(&mut announced);
                     }
                     Err(RecvError::Closed) => return,
                 },
@@ -109,35 +117,41 @@ impl Lifecycle {
         }
     }
 
-    /// Shows the tasks of `scheduler` with the sessions that they work for, and in metrics. Never returns.
-    pub async fn show_tasks(self, scheduler: Arc<dyn TaskScheduler>) {
+    /// Shows the tasks of `schedulers` with the sessions that they work for, and in metrics. Never returns.
+    pub async fn show_tasks(self, schedulers: Vec<Arc<dyn TaskScheduler>>) {
         let mut sample = tokio::time::interval(SAMPLE_INTERVAL);
         sample.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             sample.tick().await;
-            match scheduler.list().await {
-                Ok(tasks) => self.shared.board.post(tasks),
-                Err(error) => tracing::warn!(%error, "what runs for the channels is not known"),
+            let mut tasks = Vec::new();
+            for scheduler in &schedulers {
+                match scheduler.list().await {
+                    Ok(listed) => tasks.extend(listed),
+                    Err(error) => {
+                        tracing::warn!(%error, "what runs for the channels is not known")
+                    }
+                }
             }
+            self.shared.board.post(tasks);
         }
     }
 
-    async fn follow(&self, event: Event, leases: &mut HashMap<StreamPath, Lease>) {
+    fn follow(&self, event: Event, announced: &mut Announced) {
         match event {
             Event::Started(stream) | Event::Resumed(stream) => {
                 self.publish_event(&stream, |channel| Happening::Published {
                     channel,
                     peer: stream.peer(),
                 });
-                self.announce(&stream, leases).await;
+                self.announce(&stream, announced);
             }
             Event::Interrupted(stream) => {
                 self.publish_event(&stream, |channel| Happening::Unpublished { channel });
-                self.announce(&stream, leases).await;
+                self.announce(&stream, announced);
                 self.expect_back(stream);
             }
             Event::Ended { stream, was_live } => {
-                leases.remove(stream.path());
+                announced.remove(stream.path());
                 if was_live {
                     self.publish_event(&stream, |channel| Happening::Unpublished { channel });
                 }
@@ -146,12 +160,12 @@ impl Lifecycle {
     }
 
     /// After missed events: what matters is what is there now.
-    async fn catch_up(&self, leases: &mut HashMap<StreamPath, Lease>) {
+    fn catch_up(&self, announced: &mut Announced) {
         let streams = self.shared.hub.streams();
-        leases.retain(|path, _| streams.iter().any(|stream| stream.path() == path));
+        announced.retain(|path, _| streams.iter().any(|stream| stream.path() == path));
         for stream in streams {
-            if !leases.contains_key(stream.path()) {
-                self.announce(&stream, leases).await;
+            if !announced.contains_key(stream.path()) {
+                self.announce(&stream, announced);
             }
             if stream.state() == State::Interrupted {
                 self.expect_back(stream);
@@ -166,7 +180,7 @@ impl Lifecycle {
         }
     }
 
-    async fn announce(&self, stream: &Stream, leases: &mut HashMap<StreamPath, Lease>) {
+    fn announce(&self, stream: &Arc<Stream>, announced: &mut Announced) {
         if stream.path().rendition != Rendition::Source {
             return;
         }
@@ -176,14 +190,16 @@ impl Lifecycle {
             address: self.shared.config.address.clone(),
             since: since(stream),
             http: self.shared.config.http.clone(),
-            form: Form::Source,
+            form: self.shared.config.form,
             waiting: stream.state() == State::Interrupted,
             through: Via::default(),
         };
-        match self.shared.registry.announce(session).await {
-            Ok(lease) => drop(leases.insert(stream.path().clone(), lease)),
-            Err(error) => {
-                tracing::warn!(path = %stream.path(), %error, "the session could not be announced to other nodes");
+        match announced.get(stream.path()) {
+            Some(announcer) => announcer.tell(session),
+            None => {
+                let registry = Arc::clone(&self.shared.registry);
+                let announcer = Announcer::new(registry, stream, session);
+                announced.insert(stream.path().clone(), announcer);
             }
         }
     }

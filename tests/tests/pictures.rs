@@ -355,6 +355,7 @@ async fn node_with(reach: Reach) -> (tempfile::TempDir, Api) {
         node: "node".to_owned(),
         address: String::new(),
         http: None,
+        form: lsv_core::ports::Form::Source,
         reconnect_window: std::time::Duration::ZERO,
     };
     let channels = Channels::open(folder.path().join("channels.redb")).expect("a store");

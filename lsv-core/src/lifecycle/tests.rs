@@ -10,7 +10,9 @@ use crate::codec::FourCc;
 use crate::embedded::{Sessions, Tasks};
 use crate::hub::{Offer, Protocol, Publisher};
 use crate::media::{Kind, MediaFrame, Track};
-use crate::ports::{TaskControl, TaskKind, TaskRunner, TaskSpec, TaskState};
+use crate::ports::{
+    ChannelStore, Lease, Precondition, TaskControl, TaskKind, TaskRunner, TaskSpec, TaskState,
+};
 use crate::time::Timestamp;
 
 struct Node {
@@ -22,27 +24,30 @@ struct Node {
 }
 
 fn node() -> Node {
+    let registry = Sessions::default();
+    Node {
+        registry: registry.clone(),
+        ..node_with(Arc::new(registry))
+    }
+}
+
+fn node_with(registry: Arc<dyn SessionRegistry>) -> Node {
     let hub = Hub::default();
     let events = Events::new();
-    let registry = Sessions::default();
     let config = Config {
         node: "one".to_owned(),
         address: "rtmp://one:1935".to_owned(),
         http: None,
+        form: Form::Source,
         reconnect_window: Duration::from_secs(15),
     };
-    let lifecycle = Lifecycle::new(
-        hub.clone(),
-        events.clone(),
-        Arc::new(registry.clone()),
-        config,
-    );
+    let lifecycle = Lifecycle::new(hub.clone(), events.clone(), registry, config);
     let listener = events.subscribe();
     tokio::spawn(lifecycle.clone().run());
     Node {
         hub,
         lifecycle,
-        registry,
+        registry: Sessions::default(),
         events: listener,
         path: StreamPath::source(ChannelId::parse("cam").expect("an id")),
     }
@@ -245,7 +250,11 @@ async fn a_session_shows_the_tasks_that_work_for_it() {
     let node = node();
     let _publisher = node.publish().await;
     let tasks = Tasks::new(Arc::new(Worker), Events::new());
-    tokio::spawn(node.lifecycle.clone().show_tasks(Arc::new(tasks.clone())));
+    tokio::spawn(
+        node.lifecycle
+            .clone()
+            .show_tasks(vec![Arc::new(tasks.clone())]),
+    );
     let mut started = Vec::new();
     for (kind, channel) in [(TaskKind::Relay, "cam"), (TaskKind::Snapshot, "other")] {
         let spec = TaskSpec {
@@ -267,4 +276,77 @@ async fn a_session_shows_the_tasks_that_work_for_it() {
     tasks.stop(&started[0]).await.unwrap();
     tokio::time::sleep(SAMPLE_INTERVAL * 3 / 2).await;
     assert_eq!(shown(), []);
+}
+
+/// Is out of reach at first, and tells every lease that it is lost when it is asked to.
+#[derive(Debug)]
+struct Flaky {
+    failures: std::sync::atomic::AtomicU32,
+    sessions: Sessions,
+    lost: watch::Sender<bool>,
+}
+
+#[async_trait::async_trait]
+impl SessionRegistry for Flaky {
+    async fn announce(&self, session: Session) -> crate::ports::Result<Lease> {
+        use std::sync::atomic::Ordering::Relaxed;
+        let fails = |left: u32| left.checked_sub(1);
+        if self.failures.fetch_update(Relaxed, Relaxed, fails).is_ok() {
+            return Err(crate::ports::Error::unavailable("it is away"));
+        }
+        let lease = self.sessions.announce(session).await?;
+        Ok(Lease::shared(lease, self.lost.subscribe()))
+    }
+
+    async fn locate(&self, id: &ChannelId, form: Form) -> crate::ports::Result<Option<Session>> {
+        self.sessions.locate(id, form).await
+    }
+
+    async fn list(&self) -> crate::ports::Result<Vec<Session>> {
+        self.sessions.list().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_registry_that_is_away_is_asked_until_it_answers_and_a_lost_lease_ends_the_session() {
+    let flaky = Arc::new(Flaky {
+        failures: 5.into(),
+        sessions: Sessions::default(),
+        lost: watch::Sender::new(false),
+    });
+    let node = node_with(flaky.clone());
+    let mut publisher = node.publish().await;
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert_eq!(flaky.list().await.unwrap().len(), 1);
+    assert_eq!(node.lifecycle.list().len(), 1, "what is live goes on");
+
+    flaky.lost.send_replace(true);
+    let closed = timeout(Duration::from_secs(60), publisher.closed()).await;
+    assert_eq!(closed, Ok(hub::Closed::TakenOver));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(flaky.list().await.unwrap(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_others_write_into_records_is_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let channels = crate::embedded::Channels::open(folder.path().join("channels.redb")).unwrap();
+    let channels: Arc<dyn ChannelStore> = Arc::new(channels);
+    let node = node();
+    let id = node.path.channel.clone();
+    let mut channel = Channel::new(id.clone(), Moment::from_unix(1));
+    channels.put(&channel, Precondition::Any).await.unwrap();
+    let mut publisher = node.publish().await;
+    let following = node.lifecycle.clone().follow_records(channels.clone());
+    let following = tokio::spawn(following);
+    let mut settings = publisher.stream().settings();
+    channel.settings.is_cmaf = true;
+    channels.put(&channel, Precondition::Any).await.unwrap();
+    // The store's threads have a clock of their own.
+    let followed = settings.wait_for(|settings| settings.cmaf).await;
+    assert!(followed.is_ok());
+    drop(followed);
+    channels.delete(&id).await.unwrap();
+    assert_eq!(publisher.closed().await, hub::Closed::Kicked);
+    following.abort();
 }

@@ -34,7 +34,7 @@ pub trait TaskScheduler: fmt::Debug + Send + Sync {
     /// `NotFound` if there is no such task.
     async fn resize(&self, id: &TaskId, size: TaskSize) -> Result<()>;
 
-    /// Every task that has not ended.
+    /// Every task that has not ended. It is asked each second for each live channel, and may answer from a moment ago.
     ///
     /// # Errors
     /// As any call: the scheduler may be out of reach or refuse.

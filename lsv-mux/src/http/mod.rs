@@ -138,7 +138,8 @@ impl State {
         }
     }
 
-    /// The same with what `edge` fetches from other nodes, in place of what is here.
+    /// The same with what `edge` fetches from other nodes: live files in place of those that are made here, recordings where
+    /// there is no store of them.
     #[cfg(feature = "edge")]
     #[must_use]
     pub fn with_edge(self, edge: edge::Edge) -> Self {

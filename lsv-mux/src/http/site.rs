@@ -159,9 +159,11 @@ impl Site {
     #[cfg(feature = "edge")]
     fn edge(&self, stream: &StreamPath, target: Target<'_>) -> Option<&Edge> {
         let edge = self.state.edge.as_ref()?;
-        let is_here = matches!(target, Target::Poster)
-            && self.state.posters.is_some()
-            && self.state.hub.find(stream).is_some();
+        let is_here = match target {
+            Target::Poster => self.state.posters.is_some() && self.state.hub.find(stream).is_some(),
+            Target::Recorded(_) => self.state.recordings.is_some(),
+            _ => false,
+        };
         (!is_here && edge.serves(target)).then_some(edge)
     }
 

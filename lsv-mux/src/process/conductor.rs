@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lsv_core::channel::TaskSize;
-use lsv_core::hub::{Event, Hub, Stream, Warning};
+use lsv_core::hub::{Event, Hub, Processing, Stream, Warning};
 use lsv_core::media::Orientation;
 use lsv_core::path::{Rendition, StreamPath};
 use lsv_core::ports::{TaskId, TaskKind, TaskScheduler, TaskSpec};
+use lsv_core::share::Share;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -22,12 +23,60 @@ use super::plan::{Ladder, Plan};
 pub struct Conductor {
     scheduler: Arc<dyn TaskScheduler>,
     ladder: Ladder,
+    share: Share,
+    processors: Option<Arc<dyn TaskScheduler>>,
 }
 
 impl Conductor {
     /// A conductor of tasks that `scheduler` runs, with renditions of `ladder`.
     pub fn new(scheduler: Arc<dyn TaskScheduler>, ladder: Ladder) -> Self {
-        Self { scheduler, ladder }
+        Self {
+            scheduler,
+            ladder,
+            share: Share::Everything,
+            processors: None,
+        }
+    }
+
+    /// The same on a node that does only its `share` of the tasks.
+    #[must_use]
+    pub fn sharing(self, share: Share) -> Self {
+        Self { share, ..self }
+    }
+
+    /// The same on a node that does not encode: `processors` get one task a channel, of the kind `process`, for
+    /// everything that needs an encoder.
+    #[must_use]
+    pub fn with_processors(self, processors: Arc<dyn TaskScheduler>) -> Self {
+        Self {
+            share: Share::Remuxing,
+            processors: Some(processors),
+            ..self
+        }
+    }
+
+    /// Who runs tasks of `kind`.
+    fn scheduler_of(&self, kind: TaskKind) -> &dyn TaskScheduler {
+        match (kind, &self.processors) {
+            (TaskKind::Process, Some(processors)) => processors.as_ref(),
+            _ => self.scheduler.as_ref(),
+        }
+    }
+
+    /// The tasks of `plan` that this node sees to, for a channel that wants `wanted`.
+    fn divide(&self, plan: &Plan, wanted: &Processing) -> BTreeMap<TaskKind, TaskSize> {
+        let mut tasks = plan.tasks.clone();
+        tasks.retain(|kind, _| self.share.does(*kind, wanted));
+        if self.processors.is_some() && self.share.leaves_work(wanted) {
+            let encodes = plan.tasks.contains_key(&TaskKind::Transcode);
+            let size = if encodes {
+                wanted.codec_size
+            } else {
+                wanted.record_size
+            };
+            tasks.insert(TaskKind::Process, size);
+        }
+        tasks
     }
 
     /// Conducts for every source of `hub`, those there are and those to come. Never returns; dropped, it stops.
@@ -106,8 +155,11 @@ impl Score {
             if missing {
                 self.forget_ended().await;
             }
-            self.follow(&plan.tasks).await;
+            let tasks = self.conductor.divide(&plan, &wanted);
+            self.follow(&tasks).await;
         }
+        // The publisher may be on another node by now, whose channel is the same processor's. Nobody's is left by itself.
+        self.running.remove(&TaskKind::Process);
         self.follow(&BTreeMap::new()).await;
     }
 
@@ -133,22 +185,36 @@ impl Score {
 
     /// Tasks that ended by themselves are to be started again, not at once.
     async fn forget_ended(&mut self) {
-        match self.conductor.scheduler.list().await {
-            Ok(tasks) => self.running.retain(|_, running| {
-                running.since.elapsed() < RETRY_ENDED || tasks.iter().any(|it| it.id == running.id)
-            }),
-            Err(error) => tracing::debug!(%error, "the tasks cannot be listed for now"),
+        let conductor = &self.conductor;
+        let processors = conductor.processors.iter().map(|it| (it, true));
+        for (scheduler, processes) in processors.chain([(&conductor.scheduler, false)]) {
+            let listed = match scheduler.list().await {
+                Ok(listed) => listed,
+                Err(error) => {
+                    tracing::debug!(%error, "the tasks cannot be listed for now");
+                    continue;
+                }
+            };
+            self.running.retain(|kind, running| {
+                let is_its = processes == (*kind == TaskKind::Process);
+                let is_young = running.since.elapsed() < retry_ended(*kind);
+                !is_its || is_young || listed.iter().any(|it| it.id == running.id)
+            });
         }
     }
 
     /// Starts what is missing and stops what is too much, or cannot follow its size.
     async fn follow(&mut self, wanted: &BTreeMap<TaskKind, TaskSize>) {
-        let scheduler = &self.conductor.scheduler;
+        let conductor = &self.conductor;
         for (kind, running) in &mut self.running {
             let size = wanted.get(kind).filter(|size| **size != running.size);
             // Who watches renditions would see them end.
-            if let (TaskKind::Transcode, Some(size)) = (kind, size)
-                && scheduler.resize(&running.id, *size).await.is_ok()
+            if let (TaskKind::Transcode | TaskKind::Process, Some(size)) = (kind, size)
+                && conductor
+                    .scheduler_of(*kind)
+                    .resize(&running.id, *size)
+                    .await
+                    .is_ok()
             {
                 running.size = *size;
             }
@@ -157,7 +223,7 @@ impl Score {
             .running
             .extract_if(.., |kind, running| wanted.get(kind) != Some(&running.size));
         for (kind, running) in too_much {
-            if let Err(error) = scheduler.stop(&running.id).await {
+            if let Err(error) = conductor.scheduler_of(kind).stop(&running.id).await {
                 tracing::debug!(%kind, id = %running.id, %error, "the task is gone already");
             }
         }
@@ -170,7 +236,7 @@ impl Score {
                 channel: self.stream.path().channel.clone(),
                 size: *size,
             };
-            match scheduler.start(spec).await {
+            match conductor.scheduler_of(*kind).start(spec).await {
                 Ok(id) => {
                     let (size, since) = (*size, Instant::now());
                     self.running.insert(*kind, Running { id, size, since });
@@ -184,15 +250,21 @@ impl Score {
 /// How often it is looked whether tasks are still there, and starts that failed are tried again.
 const LOOK_AFTER: Duration = Duration::from_secs(1);
 
-/// How long after its start a task that has ended is started again at the earliest.
-const RETRY_ENDED: Duration = Duration::from_secs(30);
+/// How long after its start a task that has ended is started again at the earliest. One that another node did may have
+/// ended with that node.
+fn retry_ended(kind: TaskKind) -> Duration {
+    match kind {
+        TaskKind::Process => Duration::from_secs(5),
+        _ => Duration::from_secs(30),
+    }
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use async_trait::async_trait;
     use bytes::Bytes;
-    use lsv_core::hub::Offer;
+    use lsv_core::hub::{Offer, Publisher, Watermark};
     use lsv_core::media::{Kind, MediaFrame};
     use lsv_core::path::ChannelId;
     use lsv_core::ports::{Result, Task};
@@ -231,6 +303,50 @@ mod tests {
         }
     }
 
+    /// A live source with one key frame.
+    fn publish(hub: &Hub, offer: Offer) -> Publisher {
+        let path = StreamPath::source(ChannelId::parse("cam").unwrap());
+        let publisher = hub
+            .publish(&path, offer, std::time::Instant::now())
+            .unwrap();
+        let tracks = crate::fuzzing::tracks();
+        let video = tracks.default_of(Kind::Video).unwrap();
+        let mut frame = MediaFrame::new(video, Timestamp::ZERO, Bytes::new());
+        frame.key = true;
+        publisher.push(frame).unwrap();
+        publisher
+    }
+
+    #[tokio::test]
+    async fn what_needs_an_encoder_is_one_task_of_the_processors() {
+        let (hub, (tell, mut own)) = (Hub::default(), mpsc::unbounded_channel());
+        let (tell_processors, mut others) = mpsc::unbounded_channel();
+        let conductor = Conductor::new(Arc::new(Scheduler(tell)), Ladder::default())
+            .with_processors(Arc::new(Scheduler(tell_processors)));
+        let mut offer = Offer::new("test");
+        let processing = &mut offer.settings.processing;
+        processing.renditions = vec![Rendition::P360];
+        processing.snapshots = Some(Duration::from_secs(5));
+        let mut settings = offer.settings.clone();
+        let publisher = publish(&hub, offer);
+        let conducting = tokio::spawn(conductor.run(hub.clone()));
+        assert_eq!(own.recv().await.unwrap(), "start snapshot Small");
+        assert_eq!(others.recv().await.unwrap(), "start process Large");
+
+        let processing = &mut settings.processing;
+        processing.watermark = Some(Watermark::new(None, None, 0, 0));
+        publisher.stream().set_settings(settings.clone());
+        // Snapshots are to show it.
+        assert_eq!(own.recv().await.unwrap(), "stop snapshot");
+
+        let processing = &mut settings.processing;
+        (processing.watermark, processing.renditions) = (None, Vec::new());
+        publisher.stream().set_settings(settings);
+        assert_eq!(others.recv().await.unwrap(), "stop process");
+        assert_eq!(own.recv().await.unwrap(), "start snapshot Small");
+        conducting.abort();
+    }
+
     #[tokio::test]
     async fn encoders_follow_a_changed_size_and_other_tasks_begin_anew() {
         let (hub, (tell, mut asked)) = (Hub::default(), mpsc::unbounded_channel());
@@ -240,18 +356,8 @@ mod tests {
         processing.renditions = vec![Rendition::P360];
         processing.snapshots = Some(Duration::from_secs(5));
         (processing.codec_size, processing.record_size) = (TaskSize::Large, TaskSize::Small);
-        let path = StreamPath {
-            channel: ChannelId::parse("cam").unwrap(),
-            rendition: Rendition::Source,
-        };
         let mut settings = offer.settings.clone();
-        let now = std::time::Instant::now();
-        let publisher = hub.publish(&path, offer, now).unwrap();
-        let tracks = crate::fuzzing::tracks();
-        let video = tracks.default_of(Kind::Video).unwrap();
-        let mut frame = MediaFrame::new(video, Timestamp::ZERO, Bytes::new());
-        frame.key = true;
-        publisher.push(frame).unwrap();
+        let publisher = publish(&hub, offer);
         let conducting = tokio::spawn(conductor.run(hub.clone()));
         let mut heard = async || asked.recv().await.unwrap();
         let started = [heard().await, heard().await];

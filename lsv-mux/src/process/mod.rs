@@ -37,9 +37,3 @@ fn failure(error: &impl ToString, said: Vec<String>) -> TaskFailure {
         said,
     }
 }
-
-/// What tells this process from others that draw delays.
-fn seed() -> u64 {
-    use std::hash::{BuildHasher, Hasher, RandomState};
-    RandomState::new().build_hasher().finish()
-}

@@ -35,6 +35,7 @@ use lsv_core::ports::{ObjectName, ObjectStore};
 #[cfg(feature = "process")]
 use lsv_core::recording::Kind;
 use lsv_core::recording::StorageClasses;
+use lsv_core::share::Share;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -70,6 +71,8 @@ pub struct Config {
     pub spill_bytes: usize,
     /// How long fragments get: what is lost when the process is killed, beyond what waits for the store.
     pub fragments: Options,
+    /// What of the recordings of its streams this node writes. All of it.
+    pub share: Share,
     /// In which class of storage each kind of recording is kept once it is whole. All hot.
     pub classes: StorageClasses,
     /// Tells this node from others that record into the same store, and is the same after a restart: what a node left
@@ -82,6 +85,7 @@ impl Default for Config {
         Self {
             spill_bytes: 32 << 20,
             fragments: Options::default(),
+            share: Share::Everything,
             classes: StorageClasses::default(),
             node: String::new(),
         }
@@ -289,7 +293,8 @@ impl Task {
                     let Some(stream) = self.stream.upgrade().filter(|_| changed.is_ok()) else {
                         break;
                     };
-                    let wanted = self.settings.borrow_and_update().recording.clone();
+                    let share = self.recorders.config.share;
+                    let wanted = share.records(&self.settings.borrow_and_update());
                     self.follow(&stream, &wanted, &mut workers);
                     let is_on = self.files.is_some() || self.on_demand.is_some();
                     frames = frames.filter(|_| is_on);

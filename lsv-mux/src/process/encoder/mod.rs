@@ -30,7 +30,7 @@ use self::run::{Note, Run, RunError};
 use self::speed::Speed;
 use super::overlay::{Overlay, Overlays};
 use super::plan::{Encoding, Ladder, Plan};
-use super::{Ffmpeg, failure, seed};
+use super::{Ffmpeg, failure};
 
 mod command;
 mod fed;
@@ -138,7 +138,7 @@ impl Job {
             runs: BTreeMap::new(),
             newest: 0,
             wanted: None,
-            backoff: Backoff::new(delays(), seed()),
+            backoff: Backoff::new(delays(), backoff::seed()),
             not_before: Instant::now(),
             undrawable: None,
             redraw: None,

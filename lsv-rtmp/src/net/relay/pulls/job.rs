@@ -7,7 +7,8 @@ use std::time::Duration;
 use lsv_core::channel::Channel;
 use lsv_core::hub::{self, Closed, Offer, Settings, Stream};
 use lsv_core::path::{ChannelId, Rendition, StreamPath};
-use lsv_core::ports::{self, Denied, Reason, Session};
+use lsv_core::ports::{self, Denied, Form, Reason, Session};
+use lsv_core::share::Share;
 use lsv_core::via::Via;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
@@ -184,7 +185,7 @@ impl Job {
         metrics::counter!("lsv_pulls_total").increment(1);
         let mut offer = Offer::new(session.node.clone());
         let wanted = Settings::from(&*record).processing.renditions;
-        offer.settings = settings(&record);
+        offer.settings = settings_of(&self.shared, &record);
         let shared = Arc::clone(&self.shared);
         let (mut filler, status) = Filler::new(&shared.hub, path, offer, &shared.client);
         let stop = filler.stop.clone();
@@ -243,6 +244,8 @@ struct Watcher<'a> {
     heard: Instant,
     /// When somebody was last seen to watch.
     watched: Instant,
+    /// Whether there may be a node that processes the channel.
+    processed: bool,
 }
 
 enum Seen {
@@ -266,6 +269,7 @@ impl<'a> Watcher<'a> {
             bytes: 0,
             heard: now,
             watched: now,
+            processed: false,
         }
     }
 
@@ -310,6 +314,11 @@ impl<'a> Watcher<'a> {
         if self.ticks.is_multiple_of(SETTINGS_EVERY) && !self.follow_settings().await {
             return Some(Seen::Unwanted);
         }
+        if self.ticks.is_multiple_of(SETTINGS_EVERY)
+            && let Some(moved) = self.look_for_processed().await
+        {
+            return Some(moved);
+        }
         let bytes = self.status.borrow().bytes;
         if bytes != self.bytes {
             (self.bytes, self.heard) = (bytes, now);
@@ -322,7 +331,23 @@ impl<'a> Watcher<'a> {
         self.find_again().await
     }
 
+    /// Where a node has begun to process what comes unprocessed so far.
+    async fn look_for_processed(&self) -> Option<Seen> {
+        let current = &self.live.session;
+        if !self.processed || current.form == Form::Processed {
+            return None;
+        }
+        let found = self.job.locate().await.ok()??;
+        (found.form == Form::Processed && !found.waiting).then(|| {
+            tracing::info!(node = found.node, "the stream is processed by now");
+            Seen::Moved(found)
+        })
+    }
+
     fn has_viewers(&self) -> bool {
+        if self.job.shared.held().contains_key(&self.job.channel) {
+            return true;
+        }
         let hub = &self.job.shared.hub;
         let renditions = [Rendition::Source].into_iter().chain(Rendition::TRANSCODED);
         let mut streams = renditions.filter_map(|rendition| {
@@ -340,8 +365,10 @@ impl<'a> Watcher<'a> {
         let job = self.job;
         match job.shared.directory.record(&job.channel, &job.via).await {
             Ok(channel) => {
-                stream.set_settings(settings(&channel));
-                self.live.renditions = Settings::from(&*channel).processing.renditions;
+                stream.set_settings(settings_of(&job.shared, &channel));
+                let wanted = Settings::from(&*channel).processing;
+                self.processed = Share::Remuxing.leaves_work(&wanted);
+                self.live.renditions = wanted.renditions;
                 self.tell();
             }
             Err(ports::Error::NotFound(_)) => {
@@ -375,9 +402,12 @@ impl<'a> Watcher<'a> {
     }
 }
 
-/// What a channel that is pulled has: its live outputs. Recording and processing are done where it is published.
-fn settings(channel: &Channel) -> Settings {
+/// What a channel that is pulled has: its live outputs. Recording and processing are done elsewhere, unless it is here.
+fn settings_of(shared: &Shared, channel: &Channel) -> Settings {
     let mut settings = Settings::from(channel);
+    if shared.config.processes {
+        return settings;
+    }
     settings.recording = hub::Recording::default();
     settings.processing = hub::Processing::default();
     settings

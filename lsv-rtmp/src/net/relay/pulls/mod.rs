@@ -46,6 +46,8 @@ struct Shared {
     directory: Arc<dyn Directory>,
     config: Config,
     known: Mutex<HashMap<ChannelId, Known>>,
+    /// How many hold each channel that is held.
+    held: Mutex<HashMap<ChannelId, usize>>,
 }
 
 /// A channel that is wanted.
@@ -70,6 +72,9 @@ pub struct Config {
     pub address: String,
     /// What credentials between nodes are signed with; without it none are shown.
     pub secret: Option<Secret>,
+    /// Whether streams are set to everything that their channel wants: for a node that processes them. Others have the live
+    /// outputs alone, as recording and processing are done elsewhere.
+    pub processes: bool,
     /// How long a viewer waits for a stream that is being looked for. 10 s.
     pub patience: Duration,
     /// How long a stream is pulled on when its last viewer has gone. 30 s.
@@ -89,6 +94,7 @@ impl Config {
             node,
             address: address.into(),
             secret: None,
+            processes: false,
             patience: Duration::from_secs(10),
             linger: Duration::from_secs(30),
             absent: Duration::from_secs(1),
@@ -117,9 +123,19 @@ impl Pulls {
             directory,
             config,
             known: Mutex::default(),
+            held: Mutex::default(),
         };
         Self {
             shared: Arc::new(shared),
+        }
+    }
+
+    /// Pulls a channel, once it is brought, as if somebody watched it, until the answer is dropped.
+    pub fn hold(&self, channel: &ChannelId) -> Held {
+        *self.shared.held().entry(channel.clone()).or_default() += 1;
+        Held {
+            shared: Arc::clone(&self.shared),
+            channel: channel.clone(),
         }
     }
 
@@ -253,6 +269,10 @@ impl Shared {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn held(&self) -> MutexGuard<'_, HashMap<ChannelId, usize>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A job is over.
     fn forget(&self, channel: &ChannelId, denied: Denied) {
         let now = Instant::now();
@@ -348,6 +368,31 @@ impl fmt::Debug for Pulls {
             .field("directory", &self.shared.directory)
             .field("config", &self.shared.config)
             .finish_non_exhaustive()
+    }
+}
+
+/// A channel that is pulled without viewers.
+#[must_use = "dropped, the channel is held no longer"]
+pub struct Held {
+    shared: Arc<Shared>,
+    channel: ChannelId,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut held = self.shared.held();
+        if let Some(count) = held.get_mut(&self.channel) {
+            *count -= 1;
+            if *count == 0 {
+                held.remove(&self.channel);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Held").field(&self.channel).finish()
     }
 }
 

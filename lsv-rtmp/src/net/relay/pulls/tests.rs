@@ -44,6 +44,17 @@ impl World {
         });
     }
 
+    /// A node begins to process it, whose publisher stays where it is.
+    fn is_processed_at(&self, node: &str) {
+        let mut known = self.session.lock().unwrap();
+        let since = known.as_ref().map_or(Moment::EPOCH, |known| known.since);
+        *known = Some(Session {
+            since,
+            form: Form::Processed,
+            ..session(node)
+        });
+    }
+
     fn is_live_nowhere(&self) {
         *self.session.lock().unwrap() = None;
     }
@@ -285,6 +296,51 @@ async fn a_stream_that_moves_is_found_and_goes_on() {
     let _playing = plays(a.admit().await);
     sleep(Duration::from_secs(2)).await;
     assert_eq!(stream.state(), State::Live);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_watches_gets_what_is_processed_once_somebody_does_it() {
+    let (network, hub, world) = (Network::default(), Hub::default(), World::new());
+    let (mut gateway, mut processor) = (network.listen("gateway"), network.listen("processor"));
+    world.is_live_at("gateway");
+    let pulls = pulls(&network, &hub, &world);
+    let path = source();
+    let ((), _playing) = tokio::join!(brought(&pulls, &path), next_plays(&mut gateway));
+    let _viewer = stream(&hub).viewer(Protocol::Flv);
+    world.is_processed_at("processor");
+    let asked = timeout(Duration::from_secs(10), processor.connect()).await;
+    assert!(asked.is_err(), "nothing of the channel is to be processed");
+
+    let mut channel = record();
+    (channel.settings.is_codec, channel.settings.ld) = (true, true);
+    world.is(Some(channel));
+    let processed = timeout(Duration::from_secs(10), next_plays(&mut processor)).await;
+    assert!(processed.is_ok(), "the source is still pulled");
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(stream(&hub).state(), State::Live);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_held_needs_no_viewers_and_has_all_that_its_channel_wants() {
+    let (network, hub, world) = (Network::default(), Hub::default(), World::new());
+    let mut host = network.listen("a");
+    world.is_live_at("a");
+    let mut channel = record();
+    channel.settings.is_video = true;
+    world.is(Some(channel));
+    let mut config = Config::new(node("here"), "rtmp://here");
+    config.processes = true;
+    let pulls = Pulls::new(hub.clone(), network.client(), world.clone(), config);
+    let (held, other) = (pulls.hold(&cam()), pulls.hold(&cam()));
+    let path = source();
+    let ((), _playing) = tokio::join!(brought(&pulls, &path), next_plays(&mut host));
+    assert!(stream(&hub).settings().borrow().recording.files.is_some());
+    drop(other);
+    sleep(Duration::from_secs(120)).await;
+    assert_eq!(stream(&hub).state(), State::Live);
+    drop(held);
+    let stays = gone(&hub, &path).await;
+    assert!((29..33).contains(&stays.as_secs()), "{stays:?}");
 }
 
 #[tokio::test(start_paused = true)]
