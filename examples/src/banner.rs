@@ -121,3 +121,29 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
 
 /// How long the token is good that is printed.
 const TOKEN_TIME: Duration = Duration::from_secs(86_400);
+
+/// Says where a node listens that needs no more words, and that it does.
+pub(crate) fn listeners(listeners: Listeners) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    let lines = [
+        ("HTTP", Some(format!("http://{}", listeners.http))),
+        (
+            "HTTPS",
+            listeners.https.map(|address| format!("https://{address}")),
+        ),
+        ("RTMP", Some(format!("rtmp://{}/stream", listeners.rtmp))),
+        (
+            "RTMPS",
+            listeners
+                .rtmps
+                .map(|address| format!("rtmps://{address}/stream")),
+        ),
+    ];
+    for (label, address) in lines {
+        if let Some(address) = address {
+            writeln!(out, "  {label:<15}{address}")?;
+        }
+    }
+    writeln!(out, "  Ready")?;
+    out.flush()
+}

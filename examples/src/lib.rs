@@ -2,6 +2,7 @@
 //!
 //! The crates of the platform know nothing of files, flags or signals; here they meet them.
 
+pub mod api;
 pub mod classes;
 pub mod config;
 pub mod demo;
@@ -15,12 +16,17 @@ pub mod logging;
 pub mod node;
 pub mod origin;
 pub mod play;
+pub mod processor;
 pub mod proxy;
+pub mod stores;
 pub mod tls;
 pub mod trust;
 
 mod banner;
+mod metrics;
+mod reached;
 mod reload;
 mod signals;
 mod sockets;
 mod tasks;
+mod workshop;

@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use lsv_examples::config::{self, Options};
-use lsv_examples::{doctor, logging, node};
+use lsv_examples::node::{self, Role};
+use lsv_examples::{doctor, logging};
 
 #[derive(Parser)]
 #[command(
@@ -41,7 +42,7 @@ async fn run() -> anyhow::Result<ExitCode> {
         None => {
             let config = options.resolve()?;
             let log_level = logging::start(config.log, config.log_level);
-            node::run(config, &options, log_level).await?;
+            node::run(Role::AllInOne, config, &options, log_level).await?;
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -1,9 +1,8 @@
 //! The origin: no publishers of its own, every channel of the nodes behind it, any number of viewers.
 
-use std::io::{self, Write};
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
@@ -14,28 +13,29 @@ use lsv_core::embedded::Sessions;
 use lsv_core::events::Events;
 use lsv_core::hub::{Closed, Hub, OnBusy};
 use lsv_core::lifecycle::{self, Lifecycle};
-use lsv_core::ports::{Authorizer, Upstream};
-use lsv_core::remote::{self, Nodes};
+use lsv_core::ports::{Authorizer, Form, ObjectStore, Upstream};
 use lsv_core::via::NodeName;
 use lsv_mux::http::edge::{self, Edge};
 use lsv_mux::packager::{self, Packagers};
 use lsv_rtmp::net::relay::{Pulls, pulls};
 use lsv_rtmp::net::{Client, Service};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::PrometheusHandle;
 use rustls::ClientConfig;
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+mod behind;
 mod settings;
 mod upstreams;
 
+use self::behind::Behind;
 pub use self::settings::Settings;
-use self::upstreams::Everywhere;
+use self::upstreams::{Bases, Everywhere};
 use crate::config::Config;
 use crate::logging::LogLevel;
-use crate::sockets::{Sockets, redirected};
-use crate::{http, node, signals, trust};
+use crate::reached::{Reached, hostname};
+use crate::sockets::{Sockets, Until};
+use crate::{banner, metrics, node, signals, trust};
 
 /// Runs an origin until it is told to stop.
 ///
@@ -44,22 +44,14 @@ use crate::{http, node, signals, trust};
 pub async fn run(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
     log_level.set(config.log_level);
     let sockets = Sockets::bind(&config).await?;
-    let listeners = sockets.addresses()?;
-    let origin = Origin::new(&config, listeners)?;
-    let (ready, serving) = (watch::Sender::new(true), CancellationToken::new());
-    let accepting = CancellationToken::new();
+    let listeners = sockets.addresses(&config)?;
+    let origin = Origin::new(&config, listeners).await?;
+    let (ready, until) = (watch::Sender::new(true), Until::default());
     let servers = TaskTracker::new();
     let service = origin.rtmp_service();
-    for server in std::iter::once(sockets.rtmp).chain(sockets.rtmps) {
-        servers.spawn(service.clone().run(server, accepting.clone()));
-    }
     let router = origin.router(&config, ready.subscribe());
-    let router = redirected(router, &config, listeners);
-    for listener in std::iter::once(sockets.http).chain(sockets.https) {
-        let (connections, serving) = (sockets.http_connections, serving.clone());
-        servers.spawn(http::serve(listener, router.clone(), connections, serving));
-    }
-    print(listeners)?;
+    sockets.serve(&config, &service, router, &servers, &until)?;
+    banner::listeners(listeners)?;
 
     signals::until_stopped(|| {
         tracing::warn!("an origin follows a changed configuration by a restart")
@@ -69,7 +61,7 @@ pub async fn run(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
     servers.close();
     let drained = async {
         ready.send_replace(false);
-        accepting.cancel();
+        until.accepting.cancel();
         let streams = origin.hub.streams();
         streams
             .iter()
@@ -77,7 +69,7 @@ pub async fn run(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
         if !streams.is_empty() {
             tokio::time::sleep(node::LAST_PLAYLIST.min(config.grace / 4)).await;
         }
-        serving.cancel();
+        until.serving.cancel();
         servers.wait().await;
     };
     if tokio::time::timeout(config.grace, drained).await.is_err() {
@@ -93,46 +85,33 @@ struct Origin {
     authorizer: Arc<dyn Authorizer>,
     nodes: nodes::Nodes,
     edge: Edge,
+    recordings: Option<Arc<dyn ObjectStore>>,
     secret: Secret,
     metrics: PrometheusHandle,
 }
 
 impl Origin {
-    fn new(config: &Config, listeners: Listeners) -> anyhow::Result<Self> {
-        let Some(token) = config.api_token.clone() else {
-            bail!("api-token is missing: an origin needs the one of its nodes");
-        };
-        let Some(secret) = config.playback_secret.clone() else {
-            bail!("playback-secret is missing: an origin needs the one of its nodes");
-        };
-        if config.origin.nodes.is_empty() {
-            bail!("nodes is missing: say where channels come from, such as http://10.0.0.7:8080");
-        }
-        let (hub, events) = (Hub::default(), Events::new());
+    async fn new(config: &Config, listeners: Listeners) -> anyhow::Result<Self> {
         let tls = trust::of_the_system()?;
+        let own = name()?;
+        let Behind {
+            channels,
+            directory,
+            recordings,
+            bases,
+            token,
+            secret,
+        } = Behind::of(config, &own, &tls).await?;
+        let (hub, events) = (Hub::default(), Events::new());
         let client = Client::default().with(|config| config.tls = Some(Arc::clone(&tls)));
-        let (own, remote) = (name()?, remote::Config::default());
-        let nodes = Nodes::new(
-            own.clone(),
-            &config.origin.nodes,
-            &token,
-            Arc::clone(&tls),
-            &remote,
-        );
-        let nodes = Arc::new(nodes.context("nodes")?);
-        let edge = edge(
-            config,
-            own.clone(),
-            &nodes,
-            secret.clone(),
-            Arc::clone(&tls),
-        )?;
-        let mut about = pulls::Config::new(own, node::node_address(config, listeners));
+        let edge = edge(config, own.clone(), bases, secret.clone(), tls)?;
+        let mut about = pulls::Config::new(own, Reached::alone(config, listeners).rtmp);
         about.secret = Some(secret.clone());
         let reconnecting = lifecycle::Config {
             node: about.node.to_string(),
             address: about.address.clone(),
             http: None,
+            form: Form::Processed,
             reconnect_window: config.reconnect_window,
         };
         let lifecycle = Lifecycle::new(
@@ -142,23 +121,23 @@ impl Origin {
             reconnecting,
         );
         tokio::spawn(lifecycle.run());
-        let pulls = Pulls::new(hub.clone(), client, nodes.clone(), about);
+        let pulls = Pulls::new(hub.clone(), client, directory, about);
         let pulls = Arc::new(pulls);
-        let viewers = ChannelAuthorizer::of_viewers(nodes);
+        let viewers = ChannelAuthorizer::of_viewers(channels);
         let viewers = viewers.protecting(config.play.protection(&secret));
-        let metrics = PrometheusBuilder::new().install_recorder();
         Ok(Self {
             hub,
             events,
             authorizer: Arc::new(viewers),
             edge,
+            recordings,
             secret,
             nodes: nodes::Nodes {
                 directory: pulls.clone(),
                 token,
             },
             pulls,
-            metrics: metrics.context("cannot collect metrics")?,
+            metrics: metrics::collect()?,
         })
     }
 
@@ -180,13 +159,13 @@ impl Origin {
         packaging.secret = Some(self.secret.clone());
         let packagers = Packagers::new(packaging);
         tokio::spawn(packagers.clone().run(self.hub.clone()));
-        tokio::spawn(node::keep_metrics(self.metrics.clone()));
         let pulls: Arc<dyn Upstream> = self.pulls.clone();
         let authorizer = Arc::clone(&self.authorizer);
         let mut playback = lsv_mux::http::State::new(self.hub.clone(), packagers, authorizer)
             .with_upstream(pulls)
             .with_edge(self.edge.clone());
         playback.config.trusted_proxies = config.trusted_proxies.clone();
+        playback.recordings = self.recordings.clone();
         let metrics = self.metrics.clone();
         let readiness = async move || match *ready.borrow() {
             true => (StatusCode::OK, "ready\n"),
@@ -205,7 +184,7 @@ impl Origin {
 fn edge(
     config: &Config,
     own: NodeName,
-    nodes: &Arc<Nodes>,
+    bases: Bases,
     secret: Secret,
     tls: Arc<ClientConfig>,
 ) -> anyhow::Result<Edge> {
@@ -215,7 +194,7 @@ fn edge(
     if limits.disk_bytes > 0 {
         settings.folder = Some(config.data.join("cache"));
     }
-    let upstreams = Everywhere::new(Arc::clone(nodes), secret);
+    let upstreams = Everywhere::new(bases, secret);
     let edge = Edge::new(settings, limits.clone(), Arc::new(upstreams));
     edge.with_context(|| format!("cannot keep a cache in {}", config.data.display()))
 }
@@ -223,35 +202,10 @@ fn edge(
 /// A name that no other process has.
 fn name() -> anyhow::Result<NodeName> {
     let number = getrandom::u32().context("the system gives no random bytes")?;
-    let host: String = node::hostname().chars().take(HOST_CHARS).collect();
+    let host: String = hostname().chars().take(HOST_CHARS).collect();
     let name = NodeName::parse(&format!("{host}-{number:08x}"));
     name.or_else(|| NodeName::parse(&format!("lsv-{number:08x}")))
         .context("the node has no name")
-}
-
-fn print(listeners: Listeners) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    let lines = [
-        ("HTTP", Some(format!("http://{}", listeners.http))),
-        (
-            "HTTPS",
-            listeners.https.map(|address| format!("https://{address}")),
-        ),
-        ("RTMP", Some(format!("rtmp://{}/stream", listeners.rtmp))),
-        (
-            "RTMPS",
-            listeners
-                .rtmps
-                .map(|address| format!("rtmps://{address}/stream")),
-        ),
-    ];
-    for (label, address) in lines {
-        if let Some(address) = address {
-            writeln!(out, "  {label:<15}{address}")?;
-        }
-    }
-    writeln!(out, "  Ready")?;
-    out.flush()
 }
 
 /// Characters of the host's name in that of the node.

@@ -1,4 +1,4 @@
-//! Which nodes an origin fetches objects from: those who have the channel live come first.
+//! Which nodes an origin fetches objects from: those who have the channel live come first, or alone.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -9,27 +9,48 @@ use lsv_auth::{Secret, node};
 use lsv_core::cache::{Cache, Fetched, GetError, Life, Limits};
 use lsv_core::channel::Moment;
 use lsv_core::path::ChannelId;
-use lsv_core::ports::{self, Error};
+use lsv_core::ports::{self, Error, Form, SessionRegistry};
 use lsv_core::remote::Nodes;
 use lsv_mux::http::edge::{Upstream, Upstreams};
 
-/// All nodes, in an order that all origins agree on.
+/// How it is known which nodes there are.
+#[derive(Debug)]
+pub(super) enum Bases {
+    /// They were named, and are asked: all of them, in an order that all origins agree on.
+    Asked(Arc<Nodes>),
+    /// They announce what they have live.
+    Registered(Arc<dyn SessionRegistry>),
+}
+
+impl Bases {
+    async fn of(&self, channel: &ChannelId) -> ports::Result<Vec<String>> {
+        match self {
+            Self::Asked(nodes) => Ok(nodes.order(channel).await),
+            Self::Registered(sessions) => {
+                let found = sessions.locate(channel, Form::Processed).await?;
+                Ok(found.and_then(|session| session.http).into_iter().collect())
+            }
+        }
+    }
+}
+
+/// The nodes that may have something of a channel.
 #[derive(Debug)]
 pub(super) struct Everywhere {
-    nodes: Arc<Nodes>,
+    bases: Bases,
     secret: Secret,
     orders: Cache<ChannelId, Arc<[Uri]>, Error>,
 }
 
 impl Everywhere {
-    pub(super) fn new(nodes: Arc<Nodes>, secret: Secret) -> Self {
+    pub(super) fn new(bases: Bases, secret: Secret) -> Self {
         let mut limits = Limits::default();
         limits.bytes = ORDERS_BYTES;
         let weigh = |channel: &ChannelId, order: &Arc<[Uri]>| {
             channel.as_str().len() + order.len() * URI_BYTES
         };
         Self {
-            nodes,
+            bases,
             secret,
             orders: Cache::new(&limits, weigh),
         }
@@ -40,7 +61,7 @@ impl Everywhere {
 impl Upstreams for Everywhere {
     async fn of(&self, channel: &ChannelId) -> ports::Result<Vec<Upstream>> {
         let find = async || {
-            let order = self.nodes.order(channel).await;
+            let order = self.bases.of(channel).await?;
             let order: Arc<[Uri]> = order.iter().filter_map(|base| base.parse().ok()).collect();
             Ok(Fetched::Value(order, Life::fresh(ORDER_AGE)))
         };

@@ -1,0 +1,203 @@
+//! The processor: a node without publishers, which encodes for those that have them.
+//!
+//! ```text
+//! gateway ── task ──> processor ── RTMP ──> gateway's stream ──> own hub ──> encoder, watermark, motion
+//!                                                                  └──> origins, which find it in the registry
+//! ```
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::get;
+use lsv_core::access::{Attempts, ChannelAuthorizer};
+use lsv_core::embedded::Tasks;
+use lsv_core::events::{Events, Happening};
+use lsv_core::hub::{Hub, OnBusy};
+use lsv_core::lifecycle::Lifecycle;
+use lsv_core::ports::{Form, Local, TaskScheduler, TaskSpec};
+use lsv_core::share::Share;
+use lsv_core::via::NodeName;
+use lsv_mux::packager::{self, Packagers};
+use lsv_rtmp::net::relay::{Pulls, pulls};
+use lsv_rtmp::net::{Client, Service};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
+
+mod job;
+
+use self::job::Processing;
+use crate::config::Config;
+use crate::logging::LogLevel;
+use crate::reached::Reached;
+use crate::sockets::{Sockets, Until};
+use crate::stores::{Place, Stores};
+use crate::workshop::Workshop;
+use crate::{banner, metrics, signals, trust};
+
+/// Runs a processor until it is told to stop, or has done the one task that it was started for.
+///
+/// # Errors
+/// What kept it from starting.
+pub async fn run(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
+    log_level.set(config.log_level);
+    if config.stores.place == Place::Local {
+        bail!("store is missing: a processor works on what other nodes keep");
+    }
+    let sockets = Sockets::bind(&config).await?;
+    let listeners = sockets.addresses(&config)?;
+    let events = Events::new();
+    let stores = Stores::open(&config, &events).await?;
+    let reached = Reached::among_others(&config, listeners)?;
+    let processor = Processor::new(&config, &reached, stores, events).await?;
+    processor.stores.attend(&config, &processor.hub);
+    let (ready, until) = (watch::Sender::new(true), Until::default());
+    let servers = TaskTracker::new();
+    let service = processor.rtmp_service();
+    let router = processor.router(&config, ready.subscribe());
+    sockets.serve(&config, &service, router, &servers, &until)?;
+    banner::listeners(listeners)?;
+
+    let stopped = signals::until_stopped(|| {
+        tracing::warn!("a processor follows a changed configuration by a restart")
+    });
+    match &config.task {
+        Some(task) => tokio::select! {
+            stopped = stopped => stopped?,
+            done = processor.done(task) => done?,
+        },
+        None => stopped.await?,
+    }
+    tracing::info!(grace = ?config.grace, "stopping");
+    servers.close();
+    let drained = async {
+        ready.send_replace(false);
+        processor.tasks.drain().await;
+        processor.workshop.close().await;
+        until.accepting.cancel();
+        until.serving.cancel();
+        servers.wait().await;
+    };
+    if tokio::time::timeout(config.grace, drained).await.is_err() {
+        tracing::warn!("the grace is over; what still runs is cut off");
+    }
+    Ok(())
+}
+
+struct Processor {
+    hub: Hub,
+    events: Events,
+    viewers: ChannelAuthorizer,
+    workshop: Workshop,
+    /// One for each channel.
+    tasks: Tasks,
+    stores: Stores,
+    metrics: PrometheusHandle,
+}
+
+impl Processor {
+    async fn new(
+        config: &Config,
+        reached: &Reached,
+        stores: Stores,
+        events: Events,
+    ) -> anyhow::Result<Self> {
+        let hub = Hub::default();
+        let written = Arc::clone(&stores.objects);
+        let name = reached.name.clone();
+        let workshop = Workshop::new(config, &hub, &events, written, Share::Encoding, name).await?;
+        workshop.open(config, None);
+
+        let own = NodeName::parse(&reached.name).context("the node has no name")?;
+        let mut about = pulls::Config::new(own, reached.rtmp.clone());
+        about.secret = Some(stores.secrets.playback.clone());
+        about.processes = true;
+        let sources = Local {
+            channels: Arc::clone(&stores.channels),
+            sessions: Arc::clone(&stores.sessions),
+            form: Form::Source,
+        };
+        let tls = trust::of_the_system()?;
+        let client = Client::default().with(|config| config.tls = Some(tls));
+        let pulls = Pulls::new(hub.clone(), client, Arc::new(sources), about);
+        let work = Processing {
+            hub: hub.clone(),
+            pulls: Arc::new(pulls),
+            tasks: workshop.tasks.clone(),
+            patience: config.reconnect_window + MARGIN,
+        };
+        let viewers = ChannelAuthorizer::of_viewers(Arc::clone(&stores.channels))
+            .protecting(config.play.protection(&stores.secrets.playback));
+        let lifecycle = Lifecycle::new(
+            hub.clone(),
+            events.clone(),
+            Arc::clone(&stores.sessions),
+            reached.lifecycle(config, Form::Processed),
+        );
+        tokio::spawn(lifecycle.run());
+        Ok(Self {
+            tasks: Tasks::with_room(Arc::new(work), events.clone(), config.max_tasks),
+            hub,
+            events,
+            viewers,
+            workshop,
+            stores,
+            metrics: metrics::collect()?,
+        })
+    }
+
+    /// Does one task, to its end.
+    async fn done(&self, task: &TaskSpec) -> anyhow::Result<()> {
+        let mut events = self.events.subscribe();
+        let id = self.tasks.start(task.clone()).await?;
+        loop {
+            // Events that were missed show in the list.
+            match events.recv().await.map(|event| event.happened.clone()) {
+                Ok(Happening::TaskFailed { task, message, .. }) if task == id => bail!(message),
+                _ if self.tasks.list().await?.is_empty() => return Ok(()),
+                _ => {}
+            }
+        }
+    }
+
+    fn rtmp_service(&self) -> Service {
+        Service {
+            hub: self.hub.clone(),
+            authorizer: Arc::new(self.viewers.clone()),
+            events: self.events.clone(),
+            on_busy: watch::Sender::new(OnBusy::Reject).subscribe(),
+            // Nobody publishes here.
+            attempts: Attempts::default(),
+            upstream: None,
+        }
+    }
+
+    /// Everything that HTTP serves, with the tasks behind it running.
+    fn router(&self, config: &Config, ready: watch::Receiver<bool>) -> Router {
+        let mut packaging = packager::Config::default();
+        packaging.secret = Some(self.stores.secrets.push.clone());
+        let packagers = Packagers::new(packaging);
+        tokio::spawn(packagers.clone().run(self.hub.clone()));
+        let authorizer = Arc::new(self.viewers.clone());
+        let mut playback = lsv_mux::http::State::new(self.hub.clone(), packagers, authorizer)
+            .with_posters(Arc::new(self.workshop.gallery.clone()));
+        playback.config.trusted_proxies = config.trusted_proxies.clone();
+        let metrics = self.metrics.clone();
+        let readiness = async move || match *ready.borrow() {
+            true => (StatusCode::OK, "ready\n"),
+            false => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
+        };
+        Router::new()
+            .route("/healthz", get(async || "ok\n"))
+            .route("/readyz", get(readiness))
+            .route("/metrics", get(async move || metrics.render()))
+            .merge(self.stores.router(Some(Arc::new(self.tasks.clone()))))
+            .merge(lsv_mux::http::router(playback))
+    }
+}
+
+/// Beyond the reconnect window, for a publisher that comes back on another node to be announced there.
+const MARGIN: Duration = Duration::from_secs(15);

@@ -1,0 +1,126 @@
+//! The ports of a node in the form that `--store` says, and the secrets that go with them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use lsv_auth::Secret;
+use lsv_core::api::store;
+use lsv_core::events::Events;
+use lsv_core::hub::Hub;
+use lsv_core::ports::{ChannelStore, ObjectStore, SessionRegistry, TaskScheduler};
+use lsv_core::remote::Mirror;
+
+use crate::config::Config;
+use crate::keys::Kept;
+use crate::trust;
+
+#[cfg(feature = "aws")]
+mod aws;
+mod local;
+mod remote;
+mod settings;
+
+pub use self::settings::{Aws, Ecs, Place, Settings};
+
+/// What a node keeps things in.
+pub(crate) struct Stores {
+    pub(crate) channels: Arc<dyn ChannelStore>,
+    pub(crate) objects: Arc<dyn ObjectStore>,
+    pub(crate) sessions: Arc<dyn SessionRegistry>,
+    /// Who encodes, if it is not the node itself.
+    pub(crate) processors: Option<Arc<dyn TaskScheduler>>,
+    pub(crate) secrets: Secrets,
+    /// Whether other nodes write to the same, so that changes have to be looked for.
+    pub(crate) is_shared: bool,
+}
+
+/// What a platform's credentials are made with, the same on all its nodes.
+pub(crate) struct Secrets {
+    /// Signs push keys.
+    pub(crate) push: Secret,
+    /// Signs playback tokens, and what nodes show each other at playback addresses.
+    pub(crate) playback: Secret,
+    /// The API's token.
+    pub(crate) api: Kept,
+    /// What nodes show each other's APIs.
+    pub(crate) node: Secret,
+}
+
+impl Stores {
+    /// Opens what the configuration says.
+    ///
+    /// # Errors
+    /// What is missing, damaged or out of reach.
+    pub(crate) async fn open(config: &Config, events: &Events) -> anyhow::Result<Self> {
+        let mut stores = match &config.stores.place {
+            Place::Local => local::open(config)?,
+            Place::Remote(node) => remote::open(config, node)?,
+            #[cfg(feature = "aws")]
+            Place::Aws(aws) => aws::open(config, aws, events).await?,
+            #[cfg(not(feature = "aws"))]
+            Place::Aws(_) => anyhow::bail!(
+                "store is aws, which this binary was built without: build it with `--features aws`"
+            ),
+        };
+        if let Some(processors) = remote::processors(config, &stores.secrets)? {
+            stores.processors = Some(processors);
+        }
+        Ok(stores)
+    }
+
+    /// Sees to what runs around a node with `hub` where it runs in AWS.
+    pub(crate) fn attend(&self, config: &Config, hub: &Hub) {
+        #[cfg(feature = "aws")]
+        aws::attend(self, config, hub);
+        #[cfg(not(feature = "aws"))]
+        let _ = (config, hub);
+    }
+
+    /// What this node keeps and does for others: its stores, where nobody else has them, and `tasks`.
+    pub(crate) fn router(&self, tasks: Option<Arc<dyn TaskScheduler>>) -> axum::Router {
+        let kept = store::Stores {
+            channels: Arc::clone(&self.channels),
+            objects: Arc::clone(&self.objects),
+            sessions: Arc::clone(&self.sessions),
+        };
+        let mut limits = store::Limits::default();
+        limits.lease = LEASE;
+        store::router(store::Serve {
+            stores: (!self.is_shared).then_some(kept),
+            tasks,
+            token: self.secrets.node.clone(),
+            limits,
+        })
+    }
+
+    /// What is live on any node, as all of them tell.
+    pub(crate) fn mirror(&self) -> anyhow::Result<Mirror> {
+        let (token, tls) = (&self.secrets.api.secret, trust::of_the_system()?);
+        let asking = lsv_core::remote::Config::default();
+        Ok(Mirror::new(Arc::clone(&self.sessions), token, tls, &asking))
+    }
+}
+
+/// A node that dies is still announced for so long; who watches there waits.
+const LEASE: Duration = Duration::from_secs(12);
+
+impl Secrets {
+    /// Those that the configuration gives, all of which a node needs that shares its stores with others.
+    fn given(config: &Config) -> anyhow::Result<Self> {
+        let given = |name: &str, secret: &Option<Secret>| {
+            let secret = secret.clone();
+            secret.with_context(|| {
+                format!("{name} is missing: nodes that share a store need the same")
+            })
+        };
+        let secret = given("api-token", &config.api_token)?;
+        let node = config.stores.node_token.clone();
+        Ok(Self {
+            push: given("secret", &config.secret)?,
+            playback: given("playback-secret", &config.playback_secret)?,
+            node: node.unwrap_or_else(|| secret.clone()),
+            api: Kept { secret, new: false },
+        })
+    }
+}
