@@ -179,6 +179,12 @@ impl Process {
         processor_time(self.id())
     }
 
+    /// The program that it runs.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// What it has written to standard output so far.
     #[must_use]
     pub fn stdout(&self) -> String {

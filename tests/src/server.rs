@@ -1,4 +1,4 @@
-//! The real `lsv` and `lsv-origin` binaries, on free ports, in a folder of its own.
+//! The real binaries that take one configuration, `lsv` and its parts, on free ports, in a folder of its own.
 
 use std::{
     path::{Path, PathBuf},
@@ -20,7 +20,7 @@ pub const SECRET: &str = "nodemedia2017privatekey";
 /// The secret of playback tokens that all have here.
 pub const PLAYBACK_SECRET: &str = "playback-secret-of-the-tests";
 
-/// A running `lsv`, or `lsv-origin`; killed when dropped.
+/// A running `lsv`, or one of its parts; killed when dropped.
 #[derive(Debug)]
 pub struct Server {
     process: Process,
@@ -98,6 +98,27 @@ impl Server {
         origin
     }
 
+    /// Starts another binary of the platform that takes the same configuration, with these variables in its environment and
+    /// the secrets that all have here.
+    ///
+    /// # Panics
+    /// If it does not get ready, with what it wrote.
+    pub async fn start_role(
+        name: &'static str,
+        environment: &[(&str, String)],
+        arguments: &[&str],
+    ) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let arguments = [&STANDARD, arguments].concat();
+        let mut command = tokio::process::Command::new(binary(name));
+        command
+            .args(command_line(folder.path(), &arguments))
+            .envs(environment.iter().map(|(name, value)| (name, value)));
+        let mut server = Self::running(Process::run(command), folder.path()).await;
+        server._folder = Some(folder);
+        server
+    }
+
     async fn running(mut process: Process, data: &Path) -> Self {
         let printed = ready(&mut process).await;
         Self {
@@ -106,6 +127,12 @@ impl Server {
             data: data.to_owned(),
             _folder: None,
         }
+    }
+
+    /// The program's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.process.name()
     }
 
     /// The value printed after a label at start.
@@ -333,7 +360,14 @@ fn build() -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command
-        .args(["build", "--quiet", "--package", "lsv-examples", "--bins"])
+        .args([
+            "build",
+            "--quiet",
+            "--package",
+            "lsv-examples",
+            "--bins",
+            "--all-features",
+        ])
         .arg("--target-dir")
         .arg(target)
         .current_dir(env!("CARGO_MANIFEST_DIR"));
