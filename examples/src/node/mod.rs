@@ -49,7 +49,8 @@ pub async fn run(
     let events = Events::new();
     let stores = Stores::open(&config, &events).await?;
     let platform = Platform::new(&config, addresses, stores, events).await?;
-    platform.stores.attend(&config, &platform.hub);
+    #[cfg(feature = "aws")]
+    platform.attend(&config).await;
     let first = match role {
         Role::AllInOne => Some(platform.first_channel().await?),
         Role::Gateway => None,

@@ -78,6 +78,12 @@ impl Platform {
         })
     }
 
+    /// Sees to what runs around the node in AWS.
+    #[cfg(feature = "aws")]
+    pub(super) async fn attend(&self, config: &Config) {
+        self.stores.attend(config, &self.hub, &self.events).await;
+    }
+
     /// The channel to show in examples: the newest that is not the demo's, or `live`, made where there is none.
     pub(super) async fn first_channel(&self) -> anyhow::Result<Arc<Channel>> {
         let page = self.stores.channels.list(&PageRequest::first(2)).await?;

@@ -53,7 +53,11 @@ pub async fn run(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
     let stores = Stores::open(&config, &events).await?;
     let reached = Reached::among_others(&config, listeners)?;
     let processor = Processor::new(&config, &reached, stores, events).await?;
-    processor.stores.attend(&config, &processor.hub);
+    #[cfg(feature = "aws")]
+    processor
+        .stores
+        .attend(&config, &processor.hub, &processor.events)
+        .await;
     let (ready, until) = (watch::Sender::new(true), Until::default());
     let servers = TaskTracker::new();
     let service = processor.rtmp_service();

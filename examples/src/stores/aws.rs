@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use lsv_aws::SdkConfig;
 use lsv_aws::dynamodb::{self, LeaseTimes, Tables};
 use lsv_aws::ecs::{self, Protection, Reconciler};
 use lsv_aws::s3::{self, Encryption};
+use lsv_aws::{SdkConfig, eventbridge};
 use lsv_core::events::Events;
 use lsv_core::hub::Hub;
 use lsv_core::ports::TaskScheduler;
@@ -15,10 +15,15 @@ use tokio::sync::watch;
 
 use super::{Aws, Ecs, Secrets, Stores};
 use crate::config::Config;
+use crate::keys::Kept;
+use crate::reached::hostname;
 
 pub(super) async fn open(config: &Config, aws: &Aws, events: &Events) -> anyhow::Result<Stores> {
     let sdk = lsv_aws::load().await;
-    let secrets = Secrets::given(config)?;
+    let secrets = match &aws.secret {
+        Some(id) => kept(lsv_aws::secrets::read(&sdk, id).await?),
+        None => Secrets::given(config)?,
+    };
     let mut tables = Tables::default();
     tables.channels.clone_from(&aws.channels);
     tables.sessions.clone_from(&aws.sessions);
@@ -42,6 +47,18 @@ pub(super) async fn open(config: &Config, aws: &Aws, events: &Events) -> anyhow:
     })
 }
 
+fn kept(secrets: lsv_aws::secrets::Secrets) -> Secrets {
+    Secrets {
+        push: secrets.secret,
+        playback: secrets.playback_secret,
+        api: Kept {
+            secret: secrets.api_token,
+            new: false,
+        },
+        node: secrets.node_token,
+    }
+}
+
 fn processors_in(
     sdk: &SdkConfig,
     ecs: &Ecs,
@@ -56,11 +73,18 @@ fn processors_in(
 }
 
 /// Sees to the containers of a node with `hub`: its own is not stopped while it has streams, and those that it started and
-/// nobody needs are.
-pub(super) fn attend(stores: &Stores, config: &Config, hub: &Hub) {
-    if let (Some(tasks), super::Place::Aws(aws)) = (&stores.processors, &config.stores.place)
-        && aws.ecs.is_some()
-    {
+/// nobody needs are; what happens is told to a bus.
+pub(super) async fn attend(stores: &Stores, config: &Config, hub: &Hub, events: &Events) {
+    let super::Place::Aws(aws) = &config.stores.place else {
+        return;
+    };
+    if let Some(bus) = &aws.event_bus {
+        let sdk = lsv_aws::load().await;
+        let bus = eventbridge::Config::new(bus.clone(), hostname());
+        let (teller, _) = eventbridge::Teller::new(&sdk, bus, events);
+        tokio::spawn(teller.run(std::future::pending()));
+    }
+    if let (Some(tasks), Some(_)) = (&stores.processors, &aws.ecs) {
         let window = config.reconnect_window + super::LEASE + MARGIN;
         let sessions = Arc::clone(&stores.sessions);
         tokio::spawn(Reconciler::new(Arc::clone(tasks), sessions, window).run());
@@ -84,8 +108,8 @@ async fn notice(hub: Hub, busy: watch::Sender<bool>) {
 }
 
 /// Each costs a write.
-const RENEWAL: Duration = Duration::from_secs(4);
+const RENEWAL: Duration = Duration::from_secs(3);
 /// Machines of AWS have the time from the same place.
-const SKEW: Duration = Duration::from_secs(2);
+const SKEW: Duration = Duration::from_secs(1);
 /// What a publisher may take that connects elsewhere, until it is announced.
 const MARGIN: Duration = Duration::from_secs(15);

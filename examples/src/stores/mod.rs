@@ -7,6 +7,7 @@ use anyhow::Context;
 use lsv_auth::Secret;
 use lsv_core::api::store;
 use lsv_core::events::Events;
+#[cfg(feature = "aws")]
 use lsv_core::hub::Hub;
 use lsv_core::ports::{ChannelStore, ObjectStore, SessionRegistry, TaskScheduler};
 use lsv_core::remote::Mirror;
@@ -52,6 +53,10 @@ impl Stores {
     ///
     /// # Errors
     /// What is missing, damaged or out of reach.
+    #[cfg_attr(
+        not(feature = "aws"),
+        expect(unused_variables, reason = "only AWS starts what tells")
+    )]
     pub(crate) async fn open(config: &Config, events: &Events) -> anyhow::Result<Self> {
         let mut stores = match &config.stores.place {
             Place::Local => local::open(config)?,
@@ -70,11 +75,9 @@ impl Stores {
     }
 
     /// Sees to what runs around a node with `hub` where it runs in AWS.
-    pub(crate) fn attend(&self, config: &Config, hub: &Hub) {
-        #[cfg(feature = "aws")]
-        aws::attend(self, config, hub);
-        #[cfg(not(feature = "aws"))]
-        let _ = (config, hub);
+    #[cfg(feature = "aws")]
+    pub(crate) async fn attend(&self, config: &Config, hub: &Hub, events: &Events) {
+        aws::attend(self, config, hub, events).await;
     }
 
     /// What this node keeps and does for others: its stores, where nobody else has them, and `tasks`.
@@ -103,7 +106,7 @@ impl Stores {
 }
 
 /// A node that dies is still announced for so long; who watches there waits.
-const LEASE: Duration = Duration::from_secs(12);
+const LEASE: Duration = Duration::from_secs(9);
 
 impl Secrets {
     /// Those that the configuration gives, all of which a node needs that shares its stores with others.

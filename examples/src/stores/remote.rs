@@ -1,6 +1,7 @@
 //! Everything at another node.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use lsv_core::remote::{self, Processors};
@@ -34,7 +35,11 @@ pub(super) fn processors(
     if bases.is_empty() {
         return Ok(None);
     }
-    let (tls, asking) = (trust::of_the_system()?, remote::Config::default());
+    let (tls, mut asking) = (trust::of_the_system()?, remote::Config::default());
+    asking.absence = ABSENCE;
     let processors = Processors::new(bases, &secrets.node, tls, &asking);
     Ok(Some(Arc::new(processors.context("processors")?)))
 }
+
+/// A processor that does not answer for so long has nothing any more; who watches waits.
+const ABSENCE: Duration = Duration::from_secs(4);

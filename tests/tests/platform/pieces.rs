@@ -22,20 +22,19 @@ pub(crate) struct Platform {
     pub(crate) gateways: Vec<Server>,
     pub(crate) processors: Vec<Server>,
     pub(crate) origins: Vec<Server>,
-    /// What all pieces are started with.
-    pub(crate) shared: Shared,
-    _moto: Option<Moto>,
+    /// What stands for AWS, where that keeps things.
+    pub(crate) moto: Option<Moto>,
 }
 
 /// How a piece finds what all share.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Shared {
+struct Shared {
     environment: Vec<(&'static str, String)>,
     arguments: Vec<String>,
 }
 
 impl Shared {
-    pub(crate) async fn start(&self, binary: &'static str, arguments: &[&str]) -> Server {
+    async fn start(&self, binary: &'static str, arguments: &[&str]) -> Server {
         let shared = self.arguments.iter().map(String::as_str);
         let all: Vec<&str> = shared.chain(arguments.iter().copied()).collect();
         Server::start_role(binary, &self.environment, &all).await
@@ -82,8 +81,7 @@ impl Platform {
             gateways: Vec::new(),
             processors: Vec::new(),
             origins: Vec::new(),
-            shared: Shared::default(),
-            _moto: None,
+            moto: None,
         }
     }
 
@@ -97,26 +95,35 @@ impl Platform {
         let gateways = [gateway().await, gateway().await];
         let origin = || shared.start("lsv-origin", &[]);
         let origins = [origin().await, origin().await];
-        let servers = gateways.each_ref().map(Server::rtmp_address).join(",");
-        let proxy = Proxy::start(&[
+        let mut platform = Self {
+            keeper,
+            proxy: None,
+            gateways: gateways.into(),
+            processors: processors.into(),
+            origins: origins.into(),
+            moto,
+        };
+        let proxy = platform.proxy_at("127.0.0.1:0").await;
+        proxy.healthy(2).await;
+        platform.proxy = Some(proxy);
+        platform
+    }
+
+    /// A proxy in front of all gateways.
+    pub(crate) async fn proxy_at(&self, address: &str) -> Proxy {
+        let gateways = self.gateways.iter().map(Server::rtmp_address);
+        let gateways = gateways.collect::<Vec<_>>().join(",");
+        Proxy::start(&[
+            "--rtmp",
+            address,
             "--mode",
             "rtmp",
             "--proxy-protocol",
             "off",
             "--backends",
-            &servers,
+            &gateways,
         ])
-        .await;
-        proxy.healthy(2).await;
-        Self {
-            keeper,
-            proxy: Some(proxy),
-            gateways: gateways.into(),
-            processors: processors.into(),
-            origins: origins.into(),
-            shared,
-            _moto: moto,
-        }
+        .await
     }
 
     pub(crate) fn api(&self) -> Api {
