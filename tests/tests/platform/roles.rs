@@ -52,7 +52,6 @@ async fn viewers_go_on_whichever_piece_dies() {
 struct Viewers {
     flv: FlvWatcher,
     ts: HlsWatcher,
-    cmaf: HlsWatcher,
     rendition: HlsWatcher,
 }
 
@@ -60,7 +59,6 @@ impl Viewers {
     async fn of(server: &Server) -> Self {
         Self {
             ts: HlsWatcher::open(&server.http("/cam/live.m3u8")),
-            cmaf: HlsWatcher::open(&server.http("/cam/cmaf/video.m3u8")),
             rendition: HlsWatcher::open(&server.http("/cam/360p/live.m3u8")),
             flv: FlvWatcher::open(&server.http("/cam/live.flv")).await,
         }
@@ -70,18 +68,13 @@ impl Viewers {
     async fn go_on(&self, when: &str) {
         let since = Instant::now();
         self.flv.shows(since, 3_000).await;
-        tokio::join!(
-            self.ts.goes_on(since, 2),
-            self.cmaf.goes_on(since, 2),
-            self.rendition.goes_on(since, 2),
-        );
+        tokio::join!(self.ts.goes_on(since, 2), self.rendition.goes_on(since, 2),);
         let pictures = self.flv.pictures();
         let gaps = pictures.windows(2).map(|pair| pair[1].came - pair[0].came);
         println!(
-            "{when}: widest gap of FLV so far {:?}; stood still: HLS {:?}, CMAF {:?}, 360p {:?}",
+            "{when}: widest gap of FLV so far {:?}; stood still: HLS {:?}, 360p {:?}",
             gaps.max().unwrap_or_default(),
             self.ts.stalled(),
-            self.cmaf.stalled(),
             self.rendition.stalled(),
         );
     }
