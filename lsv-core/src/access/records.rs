@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt, Shared};
+use tokio::time::timeout;
 
 use super::MAX_AGE;
 use crate::channel::{Channel, Moment};
@@ -51,15 +52,20 @@ impl Records {
 
     /// The record as it was [`MAX_AGE`] before `now` or later; where the store is out of reach, [`SPARE`].
     pub(super) async fn get(&self, id: &ChannelId, now: Moment) -> Result<Arc<Channel>> {
-        let (asked, spare) = self.asked(id, now);
-        let was_answered = asked.answer.peek().is_some();
-        if let Some(spare) = spare {
-            return Ok(spare);
-        }
-        match asked.answer.await {
+        let (asked, spare, is_own) = self.asked(id, now);
+        let (at, was_answered) = (asked.at, asked.answer.peek().is_some());
+        let answer = match spare {
+            None => asked.answer.await,
+            Some(spare) if !is_own => return Ok(spare),
+            Some(spare) => match timeout(PATIENCE, asked.answer).await {
+                Ok(answer) => answer,
+                Err(_) => return Ok(spare),
+            },
+        };
+        match answer {
             Ok(channel) if was_answered => Ok(channel),
             Ok(channel) => {
-                self.kept(now).keep(id, asked.at, &channel);
+                self.kept(now).keep(id, at, &channel);
                 Ok(channel)
             }
             Err(error) => {
@@ -72,15 +78,15 @@ impl Records {
         }
     }
 
-    /// The question for a record; and what is to be answered without it, as it was asked by somebody else and there is
-    /// no answer for now.
-    fn asked(&self, id: &ChannelId, now: Moment) -> (Asked, Option<Arc<Channel>>) {
+    /// The question for a record; what can be answered without it, as there is no answer for now; and whether nobody else
+    /// has asked.
+    fn asked(&self, id: &ChannelId, now: Moment) -> (Asked, Option<Arc<Channel>>, bool) {
         let mut kept = self.kept(now);
         let spare = kept.spare(id, now);
         let known = kept.young.get(id).or_else(|| kept.old.get(id));
         if let Some(known) = known.filter(|known| known.holds(now, spare.is_some())) {
             let is_answered = matches!(known.answer.peek(), Some(Ok(_)));
-            return (known.clone(), spare.filter(|_| !is_answered));
+            return (known.clone(), spare.filter(|_| !is_answered), false);
         }
         let (store, wanted) = (Arc::clone(&self.store), id.clone());
         let answer = async move { store.get(&wanted).await.map(|found| found.channel) };
@@ -91,7 +97,7 @@ impl Records {
         if kept.young.len() < MAX_YOUNG || kept.young.contains_key(id) {
             kept.young.insert(id.clone(), asked.clone());
         }
-        (asked, None)
+        (asked, spare, true)
     }
 
     fn kept(&self, now: Moment) -> MutexGuard<'_, Kept> {
@@ -152,6 +158,8 @@ const MAX_AGE_OF_NOTHING: Duration = Duration::from_millis(500);
 /// For so long those who watch go on by what the store said last, while it says nothing. Nobody begins to publish by that,
 /// or gets a content key.
 pub(super) const SPARE: Duration = Duration::from_secs(300);
+/// A store that hangs keeps who watches for so long, once in [`MAX_AGE`].
+const PATIENCE: Duration = Duration::from_millis(500);
 /// Records remembered of one generation. Beyond it the store is asked each time: names that lead nowhere cost the
 /// asker's time and no memory.
 const MAX_YOUNG: usize = 50_000;

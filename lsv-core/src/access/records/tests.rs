@@ -197,3 +197,18 @@ async fn what_was_removed_does_not_come_back() {
     store.is_away.store(true, Ordering::Relaxed);
     assert!(records.get(&gone, later(1_000)).await.is_err());
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_watches_waits_for_a_store_that_hangs_for_a_moment_alone() {
+    let store = Counting::new(1);
+    let records = store.records();
+    let cam = id("cam");
+    records.get(&cam, NOW).await.unwrap();
+    let asked = tokio::time::Instant::now();
+    assert!(records.get(&cam, later(2_000)).await.is_ok());
+    assert_eq!(asked.elapsed(), PATIENCE);
+    // Nothing is known of others.
+    let other = id("other");
+    let waited = tokio::time::timeout(PATIENCE * 10, records.get(&other, later(2_000)));
+    assert!(waited.await.is_err());
+}
