@@ -11,6 +11,7 @@ pub async fn object_store(store: &dyn ObjectStore) {
     object_preconditions(store).await;
     object_listing(store).await;
     object_growth(store).await;
+    object_leavings(store).await;
     object_composition(store).await;
 }
 
@@ -192,8 +193,10 @@ async fn object_growth(store: &dyn ObjectStore) {
     for part in ["one ", "", "two ", "three"] {
         let part = Bytes::from_static(part.as_bytes());
         writer.append(part).await.expect("appends");
-        if let Ok(so_far) = store.get(&name, None).await {
-            assert!(b"one two three".starts_with(&so_far.bytes));
+        match store.get(&name, None).await {
+            Ok(so_far) => assert!(b"one two three".starts_with(&so_far.bytes)),
+            // Where only what is whole is shown.
+            Err(error) => assert!(matches!(error, Error::NotFound(_)), "{error}"),
         }
     }
     let info = writer.finish().await.expect("finishes");
@@ -217,6 +220,31 @@ async fn object_growth(store: &dyn ObjectStore) {
     writer.append(part).await.expect("appends");
     writer.abort().await.expect("aborts");
     assert!(matches!(store.stat(&name).await, Err(Error::NotFound(_))));
+}
+
+/// What a writer leaves is what was written, as far as it goes; of what is whole, nothing is left.
+async fn object_leavings(store: &dyn ObjectStore) {
+    let (left, whole) = (name("record/left"), name("record/whole"));
+    store.settle(&left).await.expect("has nothing to settle");
+    assert!(matches!(store.stat(&left).await, Err(Error::NotFound(_))));
+    let mut writer = store.create(&left).await.expect("begins");
+    let part = Bytes::from_static(b"as far as it goes");
+    writer.append(part.clone()).await.expect("appends");
+    drop(writer);
+    store.settle(&left).await.expect("settles");
+    match store.get(&left, None).await {
+        Ok(found) => {
+            assert!(part.starts_with(&found.bytes));
+            store.delete(&left).await.expect("removes");
+        }
+        Err(error) => assert!(matches!(error, Error::NotFound(_)), "{error}"),
+    }
+
+    store.put(&whole, part.clone()).await.expect("writes");
+    store.settle(&whole).await.expect("leaves it alone");
+    let object = store.get(&whole, None).await.expect("reads");
+    assert_eq!(object.bytes, part);
+    store.delete(&whole).await.expect("removes");
 }
 
 async fn object_composition(store: &dyn ObjectStore) {
