@@ -56,10 +56,11 @@ pub async fn run(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
     servers.close();
     ready.send_replace(false);
     until.serving.cancel();
-    if tokio::time::timeout(config.grace, servers.wait())
-        .await
-        .is_err()
-    {
+    let told = async {
+        servers.wait().await;
+        stores.settled().await;
+    };
+    if tokio::time::timeout(config.grace, told).await.is_err() {
         tracing::warn!("the grace is over; what still runs is cut off");
     }
     Ok(())
@@ -81,16 +82,19 @@ async fn function(config: &Config) -> anyhow::Result<()> {
     };
     let ready = watch::Sender::new(true);
     let api = api(config, nowhere, &stores, &mirror, events, ready.subscribe())?;
+    let router = api::router(api);
+    let stores = Arc::new(stores);
     let around = from_fn(move |request: axum::extract::Request, next: Next| {
-        let mirror = mirror.clone();
+        let (mirror, stores) = (mirror.clone(), Arc::clone(&stores));
         async move {
             mirror.refresh().await;
             let response = next.run(request).await;
             mirror.settled().await;
+            stores.settled().await;
             response
         }
     });
-    lsv_aws::lambda::serve(api::router(api).layer(around)).await?;
+    lsv_aws::lambda::serve(router.layer(around)).await?;
     Ok(())
 }
 

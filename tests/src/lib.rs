@@ -46,7 +46,7 @@ pub use process::{Process, Signal, is_there, kill, processor_time, signal};
 pub use proxy::{Proxy, lsv_proxy};
 pub use recording::{Packet, Recording, Stream};
 pub use rtmp::{Client, Message, Refusal, handshake, kind};
-pub use server::{PLAYBACK_SECRET, SECRET, Server, TOKEN, lsv, lsv_doctor};
+pub use server::{PLAYBACK_SECRET, SECRET, Server, TOKEN, binary, lsv, lsv_doctor};
 pub use told::Told;
 pub use trace::{Sent, Trace};
 pub use viewer::{Got, Viewer};

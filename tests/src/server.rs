@@ -345,7 +345,11 @@ pub(crate) fn printed<'a>(text: &'a str, label: &str) -> &'a str {
 
 /// A binary of this build; `LSV_BIN` names another `lsv`, `LSV_PROXY_BIN` another `lsv-proxy`, and so on. Built here, because cargo
 /// makes the binaries of another package only when asked.
-pub(crate) fn binary(name: &'static str) -> PathBuf {
+///
+/// # Panics
+/// If they do not build.
+#[must_use]
+pub fn binary(name: &'static str) -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let given = format!("{}_BIN", name.to_uppercase().replace('-', "_"));
     std::env::var_os(given).map_or_else(|| BUILT.get_or_init(build).join(name), PathBuf::from)

@@ -50,7 +50,7 @@ pub async fn run(
     let stores = Stores::open(&config, &events).await?;
     let platform = Platform::new(&config, addresses, stores, events).await?;
     #[cfg(feature = "aws")]
-    platform.attend(&config).await;
+    platform.attend(&config);
     let first = match role {
         Role::AllInOne => Some(platform.first_channel().await?),
         Role::Gateway => None,
@@ -96,7 +96,10 @@ pub async fn run(
     let grace = reload.running.grace;
     tracing::info!(?grace, "stopping");
     servers.close();
-    let drained = stop.drain(&platform, &servers, grace);
+    let drained = async {
+        stop.drain(&platform, &servers, grace).await;
+        platform.stores.settled().await;
+    };
     if tokio::time::timeout(grace, drained).await.is_err() {
         tracing::warn!("the grace is over; what still runs is cut off");
     }

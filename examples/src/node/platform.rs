@@ -80,8 +80,8 @@ impl Platform {
 
     /// Sees to what runs around the node in AWS.
     #[cfg(feature = "aws")]
-    pub(super) async fn attend(&self, config: &Config) {
-        self.stores.attend(config, &self.hub, &self.events).await;
+    pub(super) fn attend(&self, config: &Config) {
+        self.stores.attend(config, &self.hub);
     }
 
     /// The channel to show in examples: the newest that is not the demo's, or `live`, made where there is none.

@@ -54,10 +54,7 @@ pub async fn run(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
     let reached = Reached::among_others(&config, listeners)?;
     let processor = Processor::new(&config, &reached, stores, events).await?;
     #[cfg(feature = "aws")]
-    processor
-        .stores
-        .attend(&config, &processor.hub, &processor.events)
-        .await;
+    processor.stores.attend(&config, &processor.hub);
     let (ready, until) = (watch::Sender::new(true), Until::default());
     let servers = TaskTracker::new();
     let service = processor.rtmp_service();
@@ -84,6 +81,7 @@ pub async fn run(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
         until.accepting.cancel();
         until.serving.cancel();
         servers.wait().await;
+        processor.stores.settled().await;
     };
     if tokio::time::timeout(config.grace, drained).await.is_err() {
         tracing::warn!("the grace is over; what still runs is cut off");

@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use lsv_auth::Secret;
+use lsv_aws::SdkConfig;
 use lsv_aws::dynamodb::{self, LeaseTimes, Tables};
 use lsv_aws::ecs::{self, Protection, Reconciler};
+use lsv_aws::eventbridge::{self, Teller, Told};
 use lsv_aws::s3::{self, Encryption};
-use lsv_aws::{SdkConfig, eventbridge};
 use lsv_core::events::Events;
 use lsv_core::hub::Hub;
 use lsv_core::ports::TaskScheduler;
@@ -21,7 +23,7 @@ use crate::reached::hostname;
 pub(super) async fn open(config: &Config, aws: &Aws, events: &Events) -> anyhow::Result<Stores> {
     let sdk = lsv_aws::load().await;
     let secrets = match &aws.secret {
-        Some(id) => kept(lsv_aws::secrets::read(&sdk, id).await?),
+        Some(id) => kept(config, lsv_aws::secrets::read(&sdk, id).await?),
         None => Secrets::given(config)?,
     };
     let mut tables = Tables::default();
@@ -44,19 +46,29 @@ pub(super) async fn open(config: &Config, aws: &Aws, events: &Events) -> anyhow:
         processors: processors.transpose()?,
         secrets,
         is_shared: true,
+        told: aws.event_bus.as_ref().map(|bus| tell(&sdk, bus, events)),
     })
 }
 
-fn kept(secrets: lsv_aws::secrets::Secrets) -> Secrets {
+/// The secrets that are kept there, but for those that the configuration gives.
+fn kept(config: &Config, kept: lsv_aws::secrets::Secrets) -> Secrets {
+    let or = |given: &Option<Secret>, kept| given.clone().unwrap_or(kept);
     Secrets {
-        push: secrets.secret,
-        playback: secrets.playback_secret,
+        push: or(&config.secret, kept.secret),
+        playback: or(&config.playback_secret, kept.playback_secret),
         api: Kept {
-            secret: secrets.api_token,
+            secret: or(&config.api_token, kept.api_token),
             new: false,
         },
-        node: secrets.node_token,
+        node: or(&config.stores.node_token, kept.node_token),
     }
+}
+
+/// Has a bus be told what happens from here on.
+fn tell(sdk: &SdkConfig, bus: &str, events: &Events) -> Told {
+    let (teller, told) = Teller::new(sdk, eventbridge::Config::new(bus, hostname()), events);
+    tokio::spawn(teller.run(std::future::pending()));
+    told
 }
 
 fn processors_in(
@@ -73,17 +85,11 @@ fn processors_in(
 }
 
 /// Sees to the containers of a node with `hub`: its own is not stopped while it has streams, and those that it started and
-/// nobody needs are; what happens is told to a bus.
-pub(super) async fn attend(stores: &Stores, config: &Config, hub: &Hub, events: &Events) {
+/// nobody needs are.
+pub(super) fn attend(stores: &Stores, config: &Config, hub: &Hub) {
     let super::Place::Aws(aws) = &config.stores.place else {
         return;
     };
-    if let Some(bus) = &aws.event_bus {
-        let sdk = lsv_aws::load().await;
-        let bus = eventbridge::Config::new(bus.clone(), hostname());
-        let (teller, _) = eventbridge::Teller::new(&sdk, bus, events);
-        tokio::spawn(teller.run(std::future::pending()));
-    }
     if let (Some(tasks), Some(_)) = (&stores.processors, &aws.ecs) {
         let window = config.reconnect_window + super::LEASE + MARGIN;
         let sessions = Arc::clone(&stores.sessions);

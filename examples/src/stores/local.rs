@@ -32,5 +32,6 @@ pub(super) fn open(config: &Config) -> anyhow::Result<Stores> {
             api,
         },
         is_shared: false,
+        told: None,
     })
 }

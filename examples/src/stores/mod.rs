@@ -22,6 +22,12 @@ mod local;
 mod remote;
 mod settings;
 
+#[cfg(feature = "aws")]
+use lsv_aws::eventbridge::Told;
+/// Nobody is told.
+#[cfg(not(feature = "aws"))]
+type Told = std::convert::Infallible;
+
 pub use self::settings::{Aws, Ecs, Place, Settings};
 
 /// What a node keeps things in.
@@ -34,6 +40,8 @@ pub(crate) struct Stores {
     pub(crate) secrets: Secrets,
     /// Whether other nodes write to the same, so that changes have to be looked for.
     pub(crate) is_shared: bool,
+    /// The bus that is told what happens.
+    pub(crate) told: Option<Told>,
 }
 
 /// What a platform's credentials are made with, the same on all its nodes.
@@ -76,8 +84,18 @@ impl Stores {
 
     /// Sees to what runs around a node with `hub` where it runs in AWS.
     #[cfg(feature = "aws")]
-    pub(crate) async fn attend(&self, config: &Config, hub: &Hub, events: &Events) {
-        aws::attend(self, config, hub, events).await;
+    pub(crate) fn attend(&self, config: &Config, hub: &Hub) {
+        aws::attend(self, config, hub);
+    }
+
+    /// Waits a moment until what has happened is told to whom the configuration says.
+    pub(crate) async fn settled(&self) {
+        #[cfg(feature = "aws")]
+        if let Some(told) = &self.told {
+            told.all(TOLD_WITHIN).await;
+        }
+        #[cfg(not(feature = "aws"))]
+        let _ = &self.told;
     }
 
     /// What this node keeps and does for others: its stores, where nobody else has them, and `tasks`.
@@ -107,6 +125,10 @@ impl Stores {
 
 /// A node that dies is still announced for so long; who watches there waits.
 const LEASE: Duration = Duration::from_secs(9);
+
+/// How long a node that ends, or a function that is to sleep, waits for a bus.
+#[cfg(feature = "aws")]
+const TOLD_WITHIN: Duration = Duration::from_secs(2);
 
 impl Secrets {
     /// Those that the configuration gives, all of which a node needs that shares its stores with others.

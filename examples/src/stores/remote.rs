@@ -23,6 +23,7 @@ pub(super) fn open(config: &Config, node: &str) -> anyhow::Result<Stores> {
         processors: None,
         secrets,
         is_shared: true,
+        told: None,
     })
 }
 

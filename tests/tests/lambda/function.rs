@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     env,
-    ffi::OsStr,
     path::Path,
     sync::{Arc, Mutex},
     time::SystemTime,
@@ -18,7 +17,7 @@ use axum::{
 };
 use lsv_tests::{PATIENCE, Process};
 use serde_json::Value;
-use tokio::time::timeout;
+use tokio::{process::Command, time::timeout};
 
 use super::gateway::{Answer, Call, Gateway};
 use super::{FOLDER, Server, serve};
@@ -46,21 +45,27 @@ struct Waiting {
 }
 
 impl Function {
+    /// A function of this test, over stores in a folder.
     pub(crate) async fn start(gateway: Gateway, folder: &Path) -> Self {
+        let mut command = Command::new(env::current_exe().expect("this test"));
+        command.args(["--exact", "function", "--ignored", "--nocapture"]);
+        command.env(FOLDER, folder);
+        Self::run(gateway, command).await
+    }
+
+    /// Starts a program as Lambda would.
+    pub(crate) async fn run(gateway: Gateway, mut command: Command) -> Self {
         let runtime = Arc::new(Runtime::default());
         let routes = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next))
             .route("/2018-06-01/runtime/invocation/{id}/{end}", post(ended))
             .with_state(Arc::clone(&runtime));
         let (api, address) = serve(routes).await;
-        let mut command = tokio::process::Command::new(env::current_exe().expect("this test"));
-        command.args(["--exact", "function", "--ignored", "--nocapture"]);
         command.envs([
-            (FOLDER, folder.as_os_str()),
-            ("AWS_LAMBDA_RUNTIME_API", OsStr::new(&address.to_string())),
-            ("AWS_LAMBDA_FUNCTION_NAME", OsStr::new("api")),
-            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", OsStr::new("256")),
-            ("AWS_LAMBDA_FUNCTION_VERSION", OsStr::new("1")),
+            ("AWS_LAMBDA_RUNTIME_API", address.to_string().as_str()),
+            ("AWS_LAMBDA_FUNCTION_NAME", "api"),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
         ]);
         Self {
             gateway,

@@ -3,6 +3,7 @@
 //! The function is a process of its own, started as Lambda starts one; it asks a runtime API for events, which is of this test and on a
 //! real socket, as is the API that it is compared with.
 
+mod binary;
 mod function;
 mod gateway;
 
