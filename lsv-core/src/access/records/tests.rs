@@ -209,6 +209,6 @@ async fn who_watches_waits_for_a_store_that_hangs_for_a_moment_alone() {
     assert_eq!(asked.elapsed(), PATIENCE);
     // Nothing is known of others.
     let other = id("other");
-    let waited = tokio::time::timeout(PATIENCE * 10, records.get(&other, later(2_000)));
+    let waited = timeout(PATIENCE * 10, records.get(&other, later(2_000)));
     assert!(waited.await.is_err());
 }
