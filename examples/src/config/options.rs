@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{parse_secret, secret};
 
-/// What can be given to a node, in any of the three places; absent fields take the defaults of [`Config`].
+/// What can be given to a node, in any of the three places; absent fields take the defaults of [`Config`](super::Config).
 #[derive(Debug, Clone, Default, Parser, Deserialize)]
 #[command(
     name = "lsv",
