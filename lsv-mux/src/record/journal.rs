@@ -2,10 +2,12 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
-use lsv_core::ports::unfinished::{FOLDER, REFRESH, entry, noted};
-use lsv_core::ports::{Error, ObjectName, ObjectStore, PageRequest, Result};
+use lsv_core::channel::Moment;
+use lsv_core::ports::unfinished::{self, FOLDER, REFRESH, STALE, entry};
+use lsv_core::ports::{Error, ObjectInfo, ObjectName, ObjectStore, PageRequest, Result};
 use tokio::time::MissedTickBehavior;
 
 use crate::retry::persist;
@@ -83,22 +85,50 @@ impl Journal {
 
     /// What this node was writing when it was killed.
     pub(super) async fn left(&self) -> Result<Vec<ObjectName>> {
-        let prefix = format!("{FOLDER}/");
         let mut left = Vec::new();
+        for (name, info) in self.entries().await? {
+            if self.wrote(&info.name).await? {
+                left.push(name);
+            }
+        }
+        Ok(left)
+    }
+
+    /// What other nodes were writing that have not said so for [`STALE`] at `now`, and is this one's from here on. Of several
+    /// nodes that ask at the same time one gets it: who wrote last.
+    pub(super) async fn adopt(&self, now: Moment) -> Result<Vec<ObjectName>> {
+        let mut claimed = Vec::new();
+        for (name, info) in self.entries().await? {
+            let is_stale = info.modified.plus(STALE) <= now && !locked(&self.open).contains(&name);
+            if is_stale && !self.wrote(&info.name).await? {
+                persist!(self.store.put(&info.name, self.node.clone()))?;
+                claimed.push((name, info.name));
+            }
+        }
+        if !claimed.is_empty() {
+            tokio::time::sleep(CLAIM).await;
+        }
+        let mut adopted = Vec::new();
+        for (name, entry) in claimed {
+            if self.wrote(&entry).await? {
+                adopted.push(name);
+            }
+        }
+        Ok(adopted)
+    }
+
+    /// All entries, with what they note.
+    async fn entries(&self) -> Result<Vec<(ObjectName, ObjectInfo)>> {
+        let prefix = format!("{FOLDER}/");
+        let mut entries = Vec::new();
         let mut page = PageRequest::default();
         loop {
             let part = persist!(self.store.list(&prefix, &page))?;
-            for info in &part.items {
-                let Some(name) = noted(&info.name) else {
-                    continue;
-                };
-                if self.wrote(&info.name).await? {
-                    left.push(name);
-                }
-            }
+            let noted = part.items.into_iter();
+            entries.extend(noted.filter_map(|info| Some((unfinished::noted(&info.name)?, info))));
             page.cursor = part.next;
             if page.cursor.is_none() {
-                return Ok(left);
+                return Ok(entries);
             }
         }
     }
@@ -133,3 +163,7 @@ impl Drop for Noted {
 fn locked(open: &Open) -> MutexGuard<'_, HashSet<ObjectName>> {
     open.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// How long after its claim a node looks whether it got what it asked for: longer than who asked at the same time takes to
+/// write.
+const CLAIM: Duration = Duration::from_secs(15);

@@ -19,7 +19,7 @@
 //! What is being written is noted in a journal in the same store ([`lsv_core::ports::unfinished`]). A process that was
 //! killed loses what was not written yet: the fragment that was being made, and what waited for the store. When its node
 //! starts again, it makes whole what the journal knows: files get their tables, playlists their last segment and their
-//! end.
+//! end. Where several nodes share a store, others do that for one that has been gone for five minutes.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -27,11 +27,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
+use lsv_core::channel::Moment;
 use lsv_core::events::Events;
 use lsv_core::hub::{self, Delivery, Event, Hub, Stream, Subscriber};
 use lsv_core::media::MediaFrame;
 use lsv_core::path::{ChannelId, Rendition, StreamPath};
-use lsv_core::ports::{ObjectName, ObjectStore};
+use lsv_core::ports::{ObjectName, ObjectStore, unfinished};
 #[cfg(feature = "process")]
 use lsv_core::recording::Kind;
 use lsv_core::recording::StorageClasses;
@@ -75,8 +76,8 @@ pub struct Config {
     pub share: Share,
     /// In which class of storage each kind of recording is kept once it is whole. All hot.
     pub classes: StorageClasses,
-    /// Tells this node from others that record into the same store, and is the same after a restart: what a node left
-    /// unfinished is made whole by that node. Empty, for the only one.
+    /// Tells this node from others that record into the same store, best the same after a restart: what a node left
+    /// unfinished is made whole by that node, or some minutes later by another. Empty, for the only one.
     pub node: String,
 }
 
@@ -145,8 +146,13 @@ impl Recorders {
         let journal = self.journal.clone();
         tasks.spawn(async move { journal.keep().await });
         self.adopt_all(&hub, &mut adopted, &mut tasks);
+        let mut look = tokio::time::interval(unfinished::STALE);
         loop {
             tokio::select! {
+                _ = look.tick(), if !self.config.node.is_empty() => {
+                    let now = Moment::from(SystemTime::now());
+                    tasks.spawn(self.clone().recover_abandoned(now));
+                }
                 event = events.recv() => match event {
                     Ok(Event::Started(stream) | Event::Resumed(stream)) => self.adopt(&stream, &mut adopted, &mut tasks),
                     Ok(_) => adopted.retain(|_, stream| stream.strong_count() > 0),
@@ -200,6 +206,16 @@ impl Recorders {
         };
         let span = tracing::info_span!("record", %path);
         tasks.spawn(task.run().instrument(span));
+    }
+
+    /// Makes whole what other nodes left that are gone at `now`.
+    async fn recover_abandoned(self, now: Moment) {
+        match self.journal.adopt(now).await {
+            Ok(names) => self.recover(names).await,
+            Err(error) => {
+                tracing::warn!(%error, "what other nodes left unfinished is looked for again later")
+            }
+        }
     }
 
     async fn recover(self, names: Vec<ObjectName>) {

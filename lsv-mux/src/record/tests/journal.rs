@@ -85,18 +85,48 @@ async fn a_node_makes_whole_what_it_left_itself() {
     assert_eq!(entries(&store).len(), 1);
 
     // As it is after a crash of the first.
-    let left = Store::default();
-    for name in store.names() {
-        let bytes = store.read(&name);
-        left.0
-            .lock()
-            .expect("no call panicked")
-            .objects
-            .insert(name, bytes);
-    }
+    let left = store.copy();
     started(&left, config("one"));
     settle().await;
     assert!(is_whole(&left.read(name)));
     assert_eq!(entries(&left), [""; 0]);
+    drop(publisher);
+}
+
+/// What a node left that does not come back is made whole by one of those that share the store, and not before it is old.
+#[tokio::test(start_paused = true)]
+async fn nodes_make_whole_what_one_left_that_is_gone() {
+    let config = |node: &str| Config {
+        node: node.to_owned(),
+        ..Config::default()
+    };
+    let store = Store::default();
+    let (hub, _, _) = started(&store, config("gone"));
+    settle().await;
+    let publisher = publish(&hub, files_only()).await;
+    push(&publisher, &Source::default().frames(4_000)).await;
+    settle().await;
+    let name = entries(&store).pop().expect("one");
+    let name = name.strip_prefix("unfinished/").expect("an entry");
+    // As it is after a crash.
+    let left = store.copy();
+    let (_, events, one) = started(&left, config("one"));
+    let (_, _, other) = started(&left, config("other"));
+    let mut heard = events.subscribe();
+    settle().await;
+    let is_whole = |bytes: &[u8]| !bytes.windows(4).any(|it| it == b"mvex");
+    let noted = entries(&left).pop().expect("one");
+    let noted = ObjectName::parse(&noted).expect("a name");
+    let since = left.stat(&noted).await.expect("is there").modified;
+
+    let young = since.plus(unfinished::STALE / 2);
+    one.clone().recover_abandoned(young).await;
+    assert!(!is_whole(&left.read(name)));
+    let old = since.plus(unfinished::STALE * 2);
+    tokio::join!(one.recover_abandoned(old), other.recover_abandoned(old));
+    assert!(is_whole(&left.read(name)));
+    assert_eq!(entries(&left), [""; 0]);
+    let told = std::iter::from_fn(|| heard.try_recv().ok());
+    assert!(told.count() <= 1, "two made it whole");
     drop(publisher);
 }

@@ -2,11 +2,10 @@
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use lsv_core::channel::Moment;
 use lsv_core::ports::{
     Error, Object, ObjectInfo, ObjectName, ObjectStore, ObjectWriter, Page, PageRequest, Piece,
     Result, StorageClass,
@@ -81,6 +80,14 @@ impl Store {
         kept.objects.keys().cloned().collect()
     }
 
+    /// Another with the same objects.
+    pub(super) fn copy(&self) -> Self {
+        let mut kept = Kept::default();
+        let objects = &self.0.lock().expect("no call panicked").objects;
+        kept.objects.clone_from(objects);
+        Self::of(kept)
+    }
+
     pub(super) fn read(&self, name: &str) -> Vec<u8> {
         let kept = self.0.lock().expect("no call panicked");
         kept.objects.get(name).cloned().unwrap_or_default()
@@ -103,7 +110,7 @@ fn info(name: &ObjectName, bytes: &[u8]) -> ObjectInfo {
         name: name.clone(),
         class: StorageClass::default(),
         size: bytes.len() as u64,
-        modified: Moment::EPOCH,
+        modified: SystemTime::now().into(),
     }
 }
 
