@@ -53,7 +53,7 @@ impl Records {
     /// The record as it was [`MAX_AGE`] before `now` or later; where the store is out of reach, [`SPARE`].
     pub(super) async fn get(&self, id: &ChannelId, now: Moment) -> Result<Arc<Channel>> {
         let (asked, spare, is_own) = self.asked(id, now);
-        let (at, was_answered) = (asked.at, asked.answer.peek().is_some());
+        let at = asked.at;
         let answer = match spare {
             None => asked.answer.await,
             Some(spare) if !is_own => return Ok(spare),
@@ -63,7 +63,6 @@ impl Records {
             },
         };
         match answer {
-            Ok(channel) if was_answered => Ok(channel),
             Ok(channel) => {
                 self.kept(now).keep(id, at, &channel);
                 Ok(channel)
@@ -85,11 +84,16 @@ impl Records {
         let spare = kept.spare(id, now);
         let known = kept.young.get(id).or_else(|| kept.old.get(id));
         if let Some(known) = known.filter(|known| known.holds(now, spare.is_some())) {
-            let is_answered = matches!(known.answer.peek(), Some(Ok(_)));
+            let is_answered = matches!(known.answer.clone().now_or_never(), Some(Ok(_)));
             return (known.clone(), spare.filter(|_| !is_answered), false);
         }
         let (store, wanted) = (Arc::clone(&self.store), id.clone());
-        let answer = async move { store.get(&wanted).await.map(|found| found.channel) };
+        // Goes on when whoever asked does not wait for it any more.
+        let asking = tokio::spawn(async move { store.get(&wanted).await });
+        let answer = async move {
+            let found = asking.await.map_err(Error::unavailable)??;
+            Ok(found.channel)
+        };
         let asked = Asked {
             at: now,
             answer: answer.boxed().shared(),
@@ -115,6 +119,9 @@ impl Records {
 impl Kept {
     /// Keeps what the store said of a channel, for when it says nothing.
     fn keep(&mut self, id: &ChannelId, at: Moment, channel: &Arc<Channel>) {
+        if self.spare.get(id).is_some_and(|(said, _)| *said == at) {
+            return;
+        }
         if self.spare.len() >= MAX_YOUNG && !self.spare.contains_key(id) {
             self.spare
                 .retain(|_, (said, _)| *said <= at && at < said.plus(SPARE));

@@ -176,6 +176,7 @@ async fn nobody_but_the_first_waits_for_a_store_that_hangs() {
     records.get(&cam, NOW).await.unwrap();
     let mut first = Box::pin(records.get(&cam, later(2_000)));
     assert!(futures::poll!(&mut first).is_pending());
+    tokio::task::yield_now().await;
     assert!(records.get(&cam, later(2_100)).await.is_ok());
     assert_eq!(store.asked(), 2);
     store.is_away.store(true, Ordering::Relaxed);
@@ -211,4 +212,20 @@ async fn who_watches_waits_for_a_store_that_hangs_for_a_moment_alone() {
     let other = id("other");
     let waited = timeout(PATIENCE * 10, records.get(&other, later(2_000)));
     assert!(waited.await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_slow_is_heard_all_the_same() {
+    let store = Counting::new(1);
+    let records = store.records();
+    let cam = id("cam");
+    let before = records.get(&cam, NOW).await.unwrap();
+    let waited = records.get(&cam, later(2_000)).await.unwrap();
+    assert!(Arc::ptr_eq(&waited, &before), "what it said last");
+    // It answers when nobody waits any more.
+    store.permits.add_permits(1);
+    tokio::time::sleep(PATIENCE).await;
+    let after = records.get(&cam, later(2_600)).await.unwrap();
+    assert!(!Arc::ptr_eq(&after, &before), "its answer counts");
+    assert_eq!(store.asked(), 2);
 }
