@@ -60,6 +60,10 @@ impl Processing {
                     control.report(|report| report.problem = None);
                     if let Some(stream) = self.hub.find(path) {
                         self.ended(&stream).await;
+                        if stream.closed() == Some(Closed::TakenOver) {
+                            tracing::info!("another processor has the channel");
+                            return;
+                        }
                     }
                     gone = Instant::now();
                 }

@@ -244,6 +244,11 @@ impl Stream {
         live
     }
 
+    /// Why its publisher was told to go, if it was.
+    pub fn closed(&self) -> Option<Closed> {
+        *lock(&self.inner).closer.borrow()
+    }
+
     /// Ends the stream if publisher number `session` was lost and nobody has come since: the reconnect window is over.
     pub fn expire(&self, session: u64) {
         let inner = lock(&self.inner);

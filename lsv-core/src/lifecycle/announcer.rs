@@ -47,6 +47,11 @@ async fn keep(
     while told.has_changed().is_ok() {
         let session = told.borrow_and_update().clone();
         let asked = Instant::now();
+        // A publisher that was lost here may be back elsewhere, and is not to be announced away from there.
+        if session.waiting && is_elsewhere(&*registry, &session).await {
+            close(&stream);
+            return;
+        }
         match registry.announce(session).await {
             Ok(lease) => {
                 let lost = lease.lost();
@@ -54,8 +59,7 @@ async fn keep(
                 tokio::select! {
                     _ = told.changed() => backoff.note(Duration::MAX),
                     () = lost => {
-                        tracing::info!("the channel is live on another node by now");
-                        stream.upgrade().map(|stream| stream.close(Closed::TakenOver));
+                        close(&stream);
                         return;
                     }
                 }
@@ -66,6 +70,21 @@ async fn keep(
                 drop(timeout(backoff.fail(asked.elapsed()), told.changed()).await);
             }
         }
+    }
+}
+
+/// Whether another node has announced the same; not where that cannot be told.
+async fn is_elsewhere(registry: &dyn SessionRegistry, session: &Session) -> bool {
+    match registry.locate(&session.channel, session.form).await {
+        Ok(Some(found)) => found.form == session.form && !found.is_at(session),
+        _ => false,
+    }
+}
+
+fn close(stream: &Weak<Stream>) {
+    tracing::info!("the channel is live on another node by now");
+    if let Some(stream) = stream.upgrade() {
+        stream.close(Closed::TakenOver);
     }
 }
 

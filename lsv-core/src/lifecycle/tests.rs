@@ -350,3 +350,20 @@ async fn what_others_write_into_records_is_followed() {
     assert_eq!(publisher.closed().await, hub::Closed::Kicked);
     following.abort();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_publisher_that_is_back_elsewhere_is_not_announced_away_from_there() {
+    let node = node();
+    let publisher = node.publish().await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let here = node.registry.list().await.unwrap().remove(0);
+    let there = Session {
+        node: "other".to_owned(),
+        ..here
+    };
+    let _lease = node.registry.announce(there.clone()).await.unwrap();
+    drop(publisher);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(node.registry.list().await, Ok(vec![there]));
+    assert!(node.hub.find(&node.path).is_none());
+}
