@@ -34,6 +34,8 @@ struct Inner {
     started: u64,
     known: BTreeMap<TaskId, Known>,
     running: JoinSet<()>,
+    /// Nothing new is begun.
+    is_closing: bool,
 }
 
 #[derive(Debug)]
@@ -73,10 +75,11 @@ impl Tasks {
         }
     }
 
-    /// Asks every task to end and waits until they have.
+    /// Takes no new tasks, asks every one to end, and waits until they have.
     pub async fn drain(&self) {
         let mut running = {
             let mut inner = self.shared.lock();
+            inner.is_closing = true;
             for known in inner.known.values() {
                 known.steering.stop();
             }
@@ -102,6 +105,9 @@ impl TaskScheduler for Tasks {
     async fn start(&self, spec: TaskSpec) -> Result<TaskId> {
         let mut inner = self.shared.lock();
         while inner.running.try_join_next().is_some() {}
+        if inner.is_closing {
+            return Err(Error::unavailable("this node is stopping"));
+        }
         if let Some(id) = inner.working(&spec) {
             return Ok(id);
         }
@@ -324,5 +330,7 @@ mod tests {
         assert_eq!(tasks.list().await.unwrap().len(), 3);
         tasks.drain().await;
         assert_eq!(tasks.list().await.unwrap(), []);
+        let refused = tasks.start(spec(TaskKind::Snapshot)).await;
+        assert!(matches!(refused, Err(Error::Unavailable { .. })));
     }
 }
