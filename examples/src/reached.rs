@@ -42,7 +42,7 @@ impl Reached {
             SocketAddr::new(own_ip(listeners.rtmp), listeners.rtmp.port())
         );
         Ok(Self {
-            name: format!("{}-{}", hostname(), listeners.rtmp.port()),
+            name: format!("{}-{}", short_hostname(), listeners.rtmp.port()),
             rtmp: config.node_address.clone().unwrap_or(rtmp),
             http: Some(format!("http://{host}:{}", listeners.http.port())),
         })
@@ -88,6 +88,11 @@ fn own_ip(listener: SocketAddr) -> IpAddr {
     towards_the_world().map_or_else(|_| Ipv4Addr::LOCALHOST.into(), |address| address.ip())
 }
 
+/// As much of it as names of nodes have room for.
+pub(crate) fn short_hostname() -> String {
+    hostname().chars().take(HOST_CHARS).collect()
+}
+
 pub(crate) fn hostname() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     match name.trim() {
@@ -95,6 +100,8 @@ pub(crate) fn hostname() -> String {
         name => name.to_owned(),
     }
 }
+
+const HOST_CHARS: usize = 48;
 
 #[cfg(test)]
 mod tests {

@@ -271,12 +271,12 @@ class Templates(unittest.TestCase):
         self.assertEqual(table["TimeToLiveSpecification"], {"AttributeName": "expires", "Enabled": True})
 
     def test_recordings_go_cold_and_expire_where_asked(self):
-        always = {"tails", "unfinished", "cold"}
+        always = {"tails", "windows", "unfinished", "cold"}
         for given, kept in [(parameters, always), (everything, always | {"expire"})]:
             bucket = resources("eu-central-1", given("eu-central-1"))["lsv-Storage/Recordings"]["Properties"]
             self.assertEqual({rule["Id"] for rule in bucket["LifecycleConfiguration"]["Rules"]}, kept)
         for rule in bucket["LifecycleConfiguration"]["Rules"]:
-            self.assertEqual(rule.get("Prefix"), {"unfinished": None, "tails": ".tail/"}.get(rule["Id"], "record/"))
+            self.assertEqual(rule.get("Prefix"), {"unfinished": None, "tails": ".tail/", "windows": "dvr/"}.get(rule["Id"], "record/"))
 
     def test_secrets_are_in_no_plain_place(self):
         """What is NoEcho goes into a secret; environments of tasks and functions name secrets."""

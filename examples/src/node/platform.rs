@@ -28,6 +28,8 @@ pub(super) struct Platform {
     pub(super) hub: Hub,
     events: Events,
     pub(super) stores: Stores,
+    /// Among those that share them.
+    name: String,
     pub(super) lifecycle: Lifecycle,
     pub(super) workshop: Workshop,
     pub(super) signer: Signer,
@@ -74,6 +76,7 @@ impl Platform {
                 .protecting(config.play.protection(&stores.secrets.playback)),
             signer,
             stores,
+            name: reached.name,
             metrics: metrics::collect()?,
         })
     }
@@ -137,7 +140,12 @@ impl Platform {
         tokio::spawn(self.lifecycle.clone().run());
         let mut packaging = packager::Config::default();
         packaging.secret = Some(self.stores.secrets.push.clone());
-        let dvr = Dvr::new(Arc::clone(&self.stores.objects), dvr::Config::default());
+        let mut windows = dvr::Config::default();
+        if self.stores.is_shared {
+            // What a node does not know in its folder it removes.
+            windows.folder = format!("{}/{}", windows.folder, self.name);
+        }
+        let dvr = Dvr::new(Arc::clone(&self.stores.objects), windows);
         let packagers = Packagers::new(packaging).with_dvr(dvr);
         tokio::spawn(packagers.clone().run(self.hub.clone()));
         if self.stores.is_shared {

@@ -33,7 +33,7 @@ pub use self::settings::Settings;
 use self::upstreams::{Bases, Everywhere};
 use crate::config::Config;
 use crate::logging::LogLevel;
-use crate::reached::{Reached, hostname};
+use crate::reached::{Reached, short_hostname};
 use crate::sockets::{Sockets, Until};
 use crate::{banner, metrics, node, signals, trust};
 
@@ -202,11 +202,8 @@ fn edge(
 /// A name that no other process has.
 fn name() -> anyhow::Result<NodeName> {
     let number = getrandom::u32().context("the system gives no random bytes")?;
-    let host: String = hostname().chars().take(HOST_CHARS).collect();
+    let host = short_hostname();
     let name = NodeName::parse(&format!("{host}-{number:08x}"));
     name.or_else(|| NodeName::parse(&format!("lsv-{number:08x}")))
         .context("the node has no name")
 }
-
-/// Characters of the host's name in that of the node.
-const HOST_CHARS: usize = 48;
