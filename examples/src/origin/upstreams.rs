@@ -12,6 +12,7 @@ use lsv_core::path::ChannelId;
 use lsv_core::ports::{self, Error, Form, SessionRegistry};
 use lsv_core::remote::Nodes;
 use lsv_mux::http::edge::{Upstream, Upstreams};
+use tokio::time::timeout;
 
 /// How it is known which nodes there are.
 #[derive(Debug)]
@@ -27,8 +28,14 @@ impl Bases {
         match self {
             Self::Asked(nodes) => Ok(nodes.order(channel).await),
             Self::Registered(sessions) => {
-                let found = sessions.locate(channel, Form::Processed).await?;
-                Ok(found.and_then(|session| session.http).into_iter().collect())
+                let asked = sessions.locate(channel, Form::Processed);
+                let found = timeout(PATIENCE, asked)
+                    .await
+                    .map_err(Error::unavailable)??;
+                let base = found.and_then(|session| session.http);
+                // One whose announcement lapsed may be there all the same.
+                let base = base.ok_or_else(|| Error::NotFound(format!("{channel}, live")))?;
+                Ok(vec![base])
             }
         }
     }
@@ -63,13 +70,15 @@ impl Upstreams for Everywhere {
         let find = async || {
             let order = self.bases.of(channel).await?;
             let order: Arc<[Uri]> = order.iter().filter_map(|base| base.parse().ok()).collect();
-            Ok(Fetched::Value(order, Life::fresh(ORDER_AGE)))
+            Ok(Fetched::Value(order, ORDER))
         };
         let order = self.orders.get(channel, Instant::now, find).await;
-        let order = order.map_err(|error| match error {
-            GetError::Failed(error) => error,
-            error => Error::unavailable(error),
-        })?;
+        let order = match order {
+            Ok(order) => order,
+            Err(GetError::Failed(Error::NotFound(_))) => None,
+            Err(GetError::Failed(error)) => return Err(error),
+            Err(error) => return Err(Error::unavailable(error)),
+        };
         let expires = Moment::from(SystemTime::now()).plus(CREDENTIAL).unix();
         let credential = node::mint(&self.secret, &format!("/{channel}"), expires);
         let bases = order.iter().flat_map(|order| order.iter());
@@ -78,8 +87,15 @@ impl Upstreams for Everywhere {
     }
 }
 
-/// How long the order of nodes holds: a channel that moved is fetched from where it is then.
-const ORDER_AGE: Duration = Duration::from_secs(1);
+/// How long the order of nodes holds: a channel that moved is fetched from where it is then. Who watches goes on by the last
+/// one while nobody says where the channel is.
+const ORDER: Life = Life {
+    fresh: Duration::from_secs(1),
+    stale_while_revalidate: Duration::from_secs(300),
+    stale_if_error: Duration::from_secs(300),
+};
+/// How long a registry may take to say it.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// What the orders of all channels may take, some 200 bytes each.
 const ORDERS_BYTES: usize = 8 << 20;
 /// What an address takes, about.
