@@ -37,7 +37,7 @@ pub fn channel(data: &[u8]) {
 ///
 /// # Panics
 /// If they are not.
-#[cfg(any(feature = "api", feature = "remote"))]
+#[cfg(feature = "platform")]
 pub fn pieces(data: &[u8]) {
     use crate::exchange::pieces;
     if let Ok(read) = pieces::decode(Bytes::copy_from_slice(data)) {
