@@ -6,9 +6,10 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use lsv_core::channel::Moment;
 use lsv_core::ports::{
     Error, Object, ObjectInfo, ObjectName, ObjectStore, ObjectWriter, Page, PageRequest, Piece,
-    Result, StorageClass,
+    Result, StorageClass, unfinished,
 };
 use tokio::time::Instant;
 
@@ -106,11 +107,16 @@ impl Kept {
 }
 
 fn info(name: &ObjectName, bytes: &[u8]) -> ObjectInfo {
+    // Entries of the journal are young, and all else is the same as it was.
+    let modified = match unfinished::noted(name) {
+        Some(_) => SystemTime::now().into(),
+        None => Moment::EPOCH,
+    };
     ObjectInfo {
         name: name.clone(),
         class: StorageClass::default(),
         size: bytes.len() as u64,
-        modified: SystemTime::now().into(),
+        modified,
     }
 }
 
