@@ -1,7 +1,7 @@
 //! What starts and stops the tasks of a channel: each live source gets those that its settings and its tracks ask for.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use lsv_core::channel::TaskSize;
@@ -11,6 +11,7 @@ use lsv_core::path::{Rendition, StreamPath};
 use lsv_core::ports::{TaskId, TaskKind, TaskScheduler, TaskSpec};
 use lsv_core::share::Share;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{Mutex, Notify};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 use tracing::Instrument;
@@ -83,24 +84,28 @@ impl Conductor {
     pub async fn run(self, hub: Hub) {
         let mut events = hub.events();
         let mut followed = JoinSet::new();
-        let mut known: BTreeMap<StreamPath, std::sync::Weak<Stream>> = BTreeMap::new();
+        let mut known: BTreeMap<StreamPath, Played> = BTreeMap::new();
         let mut arrived = hub.streams();
         loop {
-            known.retain(|_, stream| stream.strong_count() > 0);
+            known.retain(|_, played| played.stream.strong_count() > 0);
             for stream in arrived.drain(..) {
-                let is_new = known
-                    .get(stream.path())
-                    .is_none_or(|known| known.as_ptr() != Arc::as_ptr(&stream));
+                let before = known.get(stream.path());
+                let is_new = before.is_none_or(|it| !it.is_of(&stream));
                 if is_new && stream.path().rendition == Rendition::Source {
-                    known.insert(stream.path().clone(), Arc::downgrade(&stream));
+                    let played = Played::after(before, &stream);
                     let span = tracing::info_span!("conduct", path = %stream.path());
-                    let score = Score::new(self.clone(), stream);
-                    followed.spawn(score.play().instrument(span));
+                    let score = Score::new(self.clone(), Arc::clone(&stream));
+                    followed.spawn(score.play(played.clone()).instrument(span));
+                    known.insert(stream.path().clone(), played);
                 }
             }
             tokio::select! {
                 event = events.recv() => match event {
                     Ok(Event::Started(stream) | Event::Resumed(stream)) => arrived.push(stream),
+                    Ok(Event::Ended { stream, .. }) => {
+                        let played = known.get(stream.path()).filter(|it| it.is_of(&stream));
+                        played.into_iter().for_each(|played| played.over.notify_one());
+                    }
                     Ok(_) => {}
                     Err(RecvError::Lagged(_)) => arrived = hub.streams(),
                     Err(RecvError::Closed) => return,
@@ -108,6 +113,31 @@ impl Conductor {
                 Some(_) = followed.join_next() => {}
             }
         }
+    }
+}
+
+/// A source that is seen to.
+#[derive(Clone)]
+struct Played {
+    stream: Weak<Stream>,
+    /// Told when the source has ended.
+    over: Arc<Notify>,
+    /// Held while it is seen to. Tasks are found by their channel: what a source asks for would else be the task of the
+    /// one before, which ends a moment later.
+    turn: Arc<Mutex<()>>,
+}
+
+impl Played {
+    fn after(before: Option<&Self>, stream: &Arc<Stream>) -> Self {
+        Self {
+            stream: Arc::downgrade(stream),
+            over: Arc::default(),
+            turn: before.map(|it| Arc::clone(&it.turn)).unwrap_or_default(),
+        }
+    }
+
+    fn is_of(&self, stream: &Arc<Stream>) -> bool {
+        self.stream.as_ptr() == Arc::as_ptr(stream)
     }
 }
 
@@ -133,8 +163,9 @@ impl Score {
         }
     }
 
-    /// Until the stream has ended.
-    async fn play(mut self) {
+    /// Until the stream has ended; from when the one before has.
+    async fn play(mut self, played: Played) {
+        let _turn = played.turn.lock().await;
         let mut settings = self.stream.settings();
         let mut tracks = self.stream.watch_source_tracks();
         settings.mark_changed();
@@ -144,6 +175,7 @@ impl Score {
             let missing = tokio::select! {
                 Ok(()) = settings.changed() => false,
                 Ok(()) = tracks.changed() => false,
+                () = played.over.notified() => continue,
                 _ = look.tick() => true,
             };
             let wanted = settings.borrow_and_update().processing.clone();
@@ -375,6 +407,23 @@ mod tests {
                 "start snapshot Large"
             ]
         );
+        conducting.abort();
+    }
+
+    #[tokio::test]
+    async fn a_source_gets_its_tasks_when_those_of_the_one_before_were_asked_to_end() {
+        let (hub, (tell, mut asked)) = (Hub::default(), mpsc::unbounded_channel());
+        let conductor = Conductor::new(Arc::new(Scheduler(tell)), Ladder::default());
+        let mut offer = Offer::new("test");
+        offer.settings.processing.renditions = vec![Rendition::P360];
+        let publisher = publish(&hub, offer.clone());
+        let conducting = tokio::spawn(conductor.run(hub.clone()));
+        assert_eq!(asked.recv().await.unwrap(), "start transcode Large");
+        publisher.finish();
+        let publisher = publish(&hub, offer);
+        assert_eq!(asked.recv().await.unwrap(), "stop transcode");
+        assert_eq!(asked.recv().await.unwrap(), "start transcode Large");
+        drop(publisher);
         conducting.abort();
     }
 }
