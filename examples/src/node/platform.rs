@@ -185,7 +185,7 @@ impl Platform {
                 sessions: Arc::clone(&self.stores.sessions),
                 form: Form::Processed,
             }),
-            token: self.stores.secrets.api.secret.clone(),
+            token: self.stores.secrets.node.clone(),
         };
         api::router(api)
             .merge(api::nodes::router(nodes))

@@ -55,8 +55,11 @@ impl Behind {
         nodes: &[String],
         tls: &Arc<ClientConfig>,
     ) -> anyhow::Result<Self> {
-        let token = config.api_token.clone();
-        let token = token.context("api-token is missing: an origin needs the one of its nodes")?;
+        let stores = &config.stores;
+        let token = stores.node_token.as_ref().or(config.api_token.as_ref());
+        let token = token.cloned().context(
+            "node-token is missing: an origin needs the one of its nodes, or their api-token where they have none",
+        )?;
         let secret = config.playback_secret.clone();
         let secret =
             secret.context("playback-secret is missing: an origin needs the one of its nodes")?;

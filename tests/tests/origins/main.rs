@@ -24,14 +24,14 @@ struct Platform {
 impl Platform {
     /// So many gateways, two origins of them, and an origin of these.
     async fn start(gateways: usize) -> Self {
-        let starting = (0..gateways).map(|_| Server::start(&[]));
+        let starting = (0..gateways).map(|_| Server::start(&TOKEN));
         let gateways = futures::future::join_all(starting).await;
         let bases: Vec<&str> = gateways.iter().map(Server::base).collect();
         let (one, other) = tokio::join!(
-            Server::start_origin(&bases, &[]),
-            Server::start_origin(&bases, &[])
+            Server::start_origin(&bases, &TOKEN),
+            Server::start_origin(&bases, &TOKEN)
         );
-        let edge = Server::start_origin(&[one.base(), other.base()], &[]).await;
+        let edge = Server::start_origin(&[one.base(), other.base()], &TOKEN).await;
         let mut key = String::new();
         for gateway in &gateways {
             let channel = json!({ "id": CHANNEL, "isCMAF": true, "outdate": "2090-01-01" });
@@ -75,6 +75,8 @@ async fn metric(server: &Server, name: &str) -> f64 {
     values.sum()
 }
 
+/// Nodes show each other another secret than programs show the API.
+const TOKEN: [&str; 2] = ["--node-token", "between nodes"];
 const CHANNEL: &str = "cam";
 
 /// What a quiet machine shows well within, and a busy one too.

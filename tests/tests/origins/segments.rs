@@ -3,13 +3,13 @@
 use futures::future::join_all;
 use lsv_tests::{Server, eventually, hls};
 
-use crate::{Platform, metric};
+use crate::{Platform, TOKEN, metric};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_who_keep_the_segments_of_the_same_nodes_have_the_same() {
     let platform = Platform::start(1).await;
     let bases: Vec<&str> = platform.origins.iter().map(Server::base).collect();
-    let keeping = ["--segments", "nodes"];
+    let keeping = [&TOKEN[..], &["--segments", "nodes"]].concat();
     let (one, other) = tokio::join!(
         Server::start_origin(&bases, &keeping),
         Server::start_origin(&bases, &keeping)
