@@ -227,6 +227,8 @@ pub struct Batch {
     pub bytes: usize,
     /// Chunks passed over because the reader was too slow.
     pub skipped: u64,
+    /// The epoch of what was appended: a batch ends where another one begins.
+    pub epoch: u32,
 }
 
 impl<T: Item> Subscriber<T> {
@@ -285,10 +287,13 @@ impl Subscriber<Chunk> {
     /// The first batch, and the first after a skip, opens with the headers that a player needs. `None` once the
     /// stream has ended and all of it was read.
     pub async fn batch(&mut self, max_bytes: usize, out: &mut Vec<Bytes>) -> Option<Batch> {
+        let mut skipped = 0;
         loop {
             self.changed.mark_unchanged();
-            let (batch, ended) = self.take_ready(max_bytes, out);
+            let (mut batch, ended) = self.take_ready(max_bytes, out);
+            skipped += batch.skipped;
             if batch.bytes > 0 {
+                batch.skipped = skipped;
                 return Some(batch);
             }
             if ended {
@@ -307,7 +312,8 @@ impl Subscriber<Chunk> {
             (self.cursor, self.waits_for_key, self.opening) = (start, waits_for_key, true);
         }
         for chunk in log.from(self.cursor) {
-            if batch.bytes >= max_bytes {
+            let breaks = batch.bytes > 0 && chunk.epoch != batch.epoch;
+            if batch.bytes >= max_bytes || breaks {
                 break;
             }
             self.cursor += 1;
@@ -315,6 +321,7 @@ impl Subscriber<Chunk> {
                 continue;
             }
             self.waits_for_key = false;
+            batch.epoch = chunk.epoch;
             if std::mem::take(&mut self.opening) && !chunk.prelude.is_empty() {
                 batch.bytes += chunk.prelude.len();
                 out.push(chunk.prelude.clone());

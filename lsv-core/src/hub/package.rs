@@ -37,6 +37,8 @@ pub struct Chunk {
     pub key: bool,
     /// Where it lies on the timeline.
     pub at: Timestamp,
+    /// The epoch that it belongs to, as [`MediaFrame::epoch`].
+    pub epoch: u32,
     /// What a viewer that starts here needs first; empty where `key` is not set.
     pub prelude: Bytes,
 }
@@ -129,6 +131,7 @@ impl<P: Package> Derived for Packaged<P> {
                     bytes,
                     key: false,
                     at: frame.dts,
+                    epoch: frame.epoch,
                     prelude: Bytes::new(),
                 });
             }
@@ -150,6 +153,7 @@ impl<P: Package> Derived for Packaged<P> {
                 bytes: out.freeze(),
                 key,
                 at: frame.dts,
+                epoch: frame.epoch,
                 prelude,
             });
         }

@@ -56,6 +56,14 @@ impl Publisher {
         self.stream.push(self.session, frame)
     }
 
+    /// What follows does not go on from what came before, though its times do: the publisher is a stream of another node
+    /// that has come to another epoch, and `number` is that node's for it.
+    ///
+    /// Said ahead of the first frame, the number only names the epoch that begins with it. [`Stream::clock`] tells it.
+    pub fn begin_epoch(&self, number: Option<u32>) {
+        self.stream.begin_epoch(self.session, number);
+    }
+
     /// Tells readers of a track ahead of its first frame, as encoders send sequence headers.
     ///
     /// A frame brings its track along, so nothing is lost without it; with it, every format opens with the headers of

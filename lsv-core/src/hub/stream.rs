@@ -66,6 +66,8 @@ pub struct Clock {
     pub offset: Timestamp,
     /// The epoch that is in force.
     pub epoch: u32,
+    /// The publisher's own number of that epoch, where it told one.
+    pub number: Option<u32>,
 }
 
 impl Stream {
@@ -110,11 +112,12 @@ impl Stream {
     /// picture or sound.
     pub fn clock(&self) -> Option<Clock> {
         let inner = lock(&self.inner);
-        let (offset, epoch) = inner.flow.intake.timeline.offset()?;
+        let (offset, epoch, number) = inner.flow.intake.timeline.offset()?;
         Some(Clock {
             session: inner.session,
             offset,
             epoch,
+            number,
         })
     }
 
@@ -299,6 +302,13 @@ impl Stream {
         }
         inner.flow.push(frame);
         Ok(())
+    }
+
+    pub(super) fn begin_epoch(&self, session: u64, number: Option<u32>) {
+        let mut inner = lock(&self.inner);
+        if inner.session == session {
+            inner.flow.intake.timeline.begin_epoch(number);
+        }
     }
 
     pub(super) fn announce(&self, session: u64, track: &Arc<Track>) {
