@@ -116,6 +116,19 @@
 //! ```
 #![cfg_attr(feature = "tokio", doc = include_str!("../docs/tokio.md"))]
 //!
+//! # What players are told
+//!
+//! | when | message | because |
+//! | --- | --- | --- |
+//! | at the start | `StreamBegin`, `NetStream.Play.Reset`, `NetStream.Play.Start`, `\|RtmpSampleAccess` | FFmpeg and librtmp wait for `Play.Start`, Flash players show nothing without the last one |
+//! | at the end | `StreamEOF`, `NetStream.Play.UnpublishNotify`, `NetStream.Play.Stop` | FFmpeg and librtmp stop at either status |
+//! | where what follows does not go on from what came before, and ahead of the first media | `NetStream.Play.PublishNotify` with a number, `epoch`; only to those whose `connect` has `wantsPublishNotify` | whoever relays the stream shows a break where its source does |
+//! | before the server stops | a reconnect request, or *Go Away*; only to those who understand it | the stream goes on elsewhere without a gap |
+//!
+//! While a publisher is away and may come back, players are told nothing: times go on as if it had not been away, and
+//! what other servers say then (`UnpublishNotify`, then `PublishNotify`) makes players leave. [`session::Client`] says
+//! `wantsPublishNotify` when it plays, and takes `PublishNotify` of other servers, which has no number, for a break too.
+//!
 //! # Dependencies
 //!
 //! Without features the tree holds nine packages, this one and [`lsv_core`] among them: `bytes` for payloads that are

@@ -143,6 +143,7 @@ impl Play {
             7 => Command::new("_error", id),
             8 => Command::new("_result", id).argument("text"),
             9 => status("", &String::from_utf8_lossy(script.bytes())),
+            10 => status("status", "NetStream.Play.PublishNotify"),
             _ => Command::new(&String::from_utf8_lossy(script.bytes()), id),
         };
         self.world.feed_command(stream_id, &command);
@@ -166,7 +167,9 @@ impl Play {
                 (ClientEvent::Refused { .. }, State::Opening | State::Streaming)
                 | (ClientEvent::Ended, State::Streaming) => State::Over,
                 (ClientEvent::ReconnectRequest { .. }, state) if state != State::Over => state,
-                (ClientEvent::Media(_), State::Streaming) if self.purpose == Purpose::Play => {
+                (ClientEvent::Media(_) | ClientEvent::PublishNotify { .. }, State::Streaming)
+                    if self.purpose == Purpose::Play =>
+                {
                     State::Streaming
                 }
                 (event, state) => panic!("{event:?} while {state:?}"),

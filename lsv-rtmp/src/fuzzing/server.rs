@@ -141,6 +141,9 @@ impl Play {
                 let name = String::from_utf8_lossy(script.bytes()).into_owned();
                 let properties = Object::new().with("details", name);
                 self.server.set_status_properties(properties);
+                let told = self.server.notify_publish(7);
+                assert_eq!(told.is_ok(), self.state == State::Playing, "{told:?}");
+                self.settle(told.map(drop));
             }
         }
     }
@@ -155,7 +158,8 @@ impl Play {
                 let object = Object::new()
                     .with("app", "stream")
                     .with("capsEx", f64::from(script.number()))
-                    .with("supportsGoAway", true);
+                    .with("supportsGoAway", true)
+                    .with("wantsPublishNotify", true);
                 Command::new("connect", id).object(object)
             }
             2 => Command::new("createStream", id),

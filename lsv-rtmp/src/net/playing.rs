@@ -115,12 +115,18 @@ impl Playing {
             STREAM_ID => None,
             other => Some(Readdress::new(other).map_err(|error| self.connection.blamed(error))?),
         };
+        let mut told = None;
         loop {
             let batch = tokio::select! {
                 batch = chunks.batch(BATCH_BYTES, &mut ready) => batch,
                 stopped = self.stopped() => return stopped.map(|()| End::Finished),
             };
-            let Some(Batch { bytes, skipped, .. }) = batch else {
+            let Some(Batch {
+                bytes,
+                skipped,
+                epoch,
+            }) = batch
+            else {
                 return Ok(End::StreamEnded);
             };
             if skipped > 0 {
@@ -128,6 +134,9 @@ impl Playing {
                     skipped,
                     "the player is too slow and was moved to the newest key frame"
                 );
+            }
+            if told.replace(epoch) != Some(epoch) || skipped > 0 {
+                self.notify_publish(epoch)?;
             }
             if let Some(readdress) = &mut readdress {
                 let rewritten = readdress.rewrite(&mut ready);
@@ -137,6 +146,15 @@ impl Playing {
             self.connection.flush().await?;
             viewer.sent(bytes);
         }
+    }
+
+    /// Says that what is queued next does not go on from what was before, to players that want to know.
+    fn notify_publish(&mut self, epoch: u32) -> Result<(), Error> {
+        let connection = &mut self.connection;
+        let told = connection.session.notify_publish(epoch);
+        told.map_err(|error| connection.blamed(error))?;
+        connection.socket.queue(connection.session.take_output());
+        Ok(())
     }
 
     fn poll_stopped(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {

@@ -101,6 +101,12 @@ impl Peer {
         self.write(&bytes).await;
     }
 
+    /// Tells a player of a break.
+    pub(super) async fn notify_publish(&mut self, epoch: u32) {
+        assert_eq!(self.session.notify_publish(epoch), Ok(true));
+        self.flush().await;
+    }
+
     /// Sends a reconnect request.
     pub(super) async fn ask_to_reconnect(&mut self, tc_url: Option<&str>) {
         let mut information = Object::new()

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::connection::Connection;
 use super::peers::Peers;
 use super::socket::{Socket, now};
-use super::testing::SOCKET_BYTES;
+use super::testing::{self, SOCKET_BYTES, video_track};
 use super::*;
 use crate::Budget;
 use crate::amf0::Object;
@@ -509,8 +509,12 @@ async fn players_get_the_tracks_that_they_understand() {
     let mut got = Vec::new();
     for (mut peer, player) in players {
         let mut bodies = Vec::new();
-        while let Some(ClientEvent::Media(media)) = timeout(PATIENCE, peer.event()).await.unwrap() {
-            bodies.push(media.payload().clone());
+        loop {
+            match timeout(PATIENCE, peer.event()).await.unwrap() {
+                Some(ClientEvent::Media(media)) => bodies.push(media.payload().clone()),
+                Some(ClientEvent::PublishNotify { .. }) => {}
+                _ => break,
+            }
         }
         drop(peer);
         assert!(matches!(player.await.unwrap(), Ok(End::StreamEnded)));
@@ -521,6 +525,65 @@ async fn players_get_the_tracks_that_they_understand() {
     let [_, other, _, other_key] = encoded;
     assert_eq!(got[0], [&first[..], &first_key]);
     assert_eq!(got[1], [first, other, first_key, other_key]);
+}
+
+#[tokio::test]
+async fn players_that_want_to_know_are_told_where_another_publisher_begins() {
+    let mut server = listen(|_| {}).await;
+    let path = StreamPath::source(ChannelId::parse("cam").unwrap());
+    let hub = Hub::default();
+    let track = video_track();
+    let publish = |payload: &[u8]| {
+        let publisher = hub.publish(&path, Offer::new("test"), now()).unwrap();
+        publisher
+            .push(testing::video(&track, 0, true, payload))
+            .unwrap();
+        publisher
+    };
+    // One comes in the first epoch, one in the second and one that does not ask.
+    let first = publish(b"first");
+    let stream = Arc::clone(first.stream());
+    let mut players = Vec::new();
+    for (number, asks) in [(0, true), (1, true), (2, false)] {
+        if number == 1 {
+            drop(publish(b"second"));
+        }
+        let peer = Peer::with(socket(&server).await, Purpose::Play, |config| {
+            if !asks {
+                config.all_properties = Some(Object::new().with("app", "stream"));
+            }
+        });
+        let (playing, mut peer) = admit_player(&mut server, peer).await;
+        let stream = Arc::clone(&stream);
+        let player = tokio::spawn(async move { playing.play(&stream).await });
+        // It has begun.
+        let mut got = Vec::new();
+        while got.len() < 3 - usize::from(!asks) {
+            got.push(peer.event().await.unwrap());
+        }
+        players.push((peer, player, got));
+    }
+    publish(b"third").finish();
+    let mut told = Vec::new();
+    for (mut peer, player, mut got) in players {
+        while let Some(event) = timeout(PATIENCE, peer.event()).await.unwrap() {
+            got.push(event);
+        }
+        assert!(matches!(player.await.unwrap(), Ok(End::StreamEnded)));
+        let seen = got.into_iter().filter_map(|event| match event {
+            ClientEvent::PublishNotify { epoch } => Some(format!("{epoch:?}")),
+            ClientEvent::Media(media) => {
+                let body = media.payload().strip_prefix(b"\x91hvc1\0\0\x28")?;
+                Some(String::from_utf8_lossy(body).into_owned())
+            }
+            _ => None,
+        });
+        told.push(seen.collect::<Vec<_>>());
+    }
+    let all = ["Some(0)", "first", "Some(1)", "second", "Some(2)", "third"];
+    assert_eq!(told[0], all);
+    assert_eq!(told[1], all[2..]);
+    assert_eq!(told[2], ["second", "third"]);
 }
 
 #[tokio::test]

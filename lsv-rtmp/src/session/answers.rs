@@ -54,6 +54,9 @@ fn information(level: &str, code: &str, description: &str) -> Object {
         .with("description", description)
 }
 
+/// What players are told where another publisher begins; Flash Media Server, Wowza and nginx-rtmp say it too.
+pub(super) const PUBLISH_NOTIFY: &str = "NetStream.Play.PublishNotify";
+
 /// A version that clients compare with to know whether H.264 and AAC are understood.
 const FMS_VERSION: &str = "FMS/3,5,7,7009";
 

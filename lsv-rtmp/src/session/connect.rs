@@ -39,6 +39,9 @@ pub struct ConnectInfo {
     pub video_function: VideoFunction,
     /// Whether it connects again when it is told to go away, as OBS does (Facebook, *RTMP Go Away*).
     pub supports_go_away: bool,
+    /// Whether a player wants to be told where its stream does not go on from what came before:
+    /// [`Server::notify_publish`](super::Server::notify_publish).
+    pub wants_publish_notify: bool,
     /// All properties as they came, in order, those above among them.
     pub properties: Object,
     /// What followed the properties: the "optional user arguments", where some clients put a name and a password.
@@ -86,6 +89,9 @@ impl ConnectInfo {
             capabilities: Capabilities::of(&properties),
             video_function: VideoFunction::of(&properties),
             supports_go_away: properties.property("supportsGoAway").is_some_and(is_true),
+            wants_publish_notify: properties
+                .property(WANTS_PUBLISH_NOTIFY)
+                .is_some_and(is_true),
             properties,
             arguments: command.arguments,
             raw,
@@ -105,6 +111,7 @@ impl fmt::Debug for ConnectInfo {
             .field("capabilities", &self.capabilities)
             .field("video_function", &self.video_function)
             .field("supports_go_away", &self.supports_go_away)
+            .field("wants_publish_notify", &self.wants_publish_notify)
             .finish_non_exhaustive()
     }
 }
@@ -164,6 +171,9 @@ fn text(object: &Object, name: &str) -> Option<String> {
         .and_then(Value::as_str)
         .map(str::to_owned)
 }
+
+/// What a player says in `connect` that wants [`ConnectInfo::wants_publish_notify`]: a name of this library's own.
+pub(super) const WANTS_PUBLISH_NOTIFY: &str = "wantsPublishNotify";
 
 /// OBS writes a truth value, the paper has a number.
 fn is_true(value: &Value) -> bool {

@@ -224,6 +224,41 @@ fn each_end_knows_what_the_other_can_do() {
     assert_eq!(heard, [expected]);
 }
 
+#[test]
+fn a_player_is_told_of_breaks_if_it_wants_to_know() {
+    let player = |configure: fn(&mut ClientConfig)| {
+        let mut config = ClientConfig::new(Purpose::Play, "host", "stream", "cam", [1; 32]);
+        configure(&mut config);
+        let mut client = Client::new(config, Instant::now());
+        let mut server = Server::new(ServerConfig::new([2; 32]), Instant::now());
+        let mut wires = (BytesMut::new(), BytesMut::new());
+        let (_, events) = converse(&mut client, &mut server, &mut wires);
+        assert!(matches!(events[..], [Event::Play(_)]), "{events:?}");
+        assert!(matches!(server.notify_publish(1), Err(Error::Misuse(_))));
+        server.accept_play().unwrap();
+        let (heard, _) = converse(&mut client, &mut server, &mut wires);
+        assert_eq!(heard.first(), Some(&ClientEvent::Started));
+        (client, server, wires)
+    };
+    let (mut client, mut server, mut wires) = player(|_| {});
+    for epoch in [0, 3, 3, u32::MAX] {
+        assert_eq!(server.notify_publish(epoch), Ok(true));
+        let (heard, _) = converse(&mut client, &mut server, &mut wires);
+        let epoch = Some(epoch);
+        assert_eq!(heard, [ClientEvent::PublishNotify { epoch }]);
+    }
+
+    let (_, mut server, _) = player(|config| {
+        config.all_properties = Some(Object::new().with("app", "stream"));
+    });
+    server.take_output();
+    assert_eq!(server.notify_publish(1), Ok(false));
+    assert!(
+        server.take_output().is_empty(),
+        "a player that does not ask hears nothing"
+    );
+}
+
 #[cfg(feature = "digest")]
 #[test]
 fn a_client_publishes_after_the_digest_handshake() {

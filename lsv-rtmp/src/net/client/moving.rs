@@ -26,6 +26,12 @@ pub enum Notice {
         /// Where to.
         address: Arc<Address>,
     },
+    /// What follows does not go on from what came before, over the same connection: the server has another publisher, or
+    /// left something out. Also ahead of the first media, where a server tells then what it numbers it.
+    Published {
+        /// The server's number for what follows, where it has one.
+        epoch: Option<u32>,
+    },
     /// The new connection did not come about; the stream goes on where it is.
     Stayed(Error),
 }

@@ -27,6 +27,8 @@ pub struct Playing {
     moves: Moves,
     /// What the new connection has sent ahead of its first key frame.
     ahead: Headers,
+    /// How the new connection numbers what it sends, if it says so.
+    ahead_epoch: Option<u32>,
     received: VecDeque<Received>,
     frames: Frames,
     played: VecDeque<Played>,
@@ -48,8 +50,8 @@ pub enum Received {
 pub enum Played {
     /// A track is new, or has a new configuration or side data.
     Track(Arc<Track>),
-    /// A frame. Its time is on the server's clock, unwrapped; [`MediaFrame::epoch`] counts the connections, and
-    /// [`MediaFrame::is_default`] is as the hub would have it.
+    /// A frame. Its time is on the server's clock, unwrapped; [`MediaFrame::epoch`] counts the connections and the breaks
+    /// that [`Notice::Published`] tells of, and [`MediaFrame::is_default`] is as the hub would have it.
     Frame(MediaFrame),
     /// `onMetaData`, as an FLV script tag body.
     Metadata(Bytes),
@@ -65,6 +67,7 @@ impl Playing {
             frames: Frames::new(config.media.clone()),
             moves: Moves::new(config, Purpose::Play),
             ahead: Headers::default(),
+            ahead_epoch: None,
             received: VecDeque::new(),
             played: VecDeque::new(),
         }
@@ -92,8 +95,10 @@ impl Playing {
             match self.next_media().await? {
                 None => return Ok(None),
                 Some(Received::Notice(notice)) => {
-                    if matches!(notice, Notice::Moved { .. }) {
-                        self.frames.restart();
+                    match notice {
+                        Notice::Moved { .. } => self.frames.restart(),
+                        Notice::Published { .. } => self.frames.break_off(),
+                        _ => {}
                     }
                     self.played.push_back(Played::Notice(notice));
                 }
@@ -150,10 +155,14 @@ impl Playing {
                 let description = place.address.redact(&description);
                 self.tell(Notice::ReconnectRequested { description });
                 match self.moves.follow(&self.connection, tc_url.as_deref()) {
-                    Ok(true) => self.ahead = Headers::default(),
+                    Ok(true) => (self.ahead, self.ahead_epoch) = Default::default(),
                     Ok(false) => {}
                     Err(error) => self.tell(Notice::Stayed(error)),
                 }
+                return Ok(true);
+            }
+            Ok(ClientEvent::PublishNotify { epoch }) => {
+                self.tell(Notice::Published { epoch });
                 return Ok(true);
             }
             Ok(ClientEvent::Ended) => None,
@@ -184,7 +193,12 @@ impl Playing {
                     self.received.push_back(Received::Media(media));
                 }
             }
-            Ok(_) => self.go_over_if_lost(),
+            Ok(event) => {
+                if let ClientEvent::PublishNotify { epoch } = event {
+                    self.ahead_epoch = epoch;
+                }
+                self.go_over_if_lost();
+            }
             Err(error) => match self.lost.take() {
                 Some(Some(_)) => return Err(error),
                 Some(None) => return Ok(false),
@@ -211,6 +225,9 @@ impl Playing {
         self.lost = None;
         let address = Arc::clone(self.address());
         self.tell(Notice::Moved { address });
+        if let epoch @ Some(_) = self.ahead_epoch.take() {
+            self.tell(Notice::Published { epoch });
+        }
     }
 
     fn tell(&mut self, notice: Notice) {
@@ -243,6 +260,13 @@ impl Frames {
             epoch: self.epoch.wrapping_add(1),
             ..Self::new(self.options.clone())
         };
+    }
+
+    /// What comes next is behind a break. Before the first media there is none.
+    fn break_off(&mut self) {
+        if self.tracks.iter().next().is_some() {
+            self.epoch = self.epoch.wrapping_add(1);
+        }
     }
 
     fn take(&mut self, media: &Media, out: &mut VecDeque<Played>) -> Result<(), TagError> {

@@ -38,6 +38,8 @@ pub(super) enum End {
 struct Filling {
     publisher: Option<Publisher>,
     bytes: u64,
+    /// How the source numbers what it sends, if it says so.
+    epoch: Option<u32>,
 }
 
 impl Filler {
@@ -112,6 +114,7 @@ impl Filler {
                     Ok(new) => {
                         tracing::info!(peer = ?playing.peer(), "the source gives the stream");
                         self.report.live();
+                        new.begin_epoch(filling.epoch);
                         filling.publisher.insert(new)
                     }
                     Err(error) => return End::Refused(error),
@@ -139,7 +142,14 @@ impl Filler {
             Notice::Moved { address } => {
                 tracing::info!(%address, "the stream goes on over a new connection");
                 // A new clock and new headers: for the hub it is another publisher.
-                filling.publisher = None;
+                (filling.publisher, filling.epoch) = (None, None);
+            }
+            Notice::Published { epoch } => {
+                filling.epoch = epoch;
+                if let Some(publisher) = &filling.publisher {
+                    tracing::info!(?epoch, "the source goes on behind a break");
+                    publisher.begin_epoch(epoch);
+                }
             }
             Notice::Stayed(error) => {
                 tracing::warn!(%error, "the stream stays where it is");

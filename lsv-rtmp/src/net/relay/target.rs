@@ -123,6 +123,8 @@ impl Sender {
                     sending.frames = self.stream.subscribe();
                 }
             }
+            // That is for players.
+            Notice::Published { .. } => {}
             Notice::Stayed(error) => {
                 tracing::warn!(%error, "the stream stays where it is");
                 self.report.failed(error);

@@ -612,6 +612,37 @@ async fn a_source_fills_the_hub_and_comes_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_break_at_the_source_is_one_here_and_its_times_go_on() {
+    let (network, hub) = (Network::default(), Hub::default());
+    let mut host = network.listen("source");
+    let pull = pull(&network, &hub, &host);
+    let mut peer = host.admit().await;
+    // First what its epoch is called, then twice another one, and then that something was left out.
+    peer.notify_publish(4).await;
+    play(&mut peer, 0).await;
+    let got = tokio::spawn(frames(&hub));
+    let stream = hub.find(&path()).unwrap();
+    for (first, epoch) in [(25, 5), (75, 9), (100, 9)] {
+        peer.notify_publish(epoch).await;
+        play(&mut peer, first).await;
+    }
+    let clock = stream.clock().unwrap();
+    assert_eq!((clock.session, clock.epoch, clock.number), (1, 3, Some(9)));
+    pull.stop().await;
+    let got = got.await.unwrap();
+    let seen: Vec<(u32, i64)> = got
+        .iter()
+        .map(|frame| (frame.epoch, frame.dts.as_millis()))
+        .collect();
+    let groups = [(0, 0), (1, 25), (2, 75), (3, 100)];
+    let expected = groups.into_iter().flat_map(|(epoch, first)| {
+        let numbers = first..first + 25;
+        numbers.map(move |number| (epoch, number * 40))
+    });
+    assert_eq!(seen, expected.collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_source_that_ends_its_stream_ends_it_here_and_is_asked_again() {
     let (network, hub) = (Network::default(), Hub::default());
     let mut host = network.listen("source");

@@ -8,7 +8,7 @@ use crate::{
     message::Command,
     session::{
         Capabilities, ConnectInfo, PlayRequest, PublishRequest, ServerConfig, VideoFunction,
-        target::Public,
+        connect::WANTS_PUBLISH_NOTIFY, target::Public,
     },
 };
 
@@ -136,11 +136,20 @@ impl ClientConfig {
                 .with("tcUrl", self.tc_url.as_str())
                 .with("videoFunction", f64::from(self.video_function.0))
                 .and(&self.capabilities.properties())
+                .and(&self.wishes())
                 .and(&self.properties),
         };
         Command {
             arguments: self.arguments.clone(),
             ..Command::new("connect", transaction_id).object(object)
+        }
+    }
+
+    /// What a player wants that no paper has a name for.
+    fn wishes(&self) -> Object {
+        match self.purpose {
+            Purpose::Publish => Object::new(),
+            Purpose::Play => Object::new().with(WANTS_PUBLISH_NOTIFY, true),
         }
     }
 

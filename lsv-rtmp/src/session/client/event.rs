@@ -22,6 +22,13 @@ pub enum ClientEvent {
     },
     /// Audio, video, metadata or cue points of the stream that is played.
     Media(Media),
+    /// What follows does not go on from what came before: another publisher sends, or its clock jumped. Also ahead of
+    /// the first media, where a server tells then that there is a publisher.
+    PublishNotify {
+        /// The server's number for what follows, where it has one: a change tells a break, the same one again that
+        /// something was left out.
+        epoch: Option<u32>,
+    },
     /// The server asks to connect again, because it is about to close (E-RTMP v2, "Reconnect Request"; Facebook, *RTMP
     /// Go Away*). The stream goes on until the caller ends it: open the new connection first, then
     /// [`finish`](super::Client::finish) this one.
@@ -46,6 +53,10 @@ impl fmt::Debug for ClientEvent {
                 .field("description_bytes", &description.len())
                 .finish(),
             Self::Media(media) => f.debug_tuple("Media").field(media).finish(),
+            Self::PublishNotify { epoch } => f
+                .debug_struct("PublishNotify")
+                .field("epoch", epoch)
+                .finish(),
             Self::ReconnectRequest {
                 tc_url,
                 description,

@@ -11,7 +11,7 @@ pub use self::{
     config::{ClientConfig, Purpose},
     event::ClientEvent,
 };
-use super::{connect::ServerInfo, deadline, media::Media, wire::Wire};
+use super::{answers::PUBLISH_NOTIFY, connect::ServerInfo, deadline, media::Media, wire::Wire};
 use crate::{
     amf0::Value,
     chunk::{self, Position},
@@ -295,6 +295,14 @@ impl Client {
                 self.end();
                 return Ok(Some(ClientEvent::Ended));
             }
+            ("onStatus", State::Streaming)
+                if code == PUBLISH_NOTIFY && self.config.purpose == Purpose::Play =>
+            {
+                let epoch = information.property("epoch").and_then(Value::as_number);
+                return Ok(Some(ClientEvent::PublishNotify {
+                    epoch: epoch.and_then(whole),
+                }));
+            }
             ("onStatus", _) if code == RECONNECT => {
                 let tc_url = information.property("tcUrl").and_then(Value::as_str);
                 return Ok(Some(ClientEvent::ReconnectRequest {
@@ -349,6 +357,12 @@ impl Client {
     fn call(&mut self, command: &Command) -> Result<(), Error> {
         self.wire.send(&command.encode(0))
     }
+}
+
+/// `number` where it is a whole one of 32 bits.
+fn whole(number: f64) -> Option<u32> {
+    let whole = number as u32;
+    (f64::from(whole) == number).then_some(whole)
 }
 
 #[cfg(feature = "digest")]

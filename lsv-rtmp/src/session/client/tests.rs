@@ -158,6 +158,41 @@ fn a_player_gives_up_on_a_stream_that_stands_still_where_it_is_told_to() {
 }
 
 #[test]
+fn servers_tell_a_player_of_another_publisher_each_in_its_way() {
+    let mut peer = Peer::started(Purpose::Play);
+    let notify = |epoch: Option<Value>| {
+        let information = Object::new()
+            .with("level", "status")
+            .with("code", "NetStream.Play.PublishNotify")
+            .with("description", "Start publishing");
+        let information = match epoch {
+            Some(epoch) => information.with("epoch", epoch),
+            None => information,
+        };
+        Command::new("onStatus", 0.0).argument(information)
+    };
+    for (epoch, expected) in [
+        // As nginx-rtmp says it, and as this library does.
+        (None, None),
+        (Some(Value::from(0.0)), Some(0)),
+        (Some(Value::from(4_294_967_295.0)), Some(u32::MAX)),
+        // Nonsense counts for nothing.
+        (Some(Value::from(4_294_967_296.0)), None),
+        (Some(Value::from(-1.0)), None),
+        (Some(Value::from(1.5)), None),
+        (Some(Value::from(f64::NAN)), None),
+        (Some(Value::from("1")), None),
+    ] {
+        peer.command(1, &notify(epoch));
+        let told = ClientEvent::PublishNotify { epoch: expected };
+        assert_eq!(peer.next(), Ok(Some(told)));
+    }
+    let mut publisher = Peer::started(Purpose::Publish);
+    publisher.command(1, &notify(None));
+    assert_eq!(publisher.next(), Ok(None));
+}
+
+#[test]
 fn a_time_out_may_be_longer_than_the_clock_can_tell() {
     let mut peer = Peer::with(Purpose::Play, |config| {
         config.limits.handshake_timeout = Duration::MAX;

@@ -200,6 +200,41 @@ impl Server {
         self.settle(sent)
     }
 
+    /// Tells a player that what follows does not go on from what it had: another publisher sends, or its clock jumped.
+    /// `epoch` numbers what follows; the same number once more says that something was left out. Says whether it was
+    /// told, which needs a player that wants to know: [`ConnectInfo::wants_publish_notify`].
+    ///
+    /// The code is the `NetStream.Play.PublishNotify` of other servers, here with a property `epoch`. Who relays the stream
+    /// shows a break where this is said; players have no use for it.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] where the client does not play.
+    pub fn notify_publish(&mut self, epoch: u32) -> Result<bool, Error> {
+        let State::Playing { stream_id } = self.state else {
+            return Err(Error::Misuse(
+                "notify_publish of a client that does not play",
+            ));
+        };
+        if !self
+            .connect
+            .as_ref()
+            .is_some_and(|connect| connect.wants_publish_notify)
+        {
+            return Ok(false);
+        }
+        let further = Object::new()
+            .with("epoch", f64::from(epoch))
+            .and(&self.status_properties);
+        let status = answers::on_status(
+            "status",
+            answers::PUBLISH_NOTIFY,
+            "Publishing goes on.",
+            &further,
+        );
+        let sent = self.send_command(stream_id, &status);
+        self.settle(sent.map(|()| true))
+    }
+
     /// Asks the client to connect again before this side closes: to `tc_url`, an address up to the application or a part
     /// of one to be completed from the address of this connection, or to the same address. Says whether it was asked,
     /// which needs a client that understands it. The stream goes on until the client ends it.

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use super::job::{Live, Stage};
 use super::{Shared, node};
-use crate::net::client::Played;
+use crate::net::client::{Notice, Played};
 use crate::net::socket::now;
 
 pub(super) struct Rung {
@@ -21,6 +21,7 @@ pub(super) struct Rung {
     stage: watch::Receiver<Stage>,
     /// Kept from one connection to the next: readers are to see the source's breaks and no others.
     publisher: Option<Publisher>,
+    epochs: Epochs,
 }
 
 impl Rung {
@@ -34,6 +35,7 @@ impl Rung {
             path,
             stage,
             publisher: None,
+            epochs: Epochs::default(),
         }
     }
 
@@ -76,6 +78,7 @@ impl Rung {
             Ok(playing) => playing,
             Err(error) => return tracing::debug!(%error, "the node does not give the rendition"),
         };
+        self.epochs.told = None;
         loop {
             let played = tokio::select! {
                 played = playing.next() => played,
@@ -101,10 +104,11 @@ impl Rung {
     fn publish(&mut self, played: Played, clock: Clock, source: &Stream) -> bool {
         match (played, &self.publisher) {
             (Played::Track(track), Some(publisher)) => publisher.announce(&track),
+            (Played::Notice(Notice::Published { epoch }), _) => self.epochs.tell(epoch),
             (Played::Metadata(metadata), Some(publisher)) => publisher.set_metadata(metadata),
             (Played::Frame(mut frame), _) => {
                 frame.dts = frame.dts + clock.offset;
-                frame.epoch = clock.epoch;
+                frame.epoch = self.epochs.at(&clock);
                 // What lies before the source's first frame here has no place on its timeline.
                 if frame.dts < Timestamp::ZERO {
                     return true;
@@ -134,6 +138,40 @@ impl Rung {
             }
         }
         self.publisher.as_ref()
+    }
+}
+
+/// Numbers the epochs of a rendition: one begins where the node says so of the rendition, which may be later than of the
+/// source by what encoders take, and where the source begins one here of which the node knows nothing.
+#[derive(Debug, Default)]
+struct Epochs {
+    /// The node's number for what comes now.
+    told: Option<u32>,
+    /// The epoch of the source here that goes with the last frame, and the number that it got.
+    last: Option<u32>,
+    number: Option<u32>,
+}
+
+impl Epochs {
+    fn tell(&mut self, epoch: Option<u32>) {
+        if std::mem::replace(&mut self.told, epoch) == epoch {
+            // Something was left out.
+            self.last = None;
+        }
+    }
+
+    /// The epoch of a frame that comes while the source's times are those of `clock`.
+    fn at(&mut self, clock: &Clock) -> u32 {
+        let ahead = self.told.zip(clock.number);
+        let ahead = ahead.map_or(0, |(told, of_source)| told.wrapping_sub(of_source));
+        let with = clock.epoch.wrapping_add(ahead);
+        let goes_on = self.last.replace(with) == Some(with);
+        let number = match self.number {
+            None => clock.epoch,
+            Some(number) if goes_on => number,
+            Some(number) => number.wrapping_add(1),
+        };
+        *self.number.insert(number)
     }
 }
 

@@ -483,6 +483,62 @@ async fn renditions_lie_on_the_timeline_of_their_source() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn renditions_break_where_their_node_says_though_they_come_later() {
+    let (network, hub, world) = (Network::default(), Hub::default(), World::new());
+    let mut host = network.listen("a");
+    world.is_live_at("a");
+    let mut ladder = record();
+    (ladder.settings.is_codec, ladder.settings.ld) = (true, true);
+    world.is(Some(ladder));
+    let pulls = pulls(&network, &hub, &world);
+    let path = source();
+    let ((), mut of_source) = tokio::join!(brought(&pulls, &path), async {
+        let mut peer = host.admit().await;
+        peer.notify_publish(4).await;
+        play(&mut peer, 0).await;
+        peer
+    });
+    // It had an encoder less once: its numbers are other ones.
+    let smallest = smallest();
+    let ((), mut of_rendition) = tokio::join!(brought(&pulls, &smallest), async {
+        let mut peer = host.admit().await;
+        peer.notify_publish(5).await;
+        play(&mut peer, 0).await;
+        peer
+    });
+    let rendition = hub.find(&smallest).unwrap();
+    let mut renditions = rendition.subscribe();
+    // The source is ahead by what the encoder takes.
+    of_source.notify_publish(5).await;
+    play(&mut of_source, 25).await;
+    play(&mut of_rendition, 25).await;
+    of_rendition.notify_publish(6).await;
+    play(&mut of_source, 50).await;
+    play(&mut of_rendition, 50).await;
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        let key = frame(&mut renditions).await;
+        seen.push((key.epoch, key.dts.as_millis()));
+        for _ in 1..25 {
+            assert_eq!(frame(&mut renditions).await.epoch, key.epoch);
+        }
+    }
+    assert_eq!(seen, [(0, 0), (0, 1_000), (1, 2_000)]);
+    // Its own connection breaks in the same epoch: no break. Then something is left out of it: one.
+    drop(of_rendition);
+    let mut of_rendition = host.admit().await;
+    of_rendition.notify_publish(6).await;
+    play(&mut of_rendition, 75).await;
+    of_rendition.notify_publish(6).await;
+    play(&mut of_rendition, 100).await;
+    let mut last = Vec::new();
+    for _ in 0..50 {
+        last.push(frame(&mut renditions).await.epoch);
+    }
+    assert_eq!(last, [[1; 25], [2; 25]].concat());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_node_that_does_not_give_what_it_has_is_given_up() {
     let (network, hub, world) = (Network::default(), Hub::default(), World::new());
     world.is_live_at("nobody-listens-there");
