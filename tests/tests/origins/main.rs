@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 mod cached;
 mod failover;
 mod fan_out;
+mod seams;
 mod segments;
 mod viewers;
 
