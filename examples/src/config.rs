@@ -64,6 +64,8 @@ pub struct Config {
     pub origin: origin::Settings,
     /// Where other nodes pull from this one, if it was given.
     pub node_address: Option<String>,
+    /// Where they do over TLS, if it was given.
+    pub node_rtmps_address: Option<String>,
     /// The API's bearer token, if it was given.
     pub api_token: Option<Secret>,
     /// The signing secret, if it was given.
@@ -167,6 +169,12 @@ impl Options {
             trusted_proxies: parsed("trusted-proxies", self.trusted_proxies.as_deref())?,
             origin,
             node_address: self.node_address,
+            node_rtmps_address: match self.node_rtmps_address {
+                Some(address) if !address.starts_with("rtmps://") => bail!(
+                    "node-rtmps-address is where other nodes pull over TLS, such as rtmps://gateway-1.example.com:1938, not {address:?}"
+                ),
+                address => address,
+            },
             api_token: self.api_token,
             secret: self.secret,
             playback_secret: self.playback_secret,
@@ -224,7 +232,11 @@ impl Config {
                 "nodes, segments, cache-memory or cache-disk",
                 self.origin != new.origin,
             ),
-            ("node-address", self.node_address != new.node_address),
+            (
+                "node-address or node-rtmps-address",
+                (&self.node_address, &self.node_rtmps_address)
+                    != (&new.node_address, &new.node_rtmps_address),
+            ),
             ("api-token", self.api_token != new.api_token),
             ("secret", self.secret != new.secret),
             (

@@ -16,6 +16,8 @@ pub(crate) struct Reached {
     pub(crate) name: String,
     /// Where others pull from it.
     pub(crate) rtmp: String,
+    /// The same over TLS, if it has a certificate.
+    pub(crate) rtmps: Option<String>,
     /// Where its API is, for those who were not told before.
     pub(crate) http: Option<String>,
 }
@@ -24,9 +26,11 @@ impl Reached {
     /// Of a node whose stores nobody else has: whoever asks it knows where it is.
     pub(crate) fn alone(config: &Config, listeners: Listeners) -> Self {
         let listening = || format!("rtmp://{}", listeners.rtmp);
+        let secured = listeners.rtmps.map(|address| format!("rtmps://{address}"));
         Self {
             name: hostname(),
             rtmp: config.node_address.clone().unwrap_or_else(listening),
+            rtmps: config.node_rtmps_address.clone().or(secured),
             http: None,
         }
     }
@@ -37,13 +41,14 @@ impl Reached {
             Some(address) => host(address)?,
             None => own_ip(listeners.rtmp).to_string(),
         };
-        let rtmp = format!(
-            "rtmp://{}",
-            SocketAddr::new(own_ip(listeners.rtmp), listeners.rtmp.port())
-        );
+        let own = |listener| SocketAddr::new(own_ip(listener), listener.port());
+        let rtmp = format!("rtmp://{}", own(listeners.rtmp));
+        let rtmps = listeners.rtmps;
+        let rtmps = rtmps.map(|listener| format!("rtmps://{}", own(listener)));
         Ok(Self {
             name: format!("{}-{}", short_hostname(), listeners.rtmp.port()),
             rtmp: config.node_address.clone().unwrap_or(rtmp),
+            rtmps: config.node_rtmps_address.clone().or(rtmps),
             http: Some(format!("http://{host}:{}", listeners.http.port())),
         })
     }
@@ -53,6 +58,7 @@ impl Reached {
         lifecycle::Config {
             node: self.name.clone(),
             address: self.rtmp.clone(),
+            rtmps: self.rtmps.clone(),
             http: self.http.clone(),
             form,
             reconnect_window: config.reconnect_window,

@@ -26,6 +26,7 @@ mod announcer;
 mod records;
 mod tasks;
 
+
 use announcer::Announcer;
 use tasks::Board;
 
@@ -53,6 +54,8 @@ pub struct Config {
     pub node: String,
     /// Where other nodes pull its channels from.
     pub address: String,
+    /// The same over TLS, if it has a certificate: `rtmps://host:port`.
+    pub rtmps: Option<String>,
     /// Where its API is for other nodes, if it has one: `http://host:port`.
     pub http: Option<String>,
     /// What of its channels others get here.
@@ -188,6 +191,7 @@ impl Lifecycle {
             channel: stream.path().channel.clone(),
             node: self.shared.config.node.clone(),
             address: self.shared.config.address.clone(),
+            rtmps: self.shared.config.rtmps.clone(),
             since: since(stream),
             http: self.shared.config.http.clone(),
             form: self.shared.config.form,

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    net::IpAddr,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -21,14 +22,14 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// Makes one for DNS names, in files in `folder` that are called after the first.
+    /// Makes one for DNS names and addresses, in files in `folder` that are called after the first.
     ///
     /// # Panics
     /// If openssl fails.
     pub async fn make(folder: &Path, names: &[&str]) -> Self {
         let file = |end| folder.join(format!("{}.{end}", names[0].replace('*', "any")));
         let (chain, key) = (file("pem"), file("key"));
-        let alternatives: Vec<String> = names.iter().map(|name| format!("DNS:{name}")).collect();
+        let alternatives: Vec<String> = names.iter().map(|name| alternative(name)).collect();
         let alternatives = format!("subjectAltName={}", alternatives.join(","));
         let line = [
             "req",
@@ -127,6 +128,14 @@ pub async fn served(address: &str, name: Option<&str>) -> String {
     match (begin, end) {
         (Some(begin), Some(end)) => said[begin..end].to_owned(),
         _ => panic!("no certificate: {said} {}", openssl.stderr()),
+    }
+}
+
+/// A name or an address as certificates have it.
+fn alternative(name: &str) -> String {
+    match name.parse::<IpAddr>() {
+        Ok(address) => format!("IP:{address}"),
+        Err(_) => format!("DNS:{name}"),
     }
 }
 

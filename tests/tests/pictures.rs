@@ -354,6 +354,7 @@ async fn node_with(reach: Reach) -> (tempfile::TempDir, Api) {
     let about = lifecycle::Config {
         node: "node".to_owned(),
         address: String::new(),
+        rtmps: None,
         http: None,
         form: lsv_core::ports::Form::Source,
         reconnect_window: std::time::Duration::ZERO,

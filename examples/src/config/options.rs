@@ -128,6 +128,9 @@ pub struct Options {
     /// Where other nodes pull RTMP from this one, such as rtmp://10.0.0.9:1935 [default: where it is asked]
     #[arg(long, env = "LSV_NODE_ADDRESS", value_name = "ADDRESS")]
     pub node_address: Option<String>,
+    /// Where they do over TLS, by a name of its certificate, such as rtmps://gateway-1.example.com:1938 [default: its address, with a certificate]
+    #[arg(long, env = "LSV_NODE_RTMPS_ADDRESS", value_name = "ADDRESS")]
+    pub node_rtmps_address: Option<String>,
     /// Bearer token of the API [default: made on the first start]
     #[arg(long, env = "LSV_API_TOKEN", value_name = "TOKEN", hide_env_values = true, value_parser = parse_secret)]
     #[serde(deserialize_with = "secret")]
@@ -264,6 +267,7 @@ impl Options {
             cache_memory: self.cache_memory.or(file.cache_memory),
             cache_disk: self.cache_disk.or(file.cache_disk),
             node_address: self.node_address.or(file.node_address),
+            node_rtmps_address: self.node_rtmps_address.or(file.node_rtmps_address),
             api_token: self.api_token.or(file.api_token),
             secret: self.secret.or(file.secret),
             playback_secret: self.playback_secret.or(file.playback_secret),

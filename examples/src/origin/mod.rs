@@ -110,6 +110,7 @@ impl Origin {
         let reconnecting = lifecycle::Config {
             node: about.node.to_string(),
             address: about.address.clone(),
+            rtmps: None,
             http: None,
             form: Form::Processed,
             reconnect_window: config.reconnect_window,

@@ -194,6 +194,7 @@ mod tests {
                 channel: ChannelId::parse(channel).unwrap(),
                 node: "node".to_owned(),
                 address: "rtmp://192.0.2.1:1935".to_owned(),
+                rtmps: None,
                 http: None,
                 form,
                 since: Moment::EPOCH,

@@ -149,19 +149,19 @@ settings! { now:
     /// Where the source is pushed on to.
     relay_url: Targets = Targets::default(), "relayURL", Kind::Addresses(&["rtmp", "rtmps"]);
 
-    /// Extra tasks that distribute the channel.
+    /// Kept and given back, without effect: origins distribute every channel, and there are as many as viewers need.
     is_cluster: bool = false, "isCluster", Kind::Flag;
-    /// Number of extra tasks that distribute the channel.
+    /// Kept and given back, without effect, as `isCluster` is.
     cluster_number: u32 = 2, "clusterNumber", Kind::Whole { min: 1, max: 32 };
-    /// Size of the task that takes the channel in.
+    /// Kept and given back, without effect: a gateway takes in many channels.
     master_size: TaskSize = TaskSize::Large, "masterSize", Kind::Word(TaskSize::WORDS);
     /// Size of the task that records.
     record_size: TaskSize = TaskSize::Small, "recordSize", Kind::Word(TaskSize::WORDS);
     /// Size of the task that transcodes.
     codec_size: TaskSize = TaskSize::Large, "codecSize", Kind::Word(TaskSize::WORDS);
-    /// Size of an extra task that distributes.
+    /// Kept and given back, without effect, as `isCluster` is.
     slave_size: TaskSize = TaskSize::Micro, "slaveSize", Kind::Word(TaskSize::WORDS);
-    /// RTMPS instead of RTMP between gateway and processor.
+    /// RTMPS alone between gateway and processor, which trusts the certificate of the gateway; from the next pull on.
     is_rtmps: bool = false, "isRtmps", Kind::Flag;
     /// How much the channel's encoder processes log.
     log_level: LogLevel = LogLevel::Warning, "logLevel", Kind::Word(LogLevel::WORDS);

@@ -37,6 +37,7 @@ fn node_with(registry: Arc<dyn SessionRegistry>) -> Node {
     let config = Config {
         node: "one".to_owned(),
         address: "rtmp://one:1935".to_owned(),
+        rtmps: None,
         http: None,
         form: Form::Source,
         reconnect_window: Duration::from_secs(15),

@@ -45,6 +45,9 @@ pub struct Session {
     pub node: String,
     /// Where other nodes pull the channel from: `rtmp://host:port`.
     pub address: String,
+    /// The same over TLS, if the node has a certificate: `rtmps://host:port`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rtmps: Option<String>,
     /// Where the node's own API is, if it has one: `http://host:port`.
     #[serde(default)]
     pub http: Option<String>,

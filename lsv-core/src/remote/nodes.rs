@@ -232,9 +232,11 @@ fn query(via: &Via) -> String {
 fn session(node: &Node, bytes: &[u8]) -> Result<Session> {
     let mut session: Session =
         serde_json::from_slice(bytes).map_err(|error| damaged(node, error))?;
-    for everywhere in ["://0.0.0.0:", "://[::]:"] {
-        let reached = format!("://{}:", node.host());
-        session.address = session.address.replacen(everywhere, &reached, 1);
+    let reached = format!("://{}:", node.host());
+    for address in std::iter::once(&mut session.address).chain(&mut session.rtmps) {
+        for everywhere in ["://0.0.0.0:", "://[::]:"] {
+            *address = address.replacen(everywhere, &reached, 1);
+        }
     }
     Ok(session)
 }

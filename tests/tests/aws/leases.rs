@@ -22,6 +22,7 @@ fn session(node: &str) -> Session {
         channel: cam(),
         node: node.to_owned(),
         address: format!("rtmp://{node}:1935"),
+        rtmps: None,
         http: Some(format!("http://{node}:8080")),
         form: Form::Source,
         since: Moment::from_unix_millis(1_000_123),

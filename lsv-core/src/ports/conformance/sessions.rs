@@ -97,6 +97,7 @@ fn session(channel: &str, node: &str) -> Session {
         channel: id(channel),
         node: node.to_owned(),
         address: format!("rtmp://{node}:1935"),
+        rtmps: Some(format!("rtmps://{node}:1938")),
         since: Moment::from_unix(1_000),
         http: None,
         form: Form::Source,

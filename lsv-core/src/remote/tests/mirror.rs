@@ -113,6 +113,7 @@ impl Node {
             channel: ChannelId::parse(channel).unwrap(),
             node: self.name.to_owned(),
             address: "rtmp://127.0.0.1:1935".to_owned(),
+            rtmps: None,
             since: Moment::from_unix(1_000),
             http: Some(self.base.clone()),
             form: Form::Source,

@@ -63,6 +63,7 @@ impl Node {
             channel: cam(),
             node: name.to_owned(),
             address: address.to_owned(),
+            rtmps: None,
             since: Moment::from_unix(since),
             http: None,
             form: Form::Source,

@@ -29,6 +29,7 @@ fn session(node: &str, since: u64) -> Session {
         channel: cam(),
         node: node.to_owned(),
         address: format!("rtmp://{node}:1935"),
+        rtmps: None,
         since: Moment::from_unix(since),
         http: Some(format!("http://{node}:8080")),
         form: Form::Source,

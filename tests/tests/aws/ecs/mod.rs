@@ -239,6 +239,7 @@ async fn what_a_dead_node_left_is_stopped() {
         channel: ChannelId::parse("live").expect("an id"),
         node: "gateway".to_owned(),
         address: "rtmp://10.0.0.1:1935".to_owned(),
+        rtmps: None,
         http: None,
         form: Form::Source,
         since: Moment::EPOCH,

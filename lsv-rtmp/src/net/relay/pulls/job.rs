@@ -44,6 +44,8 @@ pub(super) struct Job {
     heard: watch::Sender<Option<Instant>>,
     /// Since when the source says that it is over.
     ended: Option<Instant>,
+    /// Why a node gave no stream when it was asked last.
+    failed: Option<String>,
 }
 
 /// Why a connection is left.
@@ -73,6 +75,7 @@ impl Job {
             stage,
             heard,
             ended: None,
+            failed: None,
         };
         (job, staged, hearing)
     }
@@ -113,7 +116,7 @@ impl Job {
                     };
                     let patience = self.shared.config.patience;
                     if self.stream().is_none() && since.elapsed() >= patience {
-                        return unavailable("the nodes do not give the stream");
+                        return self.not_given();
                     }
                 }
                 Ok(None) if self.is_over() => return offline(),
@@ -155,13 +158,25 @@ impl Job {
         over
     }
 
+    /// The nodes do not give the stream. Why is for operators, who see it at the task of who processes, and not for viewers.
+    fn not_given(&self) -> Denied {
+        let text = "the nodes do not give the stream";
+        match &self.failed {
+            Some(error) if self.shared.config.processes => unavailable(&format!("{text}: {error}")),
+            _ => unavailable(text),
+        }
+    }
+
     fn note(&mut self, end: &End) {
         match end {
             End::SourceEnded => {
                 tracing::info!("the source has ended its stream");
                 self.ended = Some(Instant::now());
             }
-            End::Failed(error) => tracing::warn!(%error, "the node gives no stream"),
+            End::Failed(error) => {
+                tracing::warn!(%error, "the node gives no stream");
+                self.failed = Some(error.to_string());
+            }
             End::Refused(error) => tracing::warn!(%error, "the stream cannot be published here"),
             End::Stopped(_) => {}
         }
@@ -176,7 +191,8 @@ impl Job {
         let record = self.record().await?;
         let path = StreamPath::source(self.channel.clone());
         let secret = self.shared.config.secret.as_ref();
-        let address = node::address(&session, &path, &self.via, secret);
+        let server = self.server(&session, &record)?;
+        let address = node::address(server, &path, &self.via, secret);
         let address = address.map_err(|error| {
             tracing::warn!(node = session.node, %error, "a node names no address to pull from");
             offline()
@@ -217,6 +233,19 @@ impl Job {
                     Seen::Silent => break Left::Silent,
                 }
             }
+        })
+    }
+
+    /// Where a node is asked for the stream: by who processes a channel that is set so, over TLS alone.
+    fn server<'a>(&self, session: &'a Session, record: &Channel) -> Result<&'a str, Denied> {
+        if !self.shared.config.processes || !record.settings.is_rtmps {
+            return Ok(&session.address);
+        }
+        session.rtmps.as_deref().ok_or_else(|| {
+            let node = &session.node;
+            unavailable(&format!(
+                "the channel is to be pulled over RTMPS (isRtmps), and the node {node} has no certificate"
+            ))
         })
     }
 

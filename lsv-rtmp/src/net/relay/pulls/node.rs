@@ -5,22 +5,22 @@ use std::time::{Duration, SystemTime};
 use lsv_auth::{Secret, node};
 use lsv_core::channel::Moment;
 use lsv_core::path::{APP, StreamPath};
-use lsv_core::ports::Session;
 use lsv_core::via::{self, Via};
 
 use crate::net::{Address, InvalidAddress};
 
-/// Where `path` is to be had at the node of `session`, asked for `via` this node, with a credential that `secret` signs.
+/// Where `path` is to be had at a node that is reached at `server`, asked for `via` this node, with a credential that `secret`
+/// signs.
 ///
 /// # Errors
 /// [`InvalidAddress`] where the node says nonsense of itself.
 pub(super) fn address(
-    session: &Session,
+    server: &str,
     path: &StreamPath,
     via: &Via,
     secret: Option<&Secret>,
 ) -> Result<Address, InvalidAddress> {
-    let server = session.address.trim_end_matches('/');
+    let server = server.trim_end_matches('/');
     let credential = secret.map(|secret| {
         let expires = Moment::from(SystemTime::now()).plus(CREDENTIAL).unix();
         let credential = node::mint(secret, &format!("/{}", path.channel), expires);

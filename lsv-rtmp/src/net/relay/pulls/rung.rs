@@ -68,8 +68,8 @@ impl Rung {
 
     async fn fill(&mut self, live: &Live, source: &Stream) {
         let secret = self.shared.config.secret.as_ref();
-        let Ok(address) = node::address(&live.session, &self.path, &self.shared.via(), secret)
-        else {
+        let server = &live.session.address;
+        let Ok(address) = node::address(server, &self.path, &self.shared.via(), secret) else {
             return;
         };
         // The times of this connection are those of the source's, as long as that comes from the same node.

@@ -109,6 +109,7 @@ fn session(node: &str) -> Session {
         channel: cam(),
         node: node.to_owned(),
         address: format!("rtmp://{node}"),
+        rtmps: None,
         since: Moment::from_unix(1),
         http: None,
         form: Form::Source,
@@ -536,6 +537,24 @@ async fn renditions_break_where_their_node_says_though_they_come_later() {
         last.push(frame(&mut renditions).await.epoch);
     }
     assert_eq!(last, [[1; 25], [2; 25]].concat());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_processes_pulls_over_tls_alone_where_the_channel_says_so() {
+    let (network, hub, world) = (Network::default(), Hub::default(), World::new());
+    let mut host = network.listen("a");
+    world.is_live_at("a");
+    let mut secured = record();
+    secured.settings.is_rtmps = true;
+    world.is(Some(secured));
+    let mut config = Config::new(node("here"), "rtmp://here");
+    config.processes = true;
+    let pulls = Pulls::new(hub.clone(), network.client(), world.clone(), config);
+    let denied = pulls.bring(&source(), &Via::default()).await.unwrap_err();
+    assert_eq!(denied.reason, Reason::Unavailable);
+    assert!(denied.message.contains("isRtmps"), "{}", denied.message);
+    let asked = timeout(Duration::from_secs(5), host.connect()).await;
+    assert!(asked.is_err(), "the node was asked without TLS");
 }
 
 #[tokio::test(start_paused = true)]
