@@ -82,6 +82,11 @@ impl Rung {
         loop {
             let played = tokio::select! {
                 played = playing.next() => played,
+                // A node that hangs says nothing, and not that it is gone. Its source comes from elsewhere by now.
+                () = sleep(self.shared.config.silence) => match source.session() == session {
+                    true => continue,
+                    false => return tracing::debug!("the rendition does not come any more"),
+                },
                 // Renditions of a source that has ended may still be sent.
                 _ = self.stage.wait_for(|stage| matches!(stage, Stage::Absent(_))) => return,
             };

@@ -540,6 +540,27 @@ async fn renditions_break_where_their_node_says_though_they_come_later() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn renditions_leave_a_node_that_hangs_as_their_source_does() {
+    let (network, hub, world) = (Network::default(), Hub::default(), World::new());
+    let (mut hangs, mut other) = (network.listen("a"), network.listen("b"));
+    world.is_live_at("a");
+    let mut ladder = record();
+    (ladder.settings.is_codec, ladder.settings.ld) = (true, true);
+    world.is(Some(ladder));
+    let pulls = pulls(&network, &hub, &world);
+    let (path, smallest) = (source(), smallest());
+    let ((), playing) = tokio::join!(brought(&pulls, &path), next_plays(&mut hangs));
+    let ((), rung) = tokio::join!(brought(&pulls, &smallest), next_plays(&mut hangs));
+    let mut renditions = hub.find(&smallest).unwrap().subscribe();
+    playing.pause();
+    rung.pause();
+    world.is_live_at("b");
+    let _source = next_plays(&mut other).await;
+    let _rung = next_plays(&mut other).await;
+    while frame(&mut renditions).await.epoch == 0 {}
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_processes_pulls_over_tls_alone_where_the_channel_says_so() {
     let (network, hub, world) = (Network::default(), Hub::default(), World::new());
     let mut host = network.listen("a");
