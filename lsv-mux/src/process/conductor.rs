@@ -8,7 +8,7 @@ use lsv_core::channel::TaskSize;
 use lsv_core::hub::{Event, Hub, Processing, Stream, Warning};
 use lsv_core::media::Orientation;
 use lsv_core::path::{Rendition, StreamPath};
-use lsv_core::ports::{TaskId, TaskKind, TaskScheduler, TaskSpec};
+use lsv_core::ports::{Error, TaskId, TaskKind, TaskScheduler, TaskSpec};
 use lsv_core::share::Share;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Mutex, Notify};
@@ -254,9 +254,17 @@ impl Score {
         let too_much = self
             .running
             .extract_if(.., |kind, running| wanted.get(kind) != Some(&running.size));
+        let too_much: Vec<_> = too_much.collect();
         for (kind, running) in too_much {
-            if let Err(error) = conductor.scheduler_of(kind).stop(&running.id).await {
-                tracing::debug!(%kind, id = %running.id, %error, "the task is gone already");
+            let id = &running.id;
+            match conductor.scheduler_of(kind).stop(id).await {
+                Ok(()) => {}
+                Err(Error::NotFound(_)) => tracing::debug!(%kind, %id, "the task is gone already"),
+                // Nobody else would stop it while its channel is live.
+                Err(error) => {
+                    tracing::warn!(%kind, %id, %error, "the task could not be stopped; it is tried again");
+                    self.running.insert(kind, running);
+                }
             }
         }
         for (kind, size) in wanted {
@@ -293,6 +301,8 @@ fn retry_ended(kind: TaskKind) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
     use async_trait::async_trait;
     use bytes::Bytes;
@@ -376,6 +386,52 @@ mod tests {
         publisher.stream().set_settings(settings);
         assert_eq!(others.recv().await.unwrap(), "stop process");
         assert_eq!(own.recv().await.unwrap(), "start snapshot Small");
+        conducting.abort();
+    }
+
+    /// Stops nothing when it is first asked.
+    #[derive(Debug)]
+    struct Busy(Scheduler, AtomicBool);
+
+    #[async_trait]
+    impl TaskScheduler for Busy {
+        async fn start(&self, spec: TaskSpec) -> Result<TaskId> {
+            self.0.start(spec).await
+        }
+
+        async fn stop(&self, id: &TaskId) -> Result<()> {
+            self.0.stop(id).await?;
+            match self.1.swap(true, Ordering::Relaxed) {
+                true => Ok(()),
+                false => Err(Error::unavailable("too many calls")),
+            }
+        }
+
+        async fn resize(&self, id: &TaskId, size: TaskSize) -> Result<()> {
+            self.0.resize(id, size).await
+        }
+
+        async fn list(&self) -> Result<Vec<Task>> {
+            Err(Error::unavailable("too many calls"))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_task_that_could_not_be_stopped_is_stopped_later() {
+        let (hub, (tell, mut asked)) = (Hub::default(), mpsc::unbounded_channel());
+        let busy = Busy(Scheduler(tell), AtomicBool::new(false));
+        let conductor = Conductor::new(Arc::new(busy), Ladder::default());
+        let mut offer = Offer::new("test");
+        offer.settings.processing.renditions = vec![Rendition::P360];
+        let mut settings = offer.settings.clone();
+        let publisher = publish(&hub, offer);
+        let conducting = tokio::spawn(conductor.run(hub.clone()));
+        assert_eq!(asked.recv().await.unwrap(), "start transcode Large");
+        settings.processing.renditions.clear();
+        publisher.stream().set_settings(settings);
+        for _ in 0..2 {
+            assert_eq!(asked.recv().await.unwrap(), "stop transcode");
+        }
         conducting.abort();
     }
 
