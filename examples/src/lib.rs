@@ -26,6 +26,7 @@ mod banner;
 mod metrics;
 mod reached;
 mod reload;
+mod serving;
 mod signals;
 mod sockets;
 mod tasks;

@@ -23,9 +23,11 @@ use crate::ports::{
 use crate::via::Via;
 
 mod announcer;
+mod reconciler;
 mod records;
 mod tasks;
 
+pub use reconciler::Reconciler;
 
 use announcer::Announcer;
 use tasks::Board;

@@ -49,7 +49,6 @@ pub async fn run(
     let events = Events::new();
     let stores = Stores::open(&config, &events).await?;
     let platform = Platform::new(&config, addresses, stores, events).await?;
-    #[cfg(feature = "aws")]
     platform.attend(&config);
     let first = match role {
         Role::AllInOne => Some(platform.first_channel().await?),

@@ -11,7 +11,6 @@ use lsv_core::lifecycle::Lifecycle;
 use lsv_core::path::ChannelId;
 use lsv_core::ports::{Form, Local, PageRequest, Precondition, TaskScheduler, VersionedChannel};
 use lsv_core::share::Share;
-use lsv_mux::dvr::{self, Dvr};
 use lsv_mux::packager::{self, Packagers};
 use lsv_rtmp::net::Service;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -81,8 +80,7 @@ impl Platform {
         })
     }
 
-    /// Sees to what runs around the node in AWS.
-    #[cfg(feature = "aws")]
+    /// Sees to what runs around the node.
     pub(super) fn attend(&self, config: &Config) {
         self.stores.attend(config, &self.hub);
     }
@@ -140,13 +138,7 @@ impl Platform {
         tokio::spawn(self.lifecycle.clone().run());
         let mut packaging = packager::Config::default();
         packaging.secret = Some(self.stores.secrets.push.clone());
-        let mut windows = dvr::Config::default();
-        if self.stores.is_shared {
-            // What a node does not know in its folder it removes.
-            windows.folder = format!("{}/{}", windows.folder, self.name);
-        }
-        let dvr = Dvr::new(Arc::clone(&self.stores.objects), windows);
-        let packagers = Packagers::new(packaging).with_dvr(dvr);
+        let packagers = Packagers::new(packaging).with_dvr(self.stores.dvr(&self.name));
         tokio::spawn(packagers.clone().run(self.hub.clone()));
         if self.stores.is_shared {
             let channels = Arc::clone(&self.stores.channels);

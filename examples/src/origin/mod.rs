@@ -4,8 +4,6 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use axum::Router;
-use axum::http::StatusCode;
-use axum::routing::get;
 use lsv_auth::Secret;
 use lsv_core::access::{Attempts, ChannelAuthorizer};
 use lsv_core::api::{Listeners, nodes};
@@ -22,7 +20,6 @@ use lsv_rtmp::net::{Client, Service};
 use metrics_exporter_prometheus::PrometheusHandle;
 use rustls::ClientConfig;
 use tokio::sync::watch;
-use tokio_util::task::TaskTracker;
 
 mod behind;
 mod settings;
@@ -34,8 +31,9 @@ use self::upstreams::{Bases, Everywhere};
 use crate::config::Config;
 use crate::logging::LogLevel;
 use crate::reached::{Reached, short_hostname};
-use crate::sockets::{Sockets, Until};
-use crate::{banner, metrics, node, signals, trust};
+use crate::serving::Serving;
+use crate::sockets::Sockets;
+use crate::{metrics, node, signals, trust};
 
 /// Runs an origin until it is told to stop.
 ///
@@ -46,22 +44,16 @@ pub async fn run(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
     let sockets = Sockets::bind(&config).await?;
     let listeners = sockets.addresses(&config)?;
     let origin = Origin::new(&config, listeners).await?;
-    let (ready, until) = (watch::Sender::new(true), Until::default());
-    let servers = TaskTracker::new();
-    let service = origin.rtmp_service();
-    let router = origin.router(&config, ready.subscribe());
-    sockets.serve(&config, &service, router, &servers, &until)?;
-    banner::listeners(listeners)?;
+    let serving = Serving::default();
+    let routes = serving.routes(origin.metrics.clone());
+    let router = origin.router(&config, routes);
+    serving.begin(sockets, &config, &origin.rtmp_service(), router)?;
 
     signals::until_stopped(|| {
         tracing::warn!("an origin follows a changed configuration by a restart")
     })
     .await?;
-    tracing::info!(grace = ?config.grace, "stopping");
-    servers.close();
-    let drained = async {
-        ready.send_replace(false);
-        until.accepting.cancel();
+    let farewell = async {
         let streams = origin.hub.streams();
         streams
             .iter()
@@ -69,12 +61,8 @@ pub async fn run(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
         if !streams.is_empty() {
             tokio::time::sleep(node::LAST_PLAYLIST.min(config.grace / 4)).await;
         }
-        until.serving.cancel();
-        servers.wait().await;
     };
-    if tokio::time::timeout(config.grace, drained).await.is_err() {
-        tracing::warn!("the grace is over; what still runs is cut off");
-    }
+    serving.stop(config.grace, farewell).await;
     Ok(())
 }
 
@@ -154,8 +142,8 @@ impl Origin {
         }
     }
 
-    /// Everything that HTTP serves, with the tasks behind it running.
-    fn router(&self, config: &Config, ready: watch::Receiver<bool>) -> Router {
+    /// Everything that HTTP serves beside the `routes` of all nodes, with the tasks behind it running.
+    fn router(&self, config: &Config, routes: Router) -> Router {
         let mut packaging = packager::Config::default();
         packaging.secret = Some(self.secret.clone());
         let packagers = Packagers::new(packaging);
@@ -167,15 +155,7 @@ impl Origin {
             .with_edge(self.edge.clone());
         playback.config.trusted_proxies = config.trusted_proxies.clone();
         playback.recordings = self.recordings.clone();
-        let metrics = self.metrics.clone();
-        let readiness = async move || match *ready.borrow() {
-            true => (StatusCode::OK, "ready\n"),
-            false => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
-        };
-        Router::new()
-            .route("/healthz", get(async || "ok\n"))
-            .route("/readyz", get(readiness))
-            .route("/metrics", get(async move || metrics.render()))
+        routes
             .merge(nodes::router(self.nodes.clone()))
             .merge(lsv_mux::http::router(playback))
     }

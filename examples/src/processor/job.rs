@@ -8,7 +8,8 @@ use lsv_core::embedded::Tasks;
 use lsv_core::hub::{Closed, Hub, State, Stream};
 use lsv_core::path::{ChannelId, StreamPath};
 use lsv_core::ports::{
-    Task, TaskControl, TaskKind, TaskRunner, TaskScheduler, TaskSpec, TaskState, Upstream,
+    Task, TaskControl, TaskKind, TaskReport, TaskRunner, TaskScheduler, TaskSpec, TaskState,
+    Upstream,
 };
 use lsv_core::via::Via;
 use lsv_rtmp::net::relay::Pulls;
@@ -69,7 +70,14 @@ impl Processing {
                 }
                 Err(denied) => {
                     control.set_state(TaskState::Waiting);
-                    control.report(|report| report.problem = Some(denied.message));
+                    control.report(|report| {
+                        let problem = Some(denied.message);
+                        if report.problem != problem {
+                            // A task of ECS has nobody else to tell.
+                            tracing::warn!(problem, "the channel cannot be pulled for now");
+                        }
+                        report.problem = problem;
+                    });
                 }
             }
             sleep(LOOK_AGAIN).await;
@@ -101,8 +109,8 @@ impl Processing {
 }
 
 /// What several tasks say, as one.
-fn sum(tasks: &[Task]) -> lsv_core::ports::TaskReport {
-    let mut sum = lsv_core::ports::TaskReport::default();
+fn sum(tasks: &[Task]) -> TaskReport {
+    let mut sum = TaskReport::default();
     for task in tasks {
         let report = &task.report;
         sum.restarts = sum.restarts.saturating_add(report.restarts);

@@ -6,12 +6,9 @@
 //! ```
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, bail};
 use axum::Router;
-use axum::http::StatusCode;
-use axum::routing::get;
 use lsv_core::access::{Attempts, ChannelAuthorizer};
 use lsv_core::embedded::Tasks;
 use lsv_core::events::{Events, Happening};
@@ -25,7 +22,6 @@ use lsv_rtmp::net::relay::{Pulls, pulls};
 use lsv_rtmp::net::{Client, Service};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
-use tokio_util::task::TaskTracker;
 
 mod job;
 
@@ -33,10 +29,11 @@ use self::job::Processing;
 use crate::config::Config;
 use crate::logging::LogLevel;
 use crate::reached::Reached;
-use crate::sockets::{Sockets, Until};
-use crate::stores::{Place, Stores};
+use crate::serving::Serving;
+use crate::sockets::Sockets;
+use crate::stores::{MARGIN, Place, Stores};
 use crate::workshop::Workshop;
-use crate::{banner, metrics, signals, trust};
+use crate::{metrics, signals, trust};
 
 /// Runs a processor until it is told to stop, or has done the one task that it was started for.
 ///
@@ -53,14 +50,11 @@ pub async fn run(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
     let stores = Stores::open(&config, &events).await?;
     let reached = Reached::among_others(&config, listeners)?;
     let processor = Processor::new(&config, &reached, stores, events).await?;
-    #[cfg(feature = "aws")]
     processor.stores.attend(&config, &processor.hub);
-    let (ready, until) = (watch::Sender::new(true), Until::default());
-    let servers = TaskTracker::new();
-    let service = processor.rtmp_service();
-    let router = processor.router(&config, ready.subscribe());
-    sockets.serve(&config, &service, router, &servers, &until)?;
-    banner::listeners(listeners)?;
+    let serving = Serving::default();
+    let routes = serving.routes(processor.metrics.clone());
+    let router = processor.router(&config, routes);
+    serving.begin(sockets, &config, &processor.rtmp_service(), router)?;
 
     let stopped = signals::until_stopped(|| {
         tracing::warn!("a processor follows a changed configuration by a restart")
@@ -72,24 +66,18 @@ pub async fn run(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
         },
         None => stopped.await?,
     }
-    tracing::info!(grace = ?config.grace, "stopping");
-    servers.close();
-    let drained = async {
-        ready.send_replace(false);
+    let work = async {
         processor.tasks.drain().await;
         processor.workshop.close().await;
-        until.accepting.cancel();
-        until.serving.cancel();
-        servers.wait().await;
         processor.stores.settled().await;
     };
-    if tokio::time::timeout(config.grace, drained).await.is_err() {
-        tracing::warn!("the grace is over; what still runs is cut off");
-    }
+    serving.stop(config.grace, work).await;
     Ok(())
 }
 
 struct Processor {
+    /// Among those that share its stores.
+    name: String,
     hub: Hub,
     events: Events,
     viewers: ChannelAuthorizer,
@@ -141,6 +129,7 @@ impl Processor {
         );
         tokio::spawn(lifecycle.run());
         Ok(Self {
+            name: reached.name.clone(),
             tasks: Tasks::with_room(Arc::new(work), events.clone(), config.max_tasks),
             hub,
             events,
@@ -177,29 +166,18 @@ impl Processor {
         }
     }
 
-    /// Everything that HTTP serves, with the tasks behind it running.
-    fn router(&self, config: &Config, ready: watch::Receiver<bool>) -> Router {
+    /// Everything that HTTP serves beside the `routes` of all nodes, with the tasks behind it running.
+    fn router(&self, config: &Config, routes: Router) -> Router {
         let mut packaging = packager::Config::default();
         packaging.secret = Some(self.stores.secrets.push.clone());
-        let packagers = Packagers::new(packaging);
+        let packagers = Packagers::new(packaging).with_dvr(self.stores.dvr(&self.name));
         tokio::spawn(packagers.clone().run(self.hub.clone()));
         let authorizer = Arc::new(self.viewers.clone());
         let mut playback = lsv_mux::http::State::new(self.hub.clone(), packagers, authorizer)
             .with_posters(Arc::new(self.workshop.gallery.clone()));
         playback.config.trusted_proxies = config.trusted_proxies.clone();
-        let metrics = self.metrics.clone();
-        let readiness = async move || match *ready.borrow() {
-            true => (StatusCode::OK, "ready\n"),
-            false => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
-        };
-        Router::new()
-            .route("/healthz", get(async || "ok\n"))
-            .route("/readyz", get(readiness))
-            .route("/metrics", get(async move || metrics.render()))
+        routes
             .merge(self.stores.router(Some(Arc::new(self.tasks.clone()))))
             .merge(lsv_mux::http::router(playback))
     }
 }
-
-/// Beyond the reconnect window, for a publisher that comes back on another node to be announced there.
-const MARGIN: Duration = Duration::from_secs(15);

@@ -7,7 +7,7 @@ use anyhow::Context;
 use lsv_auth::Secret;
 use lsv_aws::SdkConfig;
 use lsv_aws::dynamodb::{self, LeaseTimes, Tables};
-use lsv_aws::ecs::{self, Protection, Reconciler};
+use lsv_aws::ecs::{self, Protection};
 use lsv_aws::eventbridge::{self, Teller, Told};
 use lsv_aws::s3::{self, Encryption};
 use lsv_core::events::Events;
@@ -84,16 +84,10 @@ fn processors_in(
     Ok(Arc::new(ecs::Tasks::new(sdk, running, events.clone())))
 }
 
-/// Sees to the containers of a node with `hub`: its own is not stopped while it has streams, and those that it started and
-/// nobody needs are.
-pub(super) fn attend(stores: &Stores, config: &Config, hub: &Hub) {
-    let super::Place::Aws(aws) = &config.stores.place else {
+/// Sees to the container of a node with `hub`: it is not stopped while it has streams.
+pub(super) fn attend(config: &Config, hub: &Hub) {
+    if !matches!(config.stores.place, super::Place::Aws(_)) {
         return;
-    };
-    if let (Some(tasks), Some(_)) = (&stores.processors, &aws.ecs) {
-        let window = config.reconnect_window + super::LEASE + MARGIN;
-        let sessions = Arc::clone(&stores.sessions);
-        tokio::spawn(Reconciler::new(Arc::clone(tasks), sessions, window).run());
     }
     if let Some(protection) = Protection::of_container() {
         let busy = watch::Sender::new(false);
@@ -117,5 +111,3 @@ async fn notice(hub: Hub, busy: watch::Sender<bool>) {
 const RENEWAL: Duration = Duration::from_secs(3);
 /// Machines of AWS have the time from the same place.
 const SKEW: Duration = Duration::from_secs(1);
-/// What a publisher may take that connects elsewhere, until it is announced.
-const MARGIN: Duration = Duration::from_secs(15);

@@ -7,10 +7,11 @@ use anyhow::Context;
 use lsv_auth::Secret;
 use lsv_core::api::store;
 use lsv_core::events::Events;
-#[cfg(feature = "aws")]
 use lsv_core::hub::Hub;
+use lsv_core::lifecycle::Reconciler;
 use lsv_core::ports::{ChannelStore, ObjectStore, SessionRegistry, TaskScheduler};
 use lsv_core::remote::Mirror;
+use lsv_mux::dvr::{self, Dvr};
 
 use crate::config::Config;
 use crate::keys::Kept;
@@ -82,10 +83,30 @@ impl Stores {
         Ok(stores)
     }
 
-    /// Sees to what runs around a node with `hub` where it runs in AWS.
-    #[cfg(feature = "aws")]
+    /// Sees to what runs around a node with `hub`: what nobody needs any more at its processors is stopped, and in AWS its own
+    /// container is not while it has streams.
+    #[cfg_attr(
+        not(feature = "aws"),
+        expect(unused_variables, reason = "only AWS asks what there is")
+    )]
     pub(crate) fn attend(&self, config: &Config, hub: &Hub) {
-        aws::attend(self, config, hub);
+        if let Some(tasks) = &self.processors {
+            let window = config.reconnect_window + MARGIN;
+            let sessions = Arc::clone(&self.sessions);
+            tokio::spawn(Reconciler::new(Arc::clone(tasks), sessions, window).run());
+        }
+        #[cfg(feature = "aws")]
+        aws::attend(config, hub);
+    }
+
+    /// What keeps time-shift windows, of the node called `name`.
+    pub(crate) fn dvr(&self, name: &str) -> Dvr {
+        let mut windows = dvr::Config::default();
+        if self.is_shared {
+            // What a node does not know in its folder it removes.
+            windows.folder = format!("{}/{name}", windows.folder);
+        }
+        Dvr::new(Arc::clone(&self.objects), windows)
     }
 
     /// Waits a moment until what has happened is told to whom the configuration says.
@@ -125,6 +146,9 @@ impl Stores {
 
 /// A node that dies is still announced for so long; who watches there waits.
 const LEASE: Duration = Duration::from_secs(9);
+
+/// Beyond the reconnect window, for a publisher that comes back on another node to be announced there.
+pub(crate) const MARGIN: Duration = Duration::from_secs(15);
 
 /// How long a node that ends, or a function that is to sleep, waits for a bus.
 #[cfg(feature = "aws")]

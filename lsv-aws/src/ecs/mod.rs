@@ -3,21 +3,20 @@
 //! | part | does |
 //! | --- | --- |
 //! | [`Tasks`] | the port `TaskScheduler`: a container for each task, told what to do by `LSV_TASK` |
-//! | [`Reconciler`] | stops tasks that nobody stopped, as their node died |
 //! | [`Protection`] | keeps scale-in and deployments away from a task that is at work |
 //! | [`Discovery`] | where the tasks of a service are, for the proxy |
+//!
+//! What stops tasks that a dead node left is `lsv_core::lifecycle::Reconciler`, which is the same for all schedulers.
 
 mod described;
 mod discovery;
 mod gate;
 mod protection;
-mod reconciler;
 mod run;
 mod tasks;
 
 pub use discovery::Discovery;
 pub use protection::{PROTECTED_FOR, Protection, ProtectionError};
-pub use reconciler::Reconciler;
 pub use tasks::Tasks;
 
 /// How tasks are run.

@@ -23,7 +23,7 @@ use super::gate::Gates;
 use crate::SdkConfig;
 use crate::error::{code, failed};
 
-/// A [`TaskScheduler`] whose tasks are containers. Clones share it. Tasks outlive it: see [`super::Reconciler`].
+/// A [`TaskScheduler`] whose tasks are containers. Clones share it. Tasks outlive it: `lsv_core::lifecycle::Reconciler` stops those that nobody needs.
 #[derive(Clone)]
 pub struct Tasks {
     shared: Arc<Shared>,

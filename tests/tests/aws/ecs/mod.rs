@@ -8,9 +8,10 @@ mod texts;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lsv_aws::ecs::{Config, Discovery, LaunchType, Reconciler, Tasks};
+use lsv_aws::ecs::{Config, Discovery, LaunchType, Tasks};
 use lsv_core::channel::{Moment, TaskSize};
 use lsv_core::events::Events;
+use lsv_core::lifecycle::Reconciler;
 use lsv_core::path::ChannelId;
 use lsv_core::ports::{
     Error, Form, Session, SessionRegistry, TaskKind, TaskScheduler, TaskSpec, TaskState,
