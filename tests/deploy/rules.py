@@ -19,6 +19,7 @@ NAMES = {
     "AWS::DynamoDB::Table": ["TableName"],
     "AWS::EC2::SecurityGroup": ["GroupName"],
     "AWS::ECS::Cluster": ["ClusterName"],
+    "AWS::ECS::Service": ["ServiceName"],
     "AWS::ECS::TaskDefinition": ["Family"],
     "AWS::ElasticLoadBalancingV2::LoadBalancer": ["Name"],
     "AWS::ElasticLoadBalancingV2::TargetGroup": ["Name"],
@@ -32,7 +33,6 @@ NAMES = {
     "AWS::S3::Bucket": ["BucketName"],
     "AWS::SNS::Topic": ["TopicName"],
     "AWS::SecretsManager::Secret": ["Name"],
-    "AWS::ServiceDiscovery::PrivateDnsNamespace": ["Name"],
 }
 
 

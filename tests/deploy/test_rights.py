@@ -59,7 +59,7 @@ def granted(*roles):
     for role in roles:
         properties = made[f"lsv-Access/{role}"]["Properties"]
         parts = [properties["Policies"] if "Policies" in properties else []]
-        parts += [made[name.strip("<>")] for name in properties["ManagedPolicyArns"] if name.startswith("<")]
+        parts += [made[name.strip("<>")] for name in properties.get("ManagedPolicyArns", []) if name.startswith("<")]
         for statement in rules.statements(parts):
             actions.update(rules.many(statement["Action"]))
     return actions
@@ -71,14 +71,18 @@ class Rights(unittest.TestCase):
         self.assertLessEqual({"dynamodb:PutItem", "s3:PutObject", "ecs:RunTask", "iam:PassRole"}, needed())
 
     def test_all_that_is_asked_is_allowed_and_nothing_else(self):
-        self.assertEqual(granted("GatewayRole", "ProcessorRole", "OriginRole", "ApiRole") - BESIDE, needed())
+        self.assertEqual(granted("ProxyRole", "GatewayRole", "ProcessorRole", "OriginRole", "ApiRole") - BESIDE, needed())
 
     def test_who_serves_viewers_changes_nothing(self):
         changing = re.compile(r":(Put|Update|Delete|Create|Run|Stop|Pass|Abort)")
-        self.assertEqual({action for action in granted("OriginRole") if changing.search(action)}, set())
+        for role in ["OriginRole", "ProxyRole"]:
+            self.assertEqual({action for action in granted(role) if changing.search(action)}, set())
+
+    def test_proxies_look_where_gateways_are(self):
+        self.assertEqual(granted("ProxyRole"), {"ecs:ListTasks", "ecs:DescribeTasks"})
 
     def test_gateways_alone_start_tasks(self):
-        for role in ["ProcessorRole", "OriginRole", "ApiRole"]:
+        for role in ["ProxyRole", "ProcessorRole", "OriginRole", "ApiRole"]:
             self.assertEqual({"ecs:RunTask", "iam:PassRole"} & granted(role), set())
 
     def test_the_api_removes_recordings_and_writes_none(self):

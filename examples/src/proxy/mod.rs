@@ -1,5 +1,6 @@
-//! The proxy: listeners, back ends that follow the configuration, metrics, a drain.
+//! The proxy: listeners, back ends that follow the configuration and what is found, metrics, a drain.
 
+mod found;
 mod options;
 
 use std::io::{self, Write};
@@ -14,6 +15,7 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+pub use found::Service;
 pub use options::{Config, Options};
 
 use crate::config::CertificateFiles;
@@ -27,7 +29,8 @@ use crate::{descriptors, signals, tls};
 /// What kept the proxy from starting.
 pub async fn run(config: Config, options: &Options, log_level: LogLevel) -> anyhow::Result<()> {
     let back_ends = watch::Sender::new(config.back_ends.clone());
-    let mut proxy = Proxy::new(settings(&config), back_ends.subscribe());
+    let all = found::beside(back_ends.subscribe(), config.discover.as_ref()).await?;
+    let mut proxy = Proxy::new(settings(&config), all);
     let status = proxy.status();
     let rtmp = proxy.listen(config.rtmp).await?;
     let (mut rtmps, mut certificates) = (None, None);

@@ -11,6 +11,7 @@ use lsv_rtmp::net::IpNet;
 use lsv_rtmp::proxy::{BackEnds, Check, Endpoint, Mode};
 use serde::Deserialize;
 
+use super::Service;
 use crate::config::{
     CertificateFiles, LogForm, certificates, duration, log_form, log_level, networks, read, secured,
 };
@@ -46,6 +47,9 @@ pub struct Options {
     /// Servers behind the proxy, HOST:PORT by comma; names are looked up again and again
     #[arg(long, env = "LSV_PROXY_BACKENDS", value_name = "LIST")]
     pub backends: Option<String>,
+    /// Service of ECS whose tasks are behind it too, CLUSTER/SERVICE:PORT, asked for again and again [default: none]
+    #[arg(long, env = "LSV_PROXY_DISCOVER", value_name = "SERVICE")]
+    pub discover: Option<String>,
     /// How much is understood: tcp, rtmp (all of a channel reaches the same server) [default: tcp]
     #[arg(long, env = "LSV_PROXY_MODE", value_name = "MODE")]
     pub mode: Option<String>,
@@ -89,6 +93,8 @@ pub struct Config {
     pub http: Option<SocketAddr>,
     /// The servers, and how much each takes.
     pub back_ends: BackEnds,
+    /// The service of ECS whose tasks are servers as well.
+    pub discover: Option<Service>,
     /// How much is understood.
     pub mode: Mode,
     /// How servers are checked.
@@ -125,6 +131,7 @@ impl Options {
             tls_key: self.tls_key.or(file.tls_key),
             http: self.http.or(file.http),
             backends: self.backends.or(file.backends),
+            discover: self.discover.or(file.discover),
             mode: self.mode.or(file.mode),
             check: self.check.or(file.check),
             max_connections_per_backend: self
@@ -145,6 +152,11 @@ impl Options {
         if connections_each == Some(0) {
             bail!("max-connections-per-backend is at least 1");
         }
+        let discover = self.discover.as_deref().map(str::parse).transpose()?;
+        let endpoints = endpoints(self.backends.as_deref().unwrap_or_default())?;
+        if endpoints.is_empty() && discover.is_none() {
+            bail!("backends is empty: give HOST:PORT, several by comma, or discover a service");
+        }
         let certificates = certificates(self.tls_cert, self.tls_key)?;
         Ok(Config {
             rtmp: self
@@ -154,9 +166,10 @@ impl Options {
             certificates,
             http: self.http,
             back_ends: BackEnds {
-                endpoints: endpoints(self.backends.as_deref().unwrap_or_default())?,
+                endpoints,
                 connections_each,
             },
+            discover,
             mode: match mode {
                 "tcp" => Mode::Tcp,
                 "rtmp" => Mode::Rtmp,
@@ -190,6 +203,7 @@ impl Config {
             ("rtmp", self.rtmp != new.rtmp),
             ("rtmps", self.rtmps != new.rtmps),
             ("http", self.http != new.http),
+            ("discover", self.discover != new.discover),
             ("mode", self.mode != new.mode),
             ("check", self.check != new.check),
             ("proxy-protocol", self.proxy_protocol != new.proxy_protocol),
@@ -210,14 +224,10 @@ fn endpoints(list: &str) -> anyhow::Result<Vec<Endpoint>> {
         .split(',')
         .map(str::trim)
         .filter(|name| !name.is_empty());
-    let endpoints = names
+    names
         .map(str::parse)
         .collect::<Result<Vec<Endpoint>, _>>()
-        .context("backends cannot be used")?;
-    if endpoints.is_empty() {
-        bail!("backends is empty: give HOST:PORT, several by comma");
-    }
-    Ok(endpoints)
+        .context("backends cannot be used")
 }
 
 #[cfg(test)]
@@ -244,6 +254,17 @@ mod tests {
     }
 
     #[test]
+    fn a_service_is_enough() {
+        let config = with_file("discover = \"live/gateway:1935\"", &[]).unwrap();
+        assert!(config.back_ends.endpoints.is_empty());
+        let service = config.discover.unwrap();
+        assert_eq!(
+            (&*service.cluster, &*service.name, service.port),
+            ("live", "gateway", 1935)
+        );
+    }
+
+    #[test]
     fn flags_beat_the_file() {
         let file =
             "backends = \"a:1, 10.0.0.1:2\"\nmode = \"tcp\"\nmax-connections-per-backend = 7\n";
@@ -261,6 +282,7 @@ mod tests {
         for (text, part) in [
             ("", "backends"),
             ("backends = \"a\"", "backends"),
+            ("discover = \"gateway\"", "CLUSTER/SERVICE:PORT"),
             ("backends = \"a:1,,b\"", "\"b\""),
             ("backends = \"a:1\"\nmode = \"udp\"", "mode"),
             ("backends = \"a:1\"\ncheck = \"ping\"", "check"),
