@@ -9,6 +9,7 @@ mod api;
 mod browser;
 mod certificate;
 pub mod cmaf;
+pub mod ecs;
 mod ffmpeg;
 mod flaky;
 pub mod flv;
@@ -34,6 +35,7 @@ mod watcher;
 pub use api::{Answer, Api, stream_key};
 pub use browser::{Seen, play, play_clock, play_qualities};
 pub use certificate::{Certificate, served};
+pub use ecs::Ecs;
 pub use ffmpeg::{
     Picture, Watched, ffprobe_seconds, probe, push_file, push_file_and_return, read, watch,
     watch_file,

@@ -20,7 +20,19 @@ impl Proxy {
     /// # Panics
     /// If it does not get ready, with what it wrote.
     pub async fn start(arguments: &[&str]) -> Self {
-        let mut process = Process::start(binary("lsv-proxy"), command_line(arguments));
+        Self::start_with(&[], arguments).await
+    }
+
+    /// The same with these variables in its environment.
+    ///
+    /// # Panics
+    /// If it does not get ready, with what it wrote.
+    pub async fn start_with(environment: &[(&str, String)], arguments: &[&str]) -> Self {
+        let mut command = tokio::process::Command::new(binary("lsv-proxy"));
+        command
+            .args(command_line(arguments))
+            .envs(environment.iter().map(|(name, value)| (name, value)));
+        let mut process = Process::run(command);
         let printed = ready(&mut process).await;
         Self { process, printed }
     }

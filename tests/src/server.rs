@@ -292,11 +292,11 @@ pub async fn lsv_doctor(file: &Path, options: &[&str]) -> (ExitStatus, String) {
 const PLAYER: [&str; 4] = ["--api-token", TOKEN, "--playback-secret", PLAYBACK_SECRET];
 
 /// The same of nodes that take publishers.
-const STANDARD: [&str; 6] = [
+pub(crate) const STANDARD: [&str; 6] = [
     PLAYER[0], PLAYER[1], PLAYER[2], PLAYER[3], "--secret", SECRET,
 ];
 
-fn command_line(data: &Path, arguments: &[&str]) -> Vec<String> {
+pub(crate) fn command_line(data: &Path, arguments: &[&str]) -> Vec<String> {
     let data = data.to_str().expect("a path in UTF-8");
     let mut line: Vec<String> = ["--data", data].map(str::to_owned).to_vec();
     let is_given = |flag| arguments.contains(&flag);

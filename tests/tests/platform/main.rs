@@ -6,7 +6,9 @@ use lsv_tests::Picture;
 use serde_json::Value;
 use tempfile::TempDir;
 
+mod containers;
 mod pieces;
+mod processors;
 mod roles;
 mod suite;
 
