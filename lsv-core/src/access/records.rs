@@ -17,7 +17,7 @@ use crate::ports::{ChannelStore, Error, Result};
 /// The records of a store. However many ask for one at once, the store is asked once.
 pub(super) struct Records {
     store: Arc<dyn ChannelStore>,
-    kept: Mutex<Kept>,
+    kept: Arc<Mutex<Kept>>,
 }
 
 /// Two generations: the older is dropped when the younger has come of age, so that nothing is ever searched.
@@ -41,7 +41,7 @@ impl Records {
     pub(super) fn new(store: Arc<dyn ChannelStore>) -> Self {
         Self {
             store,
-            kept: Mutex::default(),
+            kept: Arc::default(),
         }
     }
 
@@ -53,34 +53,24 @@ impl Records {
     /// The record as it was [`MAX_AGE`] before `now` or later; where the store is out of reach, [`SPARE`].
     pub(super) async fn get(&self, id: &ChannelId, now: Moment) -> Result<Arc<Channel>> {
         let (asked, spare, is_own) = self.asked(id, now);
-        let at = asked.at;
-        let answer = match spare {
-            None => asked.answer.await,
-            Some(spare) if !is_own => return Ok(spare),
-            Some(spare) => match timeout(PATIENCE, asked.answer).await {
-                Ok(answer) => answer,
-                Err(_) => return Ok(spare),
-            },
+        let Some(spare) = spare else {
+            return asked.answer.await;
         };
-        match answer {
-            Ok(channel) => {
-                self.kept(now).keep(id, at, &channel);
-                Ok(channel)
-            }
-            Err(error) => {
-                let mut kept = self.kept(now);
-                if matches!(error, Error::NotFound(_)) {
-                    kept.spare.remove(id);
-                }
-                kept.spare(id, now).ok_or(error)
-            }
+        if !is_own {
+            return Ok(spare);
+        }
+        match timeout(PATIENCE, asked.answer).await {
+            Ok(Ok(channel)) => Ok(channel),
+            Ok(Err(error @ Error::NotFound(_))) => Err(error),
+            Ok(Err(_)) | Err(_) => Ok(spare),
         }
     }
 
     /// The question for a record; what can be answered without it, as there is no answer for now; and whether nobody else
     /// has asked.
     fn asked(&self, id: &ChannelId, now: Moment) -> (Asked, Option<Arc<Channel>>, bool) {
-        let mut kept = self.kept(now);
+        let mut kept = lock(&self.kept);
+        kept.age(now);
         let spare = kept.spare(id, now);
         let known = kept.young.get(id).or_else(|| kept.old.get(id));
         if let Some(known) = known.filter(|known| known.holds(now, spare.is_some())) {
@@ -88,12 +78,14 @@ impl Records {
             return (known.clone(), spare.filter(|_| !is_answered), false);
         }
         let (store, wanted) = (Arc::clone(&self.store), id.clone());
-        // Goes on when whoever asked does not wait for it any more.
-        let asking = tokio::spawn(async move { store.get(&wanted).await });
-        let answer = async move {
-            let found = asking.await.map_err(Error::unavailable)??;
-            Ok(found.channel)
-        };
+        let said = Arc::clone(&self.kept);
+        // Goes on, and is kept, when whoever asked does not wait for it any more.
+        let asking = tokio::spawn(async move {
+            let found = store.get(&wanted).await.map(|found| found.channel);
+            lock(&said).keep(&wanted, now, &found);
+            found
+        });
+        let answer = async move { asking.await.map_err(Error::unavailable)? };
         let asked = Asked {
             at: now,
             answer: answer.boxed().shared(),
@@ -103,25 +95,29 @@ impl Records {
         }
         (asked, spare, true)
     }
-
-    fn kept(&self, now: Moment) -> MutexGuard<'_, Kept> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let since = *kept.since.get_or_insert(now);
-        // A clock that is set back begins a generation as well.
-        if now < since || now >= since.plus(MAX_AGE) {
-            kept.old = std::mem::take(&mut kept.young);
-            kept.since = Some(now);
-        }
-        kept
-    }
 }
 
 impl Kept {
-    /// Keeps what the store said of a channel, for when it says nothing.
-    fn keep(&mut self, id: &ChannelId, at: Moment, channel: &Arc<Channel>) {
-        if self.spare.get(id).is_some_and(|(said, _)| *said == at) {
-            return;
+    /// Begins a generation when it is time for one.
+    fn age(&mut self, now: Moment) {
+        let since = *self.since.get_or_insert(now);
+        // A clock that is set back begins a generation as well.
+        if now < since || now >= since.plus(MAX_AGE) {
+            self.old = std::mem::take(&mut self.young);
+            self.since = Some(now);
         }
+    }
+
+    /// Keeps what the store said of a channel when it was asked at `at`, for when it says nothing.
+    fn keep(&mut self, id: &ChannelId, at: Moment, said: &Result<Arc<Channel>>) {
+        let channel = match said {
+            Ok(channel) => channel,
+            Err(Error::NotFound(_)) => {
+                self.spare.remove(id);
+                return;
+            }
+            Err(_) => return,
+        };
         if self.spare.len() >= MAX_YOUNG && !self.spare.contains_key(id) {
             self.spare
                 .retain(|_, (said, _)| *said <= at && at < said.plus(SPARE));
@@ -129,8 +125,7 @@ impl Kept {
                 return;
             }
         }
-        let said = (at, Arc::clone(channel));
-        self.spare.insert(id.clone(), said);
+        self.spare.insert(id.clone(), (at, Arc::clone(channel)));
     }
 
     fn spare(&self, id: &ChannelId, now: Moment) -> Option<Arc<Channel>> {
@@ -138,6 +133,11 @@ impl Kept {
         let holds = *said <= now && now < said.plus(SPARE);
         holds.then(|| Arc::clone(channel))
     }
+}
+
+fn lock(kept: &Mutex<Kept>) -> MutexGuard<'_, Kept> {
+    // No code that holds the lock can leave it half changed.
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl fmt::Debug for Records {

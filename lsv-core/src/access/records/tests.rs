@@ -192,7 +192,7 @@ async fn what_was_removed_does_not_come_back() {
     let records = store.records();
     let gone = id("gone");
     let channel = Arc::new(Channel::new(gone.clone(), NOW));
-    records.kept(NOW).keep(&gone, NOW, &channel);
+    lock(&records.kept).keep(&gone, NOW, &Ok(channel));
     let removed = records.get(&gone, later(1)).await;
     assert!(matches!(removed, Err(Error::NotFound(_))), "{removed:?}");
     store.is_away.store(true, Ordering::Relaxed);
