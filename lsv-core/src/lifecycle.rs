@@ -167,7 +167,7 @@ impl Lifecycle {
     /// After missed events: what matters is what is there now.
     fn catch_up(&self, announced: &mut Announced) {
         let streams = self.shared.hub.streams();
-        announced.retain(|path, _| streams.iter().any(|stream| stream.path() == path));
+        announced.retain(|_, announcer| streams.iter().any(|stream| announcer.is_of(stream)));
         for stream in streams {
             if !announced.contains_key(stream.path()) {
                 self.announce(&stream, announced);
@@ -189,19 +189,24 @@ impl Lifecycle {
         if stream.path().rendition != Rendition::Source {
             return;
         }
+        let known = announced.get_mut(stream.path());
+        let known = known.filter(|announcer| announcer.is_of(stream));
+        let began = since(stream);
+        let since = known.as_ref().map(|known| known.since(stream, began));
         let session = Session {
             channel: stream.path().channel.clone(),
             node: self.shared.config.node.clone(),
             address: self.shared.config.address.clone(),
             rtmps: self.shared.config.rtmps.clone(),
-            since: since(stream),
+            since: since.unwrap_or(began),
             http: self.shared.config.http.clone(),
             form: self.shared.config.form,
+            take_overs: take_overs(stream),
             waiting: stream.state() == State::Interrupted,
             through: Via::default(),
         };
-        match announced.get(stream.path()) {
-            Some(announcer) => announcer.tell(session),
+        match known {
+            Some(announcer) => announcer.tell(stream, session),
             None => {
                 let registry = Arc::clone(&self.shared.registry);
                 let announcer = Announcer::new(registry, stream, session);
@@ -399,13 +404,23 @@ fn owned_keys(map: &BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {
         .collect()
 }
 
-/// When the publisher began, on the wall clock.
+/// When the publisher began, on the wall clock: behind those on other nodes whose place it took, also where their clocks are
+/// ahead of this one.
 fn since(stream: &Stream) -> Moment {
-    let age = stream
-        .since()
-        .map(|since| Instant::now().saturating_duration_since(since));
-    let start = SystemTime::now().checked_sub(age.unwrap_or_default());
-    start.unwrap_or_else(SystemTime::now).into()
+    let began = stream.since().map_or_else(wall_clock, on_wall_clock);
+    let after = stream.after().map(announcer::behind);
+    after.map_or(began, |earliest| began.max(earliest))
+}
+
+fn take_overs(stream: &Stream) -> Vec<Moment> {
+    let take_overs = stream.take_overs().into_iter();
+    take_overs.map(on_wall_clock).collect()
+}
+
+fn on_wall_clock(then: Instant) -> Moment {
+    let age = Instant::now().saturating_duration_since(then);
+    let then = SystemTime::now().checked_sub(age);
+    then.unwrap_or_else(SystemTime::now).into()
 }
 
 fn wall_clock() -> Moment {

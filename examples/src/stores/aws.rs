@@ -109,5 +109,6 @@ async fn notice(hub: Hub, busy: watch::Sender<bool>) {
 
 /// Each costs a write.
 const RENEWAL: Duration = Duration::from_secs(3);
-/// Machines of AWS have the time from the same place.
-const SKEW: Duration = Duration::from_secs(1);
+/// By how much clocks may be wrong: a node whose clock stopped following the others is found by all for long enough to be
+/// noticed. What a killed node had live stays announced for so much longer than [`super::LEASE`].
+const SKEW: Duration = Duration::from_secs(5);

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
-use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use lsv_core::channel::{Authority, Channel};
 use lsv_core::path::ChannelId;
@@ -14,8 +13,9 @@ use lsv_core::ports::{
 };
 
 use super::item::{self, ID, NO_VERSION, VERSION};
+use super::table::{Table, is_unmet, text};
 use super::{Item, Tables};
-use crate::error::{code, failed, is_ambiguous};
+use crate::error::is_ambiguous;
 
 /// A [`ChannelStore`] in a table of DynamoDB.
 ///
@@ -24,30 +24,15 @@ use crate::error::{code, failed, is_ambiguous};
 /// hundred channels cost as much as one second of a viewer.
 #[derive(Clone, Debug)]
 pub struct Channels {
-    client: Client,
-    table: Arc<str>,
+    table: Table,
 }
 
 impl Channels {
     /// The store in `tables.channels`, as `sdk` reaches it.
     pub fn new(sdk: &SdkConfig, tables: &Tables) -> Self {
         Self {
-            client: Client::new(sdk),
-            table: tables.channels.as_str().into(),
+            table: Table::new(sdk, &tables.channels, ID),
         }
-    }
-
-    async fn item(&self, id: &str) -> Result<Option<Item>> {
-        let answer = self
-            .client
-            .get_item()
-            .table_name(&*self.table)
-            .key(ID, text(id))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| failed(&self.what(), &error))?;
-        Ok(answer.item)
     }
 
     fn read(&self, id: &ChannelId, item: &Item) -> Result<VersionedChannel> {
@@ -61,7 +46,7 @@ impl Channels {
 
     fn damaged(&self, id: &str, detail: String) -> Error {
         Error::Damaged {
-            what: format!("channel {id} in the table {}", self.table),
+            what: format!("channel {id} in {}", self.table),
             detail,
             advice: "mend the item, or delete it".to_owned(),
         }
@@ -69,7 +54,7 @@ impl Channels {
 
     /// Whether the write that was to give `id` the version `mine` has counted, and else what it met.
     async fn settle(&self, id: &ChannelId, condition: Precondition, mine: u64) -> Result<u64> {
-        let item = self.item(id.as_str()).await?;
+        let item = self.table.item(id.as_str()).await?;
         let there = item.as_ref().map(item::version);
         match (there, condition) {
             (Some(Ok(Some(version))), _) if version == mine => Ok(mine),
@@ -77,16 +62,12 @@ impl Channels {
             _ => Err(Error::Conflict(format!("channel {id}"))),
         }
     }
-
-    fn what(&self) -> String {
-        format!("the table {}", self.table)
-    }
 }
 
 #[async_trait]
 impl ChannelStore for Channels {
     async fn get(&self, id: &ChannelId) -> Result<VersionedChannel> {
-        match self.item(id.as_str()).await? {
+        match self.table.item(id.as_str()).await? {
             Some(item) => self.read(id, &item),
             None => Err(Error::NotFound(format!("channel {id}"))),
         }
@@ -94,11 +75,7 @@ impl ChannelStore for Channels {
 
     async fn put(&self, channel: &Channel, condition: Precondition) -> Result<u64> {
         let version = draw_version();
-        let mut update = self
-            .client
-            .update_item()
-            .table_name(&*self.table)
-            .key(ID, text(channel.id.as_str()));
+        let mut update = self.table.update(channel.id.as_str());
         let mut set = Vec::new();
         let mut remove = Vec::new();
         for (number, (name, value)) in item::attributes(channel, version).enumerate() {
@@ -134,31 +111,23 @@ impl ChannelStore for Channels {
         let Err(error) = update.send().await else {
             return Ok(version);
         };
-        if code(&error) == CONDITION_FAILED {
+        if is_unmet(&error) {
             return self.settle(&channel.id, condition, version).await;
         }
         if is_ambiguous(&error) && self.settle(&channel.id, condition, version).await == Ok(version)
         {
             return Ok(version);
         }
-        Err(failed(&self.what(), &error))
+        Err(self.table.failed(&error))
     }
 
     async fn delete(&self, id: &ChannelId) -> Result<()> {
         // Not as a condition: a deletion that counted, and whose answer was lost, would not find what it deleted.
-        if self.item(id.as_str()).await?.is_none() {
+        if self.table.item(id.as_str()).await?.is_none() {
             return Err(Error::NotFound(format!("channel {id}")));
         }
-        let deleted = self
-            .client
-            .delete_item()
-            .table_name(&*self.table)
-            .key(ID, text(id.as_str()))
-            .send()
-            .await;
-        deleted
-            .map(drop)
-            .map_err(|error| failed(&self.what(), &error))
+        let deleted = self.table.delete(id.as_str()).send().await;
+        deleted.map(drop).map_err(|error| self.table.failed(&error))
     }
 
     async fn list(&self, page: &PageRequest) -> Result<Page<Channel>> {
@@ -167,16 +136,8 @@ impl ChannelStore for Channels {
         let mut newest: Vec<Channel> = Vec::new();
         let mut start = None;
         loop {
-            let part = self
-                .client
-                .scan()
-                .table_name(&*self.table)
-                .consistent_read(true)
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(|error| failed(&self.what(), &error))?;
-            for item in part.items.unwrap_or_default() {
+            let (items, more) = self.table.part(start).await?;
+            for item in items {
                 match item::channel(&item) {
                     Ok((channel, _)) => newest.push(channel),
                     // What belongs to no channel.
@@ -191,7 +152,7 @@ impl ChannelStore for Channels {
             newest.sort_unstable_by_key(|channel| std::cmp::Reverse(key(channel)));
             // One more tells that there is more.
             newest.truncate(limit.saturating_add(1));
-            start = part.last_evaluated_key;
+            start = more;
             if start.is_none() {
                 break;
             }
@@ -210,7 +171,7 @@ impl ChannelStore for Channels {
     }
 
     async fn stream_dns(&self) -> Result<StreamDns> {
-        let Some(item) = self.item(STREAM_DNS).await? else {
+        let Some(item) = self.table.item(STREAM_DNS).await? else {
             return Ok(StreamDns::default());
         };
         let name = |name: &str| match item::text(&item, name) {
@@ -227,20 +188,14 @@ impl ChannelStore for Channels {
     }
 
     async fn put_stream_dns(&self, dns: &StreamDns) -> Result<()> {
-        let mut put = self
-            .client
-            .put_item()
-            .table_name(&*self.table)
-            .item(ID, text(STREAM_DNS));
+        let mut put = self.table.put(STREAM_DNS);
         for (name, authority) in [(PUSH, &dns.push), (PULL, &dns.pull)] {
             if let Some(authority) = authority {
                 put = put.item(name, text(&authority.to_string()));
             }
         }
-        put.send()
-            .await
-            .map(drop)
-            .map_err(|error| failed(&self.what(), &error))
+        let put = put.send().await;
+        put.map(drop).map_err(|error| self.table.failed(&error))
     }
 }
 
@@ -264,12 +219,7 @@ fn draw_version() -> u64 {
     (drawn >> 11).max(NO_VERSION + 1)
 }
 
-fn text(text: &str) -> AttributeValue {
-    AttributeValue::S(text.to_owned())
-}
-
 /// The item of the domain names; no channel has such a name.
 const STREAM_DNS: &str = "$streamdns";
 const PUSH: &str = "push";
 const PULL: &str = "pull";
-const CONDITION_FAILED: &str = "ConditionalCheckFailedException";

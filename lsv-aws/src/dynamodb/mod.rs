@@ -7,6 +7,7 @@ mod attribute;
 mod channels;
 mod item;
 mod sessions;
+mod table;
 
 use std::collections::HashMap;
 

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use crate::path::ChannelId;
-use crate::ports::{Form, Lease, Result, Session, SessionRegistry};
+use crate::ports::{Form, Hold, Lease, Result, Session, SessionRegistry};
 
 /// A [`SessionRegistry`] that lives as long as the process.
 #[derive(Clone, Debug, Default)]
@@ -25,7 +25,7 @@ struct Inner {
 struct Announced {
     number: u64,
     session: Session,
-    /// Turns true when another node, which announces here from outside, takes the place.
+    /// Turns true when another announcement takes the place.
     lost: watch::Sender<bool>,
 }
 
@@ -41,6 +41,10 @@ impl SessionRegistry for Sessions {
     async fn announce(&self, session: Session) -> Result<Lease> {
         let place = (session.channel.clone(), session.form);
         let mut inner = self.lock();
+        let before = inner.live.get(&place);
+        if before.is_some_and(|before| before.session.since > session.since) {
+            return Err(session.replaced());
+        }
         inner.announced += 1;
         let number = inner.announced;
         let (lost, hear) = watch::channel(false);
@@ -49,19 +53,16 @@ impl SessionRegistry for Sessions {
             session,
             lost,
         };
-        let node = announced.session.node.clone();
-        if let Some(before) = inner.live.insert(place.clone(), announced)
-            && before.session.node != node
-        {
+        if let Some(before) = inner.live.insert(place.clone(), announced) {
             before.lost.send_replace(true);
         }
         drop(inner);
-        let withdraw = Withdraw {
+        let held = Held {
             sessions: self.clone(),
             place,
             number,
         };
-        Ok(Lease::shared(withdraw, hear))
+        Ok(Lease::new(held, hear))
     }
 
     async fn locate(&self, channel: &ChannelId, form: Form) -> Result<Option<Session>> {
@@ -81,13 +82,29 @@ impl SessionRegistry for Sessions {
     }
 }
 
-struct Withdraw {
+/// An announcement that is held up.
+struct Held {
     sessions: Sessions,
     place: (ChannelId, Form),
     number: u64,
 }
 
-impl Drop for Withdraw {
+#[async_trait]
+impl Hold for Held {
+    async fn change(&self, session: Session) -> Result<()> {
+        let mut inner = self.sessions.lock();
+        let announced = inner.live.get_mut(&self.place);
+        match announced.filter(|announced| announced.number == self.number) {
+            Some(announced) => {
+                announced.session = session;
+                Ok(())
+            }
+            None => Err(session.replaced()),
+        }
+    }
+}
+
+impl Drop for Held {
     fn drop(&mut self) {
         let mut inner = self.sessions.lock();
         let current = inner

@@ -26,7 +26,7 @@
 //!
 //! GET    /node/sessions                  200 [session]
 //! GET    /node/sessions/{id}?form        200 session or null
-//! PUT    /node/leases/{uuid}             {"session", "announced" or null}              200 {"announced", "seconds"}
+//! PUT    /node/leases/{uuid}             {"session", "change"}                         200 {"seconds"}
 //! DELETE /node/leases/{uuid}             200 null
 //!
 //! GET    /node/tasks                     200 [task]
@@ -51,10 +51,11 @@
 //! an idle time or a new start: the sender puts it again with the `length` that was acknowledged, and goes on. That also
 //! takes back what was appended without its sender having heard of it.
 //!
-//! **Leases** have ids that their holder made up. Putting one announces, and putting it again renews: `announced` is then
-//! the number that the first answer gave, greater for a later announcement, so that a node that was started anew puts
-//! them back in their order. Whoever does not renew within `seconds` is forgotten. 410 is answered to who has been
-//! replaced by another node, or has withdrawn.
+//! **Leases** have ids that their holder made up. Putting one announces, and putting it again renews. `change` counts how
+//! often its holder has changed what is announced: a greater one than the node has heard of changes it, others leave it as it
+//! is, so that it does not matter in which order they arrive, or how often. Whoever does not renew within `seconds` is
+//! forgotten, and announced again when it does. 410 is answered to who has been replaced, or whose channel is announced
+//! by who began later (`since`), also after a new start of the node; and to who has withdrawn.
 //!
 //! **Refusals** are problem documents (RFC 9457) with a member `error` that holds the [`Error`](crate::ports::Error) of the port exactly:
 //! `{"kind": "not-found", "what"}`, `conflict` with `what`, `denied` and `invalid` with `detail`, `unavailable` with `retryAfter`
@@ -110,17 +111,17 @@ pub(crate) struct Length {
     pub(crate) length: u64,
 }
 
-/// An announcement, or its renewal.
+/// An announcement, its renewal, or its change.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Announcement {
     pub(crate) session: Session,
-    pub(crate) announced: Option<u64>,
+    /// How often the session was changed so far.
+    pub(crate) change: u64,
 }
 
-/// What an announcement is answered.
+/// What an announcement is answered: for how long it holds.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Announced {
-    pub(crate) announced: u64,
     pub(crate) seconds: u64,
 }
 

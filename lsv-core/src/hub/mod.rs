@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::broadcast;
 
 use crate::path::{Rendition, StreamPath};
+use take_overs::TakeOvers;
 
 mod doctor;
 mod feed;
@@ -33,6 +34,7 @@ mod publisher;
 mod route;
 mod stats;
 mod stream;
+mod take_overs;
 mod timeline;
 mod warning;
 
@@ -44,6 +46,7 @@ pub use publisher::{Closed, Publisher};
 pub use route::Stage;
 pub use stats::{Ingest, Protocol, Traffic, Viewer};
 pub use stream::{Clock, State, Stream};
+pub use take_overs::Elsewhere;
 pub use warning::Warning;
 
 /// All streams of a node. Clones share them.
@@ -98,6 +101,8 @@ impl Hub {
                     self.shared
                         .limits
                         .admit(path, streams.len(), sources, bit_rate)?;
+                    // A stream that nobody may publish is not begun.
+                    TakeOvers::default().admit(&offer, false, self.limits(), now)?;
                     let stream = Stream::new(path.clone(), self.clone(), offer.settings.clone());
                     streams.insert(path.clone(), Arc::clone(&stream));
                     (stream, true)
@@ -209,6 +214,8 @@ pub struct Offer {
     pub peer: String,
     /// Whether it takes over from a publisher that is there.
     pub on_busy: OnBusy,
+    /// Where the channel is live on another node.
+    pub elsewhere: Option<Elsewhere>,
     /// The channel's output settings at this moment.
     pub settings: Settings,
     /// Whose clock its frames' times are on.
@@ -221,6 +228,7 @@ impl Offer {
         Self {
             peer: peer.into(),
             on_busy: OnBusy::default(),
+            elsewhere: None,
             settings: Settings::default(),
             times: Times::default(),
         }

@@ -1,6 +1,6 @@
 //! A stream: the frames of one rendition of one channel, and all who read them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Instant;
 
@@ -14,8 +14,10 @@ use super::package::{Chunk, Package};
 use super::publisher::{Closed, Publisher};
 use super::route::Stage;
 use super::stats::{Audience, Ingest, Protocol, Traffic, Viewer};
+use super::take_overs::TakeOvers;
 use super::warning::{self, Warning};
-use super::{Event, Hub, Offer, OnBusy, PublishError, Settings, lock};
+use super::{Event, Hub, Offer, PublishError, Settings, lock};
+use crate::channel::Moment;
 use crate::media::{MediaFrame, Track, Tracks};
 use crate::path::StreamPath;
 use crate::time::Timestamp;
@@ -39,7 +41,9 @@ struct Inner {
     peer: String,
     since: Option<Instant>,
     closer: watch::Sender<Option<Closed>>,
-    take_overs: VecDeque<Instant>,
+    take_overs: TakeOvers,
+    /// When publishers on other nodes began whose place was taken.
+    after: Option<Moment>,
     flow: Flow,
     /// What outputs have to say of this stream.
     raised: Vec<Warning>,
@@ -86,7 +90,8 @@ impl Stream {
                 peer: String::new(),
                 since: None,
                 closer: watch::Sender::new(None),
-                take_overs: VecDeque::new(),
+                take_overs: TakeOvers::default(),
+                after: None,
                 flow,
                 raised: Vec::new(),
             }),
@@ -124,6 +129,16 @@ impl Stream {
     /// Where the current publisher, or the last one, comes from.
     pub fn peer(&self) -> String {
         lock(&self.inner).peer.clone()
+    }
+
+    /// When the channel was taken over lately, on this node and on others, the oldest first.
+    pub fn take_overs(&self) -> Vec<Instant> {
+        lock(&self.inner).take_overs.times()
+    }
+
+    /// When the last publisher on another node began whose place was taken, by the clock of that node.
+    pub fn after(&self) -> Option<Moment> {
+        lock(&self.inner).after
     }
 
     /// When the current publisher, or the last one, began.
@@ -264,23 +279,16 @@ impl Stream {
         let this = self.this.upgrade().ok_or(PublishError::Ending)?;
         let limits = self.hub.limits();
         let mut inner = lock(&self.inner);
-        match inner.state {
-            State::Ended => return Err(PublishError::Ending),
-            State::Live if offer.on_busy == OnBusy::Reject => return Err(PublishError::Busy),
-            State::Live => {
-                while inner.take_overs.front().is_some_and(|then| {
-                    now.saturating_duration_since(*then) >= limits.take_over_window
-                }) {
-                    inner.take_overs.pop_front();
-                }
-                if inner.take_overs.len() >= limits.take_overs {
-                    return Err(PublishError::TooManyTakeOvers);
-                }
-                inner.take_overs.push_back(now);
-                inner.closer.send_replace(Some(Closed::TakenOver));
-            }
-            State::Interrupted => {}
+        if inner.state == State::Ended {
+            return Err(PublishError::Ending);
         }
+        let is_live = inner.state == State::Live;
+        inner.take_overs.admit(&offer, is_live, limits, now)?;
+        if is_live {
+            inner.closer.send_replace(Some(Closed::TakenOver));
+        }
+        let elsewhere = offer.elsewhere.map(|elsewhere| elsewhere.since);
+        inner.after = inner.after.max(elsewhere);
         let resumes = inner.session > 0 && inner.state == State::Interrupted;
         inner.closer = watch::Sender::new(None);
         inner.state = State::Live;

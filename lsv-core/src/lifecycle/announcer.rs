@@ -4,15 +4,19 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep};
 
 use crate::backoff::{self, Backoff};
+use crate::channel::Moment;
 use crate::hub::{Closed, Stream};
-use crate::ports::{Session, SessionRegistry};
+use crate::ports::{Error, Lease, Result, Session, SessionRegistry};
 
 /// The announcement of one stream; dropped, it is withdrawn.
 #[derive(Debug)]
 pub(super) struct Announcer {
+    stream: Weak<Stream>,
+    /// The number of the publisher of whom was told last, and when it began.
+    publisher: (u64, Moment),
     told: watch::Sender<Session>,
 }
 
@@ -23,15 +27,48 @@ impl Announcer {
         stream: &Arc<Stream>,
         session: Session,
     ) -> Self {
+        let publisher = (stream.session(), session.since);
         let (told, tell) = watch::channel(session);
-        tokio::spawn(keep(registry, Arc::downgrade(stream), tell));
-        Self { told }
+        let stream = Arc::downgrade(stream);
+        tokio::spawn(keep(registry, stream.clone(), tell));
+        Self {
+            stream,
+            publisher,
+            told,
+        }
     }
 
-    /// Announces it anew.
-    pub(super) fn tell(&self, session: Session) {
+    pub(super) fn is_of(&self, stream: &Arc<Stream>) -> bool {
+        std::ptr::eq(self.stream.as_ptr(), Arc::as_ptr(stream))
+    }
+
+    /// When the current publisher of `stream` began, which the clock says was at `began`: always the same of one publisher,
+    /// and behind the one before.
+    pub(super) fn since(&self, stream: &Stream, began: Moment) -> Moment {
+        let (number, since) = self.publisher;
+        match number == stream.session() {
+            true => since,
+            false => began.max(behind(since)),
+        }
+    }
+
+    /// Announces `stream` as `session` says from now on.
+    pub(super) fn tell(&mut self, stream: &Stream, session: Session) {
+        self.publisher = (stream.session(), session.since);
         self.told.send_replace(session);
     }
+}
+
+/// What was announced.
+struct Held {
+    lease: Lease,
+    /// When the publisher began of whom it tells.
+    since: Moment,
+}
+
+/// The earliest that somebody begins who takes the place of one who began at `since`.
+pub(super) fn behind(since: Moment) -> Moment {
+    since.plus(Duration::from_millis(1))
 }
 
 async fn keep(
@@ -42,49 +79,74 @@ async fn keep(
     let mut delays = backoff::Config::default();
     (delays.first_delay, delays.longest_delay) = (FIRST_DELAY, LONGEST_DELAY);
     let mut backoff = Backoff::new(delays, backoff::seed());
-    // The one before is held until the next counts, so that nobody finds nothing in between.
-    let mut _held = None;
+    let mut held = None;
     while told.has_changed().is_ok() {
         let session = told.borrow_and_update().clone();
         let asked = Instant::now();
-        // A publisher that was lost here may be back elsewhere, and is not to be announced away from there.
-        if session.waiting && is_elsewhere(&*registry, &session).await {
-            close(&stream);
-            return;
-        }
-        match registry.announce(session).await {
-            Ok(lease) => {
-                let lost = lease.lost();
-                _held = Some(lease);
-                tokio::select! {
-                    _ = told.changed() => backoff.note(Duration::MAX),
-                    () = lost => {
-                        close(&stream);
-                        return;
-                    }
+        let pause = match put(&*registry, &mut held, session).await {
+            Ok(()) => {
+                backoff.note(Duration::MAX);
+                None
+            }
+            Err(Error::Conflict(_)) => {
+                tracing::info!("the channel is live on another node by now");
+                if let Some(stream) = stream.upgrade() {
+                    stream.close(Closed::TakenOver);
                 }
+                return;
             }
             Err(error) => {
                 tracing::warn!(%error, "the session could not be announced to other nodes; it is tried again");
-                // What changes meanwhile is told at once.
-                drop(timeout(backoff.fail(asked.elapsed()), told.changed()).await);
+                Some(backoff.fail(asked.elapsed()))
             }
+        };
+        tokio::select! {
+            // What changes meanwhile is told at once.
+            _ = told.changed() => {}
+            () = lost(held.as_ref()) => {}
+            () = after(pause) => {}
         }
     }
 }
 
-/// Whether another node has announced the same; not where that cannot be told.
-async fn is_elsewhere(registry: &dyn SessionRegistry, session: &Session) -> bool {
-    match registry.locate(&session.channel, session.form).await {
-        Ok(Some(found)) => found.form == session.form && !found.is_at(session),
-        _ => false,
+/// Announces `session`, or changes to it what is `held`; refused where another has the place.
+async fn put(
+    registry: &dyn SessionRegistry,
+    held: &mut Option<Held>,
+    session: Session,
+) -> Result<()> {
+    let since = session.since;
+    if let Some(before) = held {
+        let changed = tokio::select! {
+            biased;
+            () = before.lease.lost() => Err(session.replaced()),
+            changed = before.lease.change(session.clone()) => changed,
+        };
+        match changed {
+            Ok(()) => before.since = since,
+            // Somebody has come back here since, and may take the place back.
+            Err(Error::Conflict(_)) if since > before.since => *held = None,
+            Err(error) => return Err(error),
+        }
+    }
+    if held.is_none() {
+        let lease = registry.announce(session).await?;
+        *held = Some(Held { lease, since });
+    }
+    Ok(())
+}
+
+async fn lost(held: Option<&Held>) {
+    match held {
+        Some(held) => held.lease.lost().await,
+        None => std::future::pending().await,
     }
 }
 
-fn close(stream: &Weak<Stream>) {
-    tracing::info!("the channel is live on another node by now");
-    if let Some(stream) = stream.upgrade() {
-        stream.close(Closed::TakenOver);
+async fn after(pause: Option<Duration>) {
+    match pause {
+        Some(pause) => sleep(pause).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -198,6 +198,7 @@ mod tests {
                 http: None,
                 form,
                 since: Moment::EPOCH,
+                take_overs: Vec::new(),
                 waiting: false,
                 through: Default::default(),
             };

@@ -1,3 +1,4 @@
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +12,8 @@ use crate::embedded::{Sessions, Tasks};
 use crate::hub::{Offer, Protocol, Publisher};
 use crate::media::{Kind, MediaFrame, Track};
 use crate::ports::{
-    ChannelStore, Lease, Precondition, TaskControl, TaskKind, TaskRunner, TaskSpec, TaskState,
+    self, ChannelStore, Hold, Lease, Precondition, TaskControl, TaskKind, TaskRunner, TaskSpec,
+    TaskState,
 };
 use crate::time::Timestamp;
 
@@ -279,53 +281,199 @@ async fn a_session_shows_the_tasks_that_work_for_it() {
     assert_eq!(shown(), []);
 }
 
-/// Is out of reach at first, and tells every lease that it is lost when it is asked to.
-#[derive(Debug)]
+/// A registry that is away when it is told to be; what is announced is held up all the same.
+#[derive(Clone, Debug, Default)]
 struct Flaky {
-    failures: std::sync::atomic::AtomicU32,
+    is_away: Arc<AtomicBool>,
     sessions: Sessions,
-    lost: watch::Sender<bool>,
+}
+
+struct FlakyHold {
+    flaky: Flaky,
+    lease: Lease,
+}
+
+impl Flaky {
+    fn check(&self) -> ports::Result<()> {
+        match self.is_away.load(Relaxed) {
+            true => Err(ports::Error::unavailable("it is away")),
+            false => Ok(()),
+        }
+    }
+
+    async fn is_at(&self) -> Vec<(String, bool)> {
+        let all = self.sessions.list().await.unwrap();
+        let all = all.into_iter();
+        all.map(|session| (session.node, session.waiting)).collect()
+    }
+
+    /// Another node announces `cam`.
+    async fn announce_at(&self, node: &str, since: Moment) -> Lease {
+        let session = Session {
+            channel: ChannelId::parse("cam").unwrap(),
+            node: node.to_owned(),
+            address: format!("rtmp://{node}:1935"),
+            rtmps: None,
+            http: None,
+            form: Form::Source,
+            since,
+            take_overs: Vec::new(),
+            waiting: false,
+            through: Via::default(),
+        };
+        self.sessions.announce(session).await.unwrap()
+    }
 }
 
 #[async_trait::async_trait]
 impl SessionRegistry for Flaky {
-    async fn announce(&self, session: Session) -> crate::ports::Result<Lease> {
-        use std::sync::atomic::Ordering::Relaxed;
-        let fails = |left: u32| left.checked_sub(1);
-        if self.failures.fetch_update(Relaxed, Relaxed, fails).is_ok() {
-            return Err(crate::ports::Error::unavailable("it is away"));
-        }
+    async fn announce(&self, session: Session) -> ports::Result<Lease> {
+        self.check()?;
         let lease = self.sessions.announce(session).await?;
-        Ok(Lease::shared(lease, self.lost.subscribe()))
+        let (lost, hear) = watch::channel(false);
+        let losing = lease.lost();
+        tokio::spawn(async move {
+            losing.await;
+            lost.send_replace(true);
+        });
+        let flaky = self.clone();
+        Ok(Lease::new(FlakyHold { flaky, lease }, hear))
     }
 
-    async fn locate(&self, id: &ChannelId, form: Form) -> crate::ports::Result<Option<Session>> {
+    async fn locate(&self, id: &ChannelId, form: Form) -> ports::Result<Option<Session>> {
+        self.check()?;
         self.sessions.locate(id, form).await
     }
 
-    async fn list(&self) -> crate::ports::Result<Vec<Session>> {
+    async fn list(&self) -> ports::Result<Vec<Session>> {
+        self.check()?;
         self.sessions.list().await
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_registry_that_is_away_is_asked_until_it_answers_and_a_lost_lease_ends_the_session() {
-    let flaky = Arc::new(Flaky {
-        failures: 5.into(),
-        sessions: Sessions::default(),
-        lost: watch::Sender::new(false),
-    });
-    let node = node_with(flaky.clone());
-    let mut publisher = node.publish().await;
-    tokio::time::sleep(Duration::from_secs(30)).await;
-    assert_eq!(flaky.list().await.unwrap().len(), 1);
-    assert_eq!(node.lifecycle.list().len(), 1, "what is live goes on");
+#[async_trait::async_trait]
+impl Hold for FlakyHold {
+    async fn change(&self, session: Session) -> ports::Result<()> {
+        self.flaky.check()?;
+        self.lease.change(session).await
+    }
+}
 
-    flaky.lost.send_replace(true);
-    let closed = timeout(Duration::from_secs(60), publisher.closed()).await;
-    assert_eq!(closed, Ok(hub::Closed::TakenOver));
+fn here(waiting: bool) -> Vec<(String, bool)> {
+    vec![("one".to_owned(), waiting)]
+}
+
+fn there() -> Vec<(String, bool)> {
+    vec![("other".to_owned(), false)]
+}
+
+/// Long behind every retry.
+async fn a_while() {
+    tokio::time::sleep(Duration::from_secs(10)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_registry_that_is_away_is_told_later() {
+    let flaky = Flaky::default();
+    let node = node_with(Arc::new(flaky.clone()));
+    flaky.is_away.store(true, Relaxed);
+    let publisher = node.publish().await;
+    a_while().await;
+    assert_eq!(node.lifecycle.list().len(), 1, "what is live goes on");
+    assert_eq!(flaky.is_at().await, []);
+    flaky.is_away.store(false, Relaxed);
+    a_while().await;
+    assert_eq!(flaky.is_at().await, here(false));
+
+    flaky.is_away.store(true, Relaxed);
+    drop(publisher);
     tokio::time::sleep(Duration::from_secs(1)).await;
-    assert_eq!(flaky.list().await.unwrap(), []);
+    assert_eq!(flaky.is_at().await, here(false));
+    flaky.is_away.store(false, Relaxed);
+    a_while().await;
+    assert_eq!(flaky.is_at().await, here(true));
+    a_while().await;
+    assert_eq!(flaky.is_at().await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_lease_ends_the_session_also_while_a_change_fails() {
+    let flaky = Flaky::default();
+    let node = node_with(Arc::new(flaky.clone()));
+    drop(node.publish().await);
+    a_while().await;
+    assert_eq!(flaky.is_at().await, here(true));
+    flaky.is_away.store(true, Relaxed);
+    let mut publisher = node.publish().await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    // Nobody here has heard of it.
+    flaky.is_away.store(false, Relaxed);
+    let _other = flaky.announce_at("other", Moment::MAX).await;
+    flaky.is_away.store(true, Relaxed);
+    let closed = timeout(Duration::from_millis(1), publisher.closed()).await;
+    assert!(closed.is_err(), "the registry does not say who has it");
+    flaky.is_away.store(false, Relaxed);
+    assert_eq!(publisher.closed().await, hub::Closed::TakenOver);
+    assert_eq!(flaky.is_at().await, there());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_lost_and_is_back_elsewhere_is_not_announced_away_from_there() {
+    let flaky = Flaky::default();
+    let node = node_with(Arc::new(flaky.clone()));
+    let publisher = node.publish().await;
+    a_while().await;
+    flaky.is_away.store(true, Relaxed);
+    drop(publisher);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let soon = wall_clock().plus(Duration::from_millis(2));
+    let _other = flaky.announce_at("other", soon).await;
+    // Its lease tells, whatever else fails.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(flaky.is_at().await, there());
+    assert!(node.hub.find(&node.path).is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_announcement_that_comes_late_takes_nothing() {
+    let flaky = Flaky::default();
+    let node = node_with(Arc::new(flaky.clone()));
+    flaky.is_away.store(true, Relaxed);
+    let mut publisher = node.publish().await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let later = wall_clock().plus(Duration::from_millis(1));
+    let _other = flaky.announce_at("other", later).await;
+    flaky.is_away.store(false, Relaxed);
+    assert_eq!(publisher.closed().await, hub::Closed::TakenOver);
+    assert_eq!(flaky.is_at().await, there());
+}
+
+/// The newest publisher has the channel, whichever node it comes to, and however its clock is set.
+#[tokio::test(start_paused = true)]
+async fn who_comes_back_takes_the_place_back() {
+    let flaky = Flaky::default();
+    let node = node_with(Arc::new(flaky.clone()));
+    drop(node.publish().await);
+    a_while().await;
+    let ahead = wall_clock().plus(Duration::from_secs(3_600));
+    let other = flaky.announce_at("other", ahead).await;
+    let mut offer = Offer::new("192.0.2.1:5001");
+    offer.elsewhere = Some(hub::Elsewhere {
+        since: ahead,
+        waiting: false,
+        take_overs: Vec::new(),
+    });
+    // Before the node has heard that it has lost the place.
+    let now = tokio::time::Instant::now().into_std();
+    let _publisher = node.hub.publish(&node.path, offer, now).unwrap();
+    timeout(Duration::from_secs(10), other.lost())
+        .await
+        .unwrap();
+    a_while().await;
+    assert_eq!(flaky.is_at().await, here(false));
+    let session = flaky.list().await.unwrap().remove(0);
+    assert_eq!((session.since > ahead, session.take_overs.len()), (true, 1));
+    assert_eq!(node.lifecycle.list().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -350,21 +498,4 @@ async fn what_others_write_into_records_is_followed() {
     channels.delete(&id).await.unwrap();
     assert_eq!(publisher.closed().await, hub::Closed::Kicked);
     following.abort();
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_publisher_that_is_back_elsewhere_is_not_announced_away_from_there() {
-    let node = node();
-    let publisher = node.publish().await;
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    let here = node.registry.list().await.unwrap().remove(0);
-    let there = Session {
-        node: "other".to_owned(),
-        ..here
-    };
-    let _lease = node.registry.announce(there.clone()).await.unwrap();
-    drop(publisher);
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    assert_eq!(node.registry.list().await, Ok(vec![there]));
-    assert!(node.hub.find(&node.path).is_none());
 }

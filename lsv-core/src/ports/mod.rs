@@ -39,7 +39,7 @@ pub use objects::{
     InvalidName, Object, ObjectInfo, ObjectName, ObjectStore, ObjectWriter, Piece, StorageClass,
 };
 pub use pictures::{PictureCheck, Unusable};
-pub use sessions::{Form, Lease, Session, SessionRegistry};
+pub use sessions::{Form, Hold, Lease, Session, SessionRegistry};
 pub use tasks::{
     Task, TaskControl, TaskFailure, TaskId, TaskKind, TaskOutput, TaskReport, TaskRunner,
     TaskScheduler, TaskSpec, TaskState, TaskSteering,

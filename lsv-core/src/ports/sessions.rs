@@ -1,13 +1,12 @@
 //! The port that knows which node has which channel live.
 
-use std::any::Any;
 use std::fmt;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use super::Result;
+use super::{Error, Result};
 use crate::channel::Moment;
 use crate::path::ChannelId;
 use crate::via::Via;
@@ -15,12 +14,14 @@ use crate::via::Via;
 /// Knows where each live channel is, across all nodes.
 #[async_trait]
 pub trait SessionRegistry: fmt::Debug + Send + Sync {
-    /// Makes it known that a channel is live; a newer announcement of the same channel in the same form replaces an older
-    /// one. It holds until the [`Lease`] is dropped, and not much longer; a registry that outlives its nodes forgets what a
-    /// node does not renew.
+    /// Makes it known that a channel is live, in place of what was announced of the same channel in the same form, unless
+    /// that began later ([`Session::since`]): an announcement that comes late, or is repeated, takes nothing from whoever came
+    /// in between. It holds until the [`Lease`] is dropped, and not much longer; a registry that outlives its nodes forgets
+    /// what a node does not renew.
     ///
     /// # Errors
-    /// As any call: the registry may be out of reach or refuse.
+    /// [`Error::Conflict`] where the channel is announced by who began later. Else as any call: the
+    /// registry may be out of reach or refuse.
     async fn announce(&self, session: Session) -> Result<Lease>;
 
     /// Where a channel is live in `form`, if it is. Where nobody processes it, its source counts as processed.
@@ -54,8 +55,11 @@ pub struct Session {
     /// What of the channel it has.
     #[serde(default)]
     pub form: Form,
-    /// Since when it is live.
+    /// Since when it is live: later than that of the publisher whose place it took, whatever the nodes' clocks say.
     pub since: Moment,
+    /// When publishers took the channel over from each other lately, the oldest first; a few at most.
+    #[serde(default, rename = "takeOvers", skip_serializing_if = "Vec::is_empty")]
+    pub take_overs: Vec<Moment>,
     /// Whether its publisher was lost, and viewers wait for it to come back.
     #[serde(default)]
     pub waiting: bool,
@@ -82,42 +86,52 @@ impl Session {
     pub fn is_at(&self, other: &Self) -> bool {
         (&self.node, &self.address) == (&other.node, &other.address)
     }
+
+    /// What a registry answers where another announcement has the place of this one.
+    pub fn replaced(&self) -> Error {
+        Error::Conflict(format!("the announcement of the channel {}", self.channel))
+    }
 }
 
-/// Holds an announcement up: dropping it withdraws that announcement, and never one that has replaced it.
+/// What holds an announcement up, as a registry does it. Dropping it withdraws that announcement, and never one that has
+/// replaced it.
+#[async_trait]
+pub trait Hold: Send + Sync + 'static {
+    /// See [`Lease::change`].
+    async fn change(&self, session: Session) -> Result<()>;
+}
+
+/// An announcement that is held up: dropping the lease withdraws it, and never one that has replaced it.
 #[must_use = "dropping a lease withdraws the announcement"]
 pub struct Lease {
-    lost: Option<watch::Receiver<bool>>,
-    _guard: Box<dyn Any + Send + Sync>,
+    lost: watch::Receiver<bool>,
+    hold: Box<dyn Hold>,
 }
 
 impl Lease {
-    /// A lease that ends when `guard` is dropped.
-    pub fn new(guard: impl Any + Send + Sync) -> Self {
+    /// A lease of what `hold` holds up; `lost` turns true when another announcement has replaced it.
+    pub fn new(hold: impl Hold, lost: watch::Receiver<bool>) -> Self {
         Self {
-            lost: None,
-            _guard: Box::new(guard),
+            lost,
+            hold: Box::new(hold),
         }
     }
 
-    /// A lease of a registry that others announce to as well: `lost` turns true when one of them has replaced the
-    /// announcement.
-    pub fn shared(guard: impl Any + Send + Sync, lost: watch::Receiver<bool>) -> Self {
-        Self {
-            lost: Some(lost),
-            _guard: Box::new(guard),
-        }
+    /// Announces `session`, of the same channel in the same form, in place of what the lease has announced; never in place
+    /// of anything else. What fails may come to count all the same, and is told again with no harm.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] where another announcement has replaced it: then the lease is lost. Else as any call: the
+    /// registry may be out of reach or refuse; what was announced is held up meanwhile.
+    pub async fn change(&self, session: Session) -> Result<()> {
+        self.hold.change(session).await
     }
 
-    /// Returns once another node has announced the channel in the same form; where that cannot be, never.
+    /// Returns once another announcement has replaced this one; where that cannot be, never.
     pub fn lost(&self) -> impl Future<Output = ()> + Send + 'static {
-        let lost = self.lost.clone();
+        let mut lost = self.lost.clone();
         async move {
-            let replaced = match lost {
-                Some(mut lost) => lost.wait_for(|lost| *lost).await.is_ok(),
-                None => false,
-            };
-            if !replaced {
+            if lost.wait_for(|lost| *lost).await.is_err() {
                 std::future::pending().await
             }
         }

@@ -1,6 +1,6 @@
 //! What is live, as another node knows it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,7 +19,7 @@ use super::{Config, InvalidBase};
 use crate::backoff::{self, Backoff};
 use crate::exchange::{Announced, Announcement};
 use crate::path::ChannelId;
-use crate::ports::{Error, Form, Lease, Result, Session, SessionRegistry};
+use crate::ports::{Error, Form, Hold, Lease, Result, Session, SessionRegistry};
 
 /// A [`SessionRegistry`] on another node. Clones share its connections.
 ///
@@ -57,25 +57,21 @@ impl Sessions {
 #[async_trait]
 impl SessionRegistry for Sessions {
     async fn announce(&self, session: Session) -> Result<Lease> {
-        let path = format!("/node/leases/{}", Uuid::new_v4());
-        let mut held = Held {
-            peer: self.peer.clone(),
-            path: path.clone(),
-            announcement: Announcement {
-                session,
-                announced: None,
-            },
-        };
-        let first = held.put().await.map_err(Error::from)?;
         let (lost, hear) = watch::channel(false);
-        let pause = self.renewal.min(Duration::from_secs(first.seconds) / 3);
-        let renewing = tokio::spawn(held.keep(pause, lost));
-        let withdraw = Withdraw {
+        let held = Arc::new(Held {
             peer: self.peer.clone(),
-            path,
+            path: format!("/node/leases/{}", Uuid::new_v4()),
+            told: Mutex::new(Announcement { session, change: 0 }),
+            lost,
+        });
+        let first = held.put().await.map_err(|failed| held.refusal(failed))?;
+        let pause = self.renewal.min(Duration::from_secs(first.seconds) / 3);
+        let renewing = tokio::spawn(Arc::clone(&held).keep(pause));
+        let upheld = Upheld {
+            held,
             renewing: renewing.abort_handle(),
         };
-        Ok(Lease::shared(withdraw, hear))
+        Ok(Lease::new(upheld, hear))
     }
 
     async fn locate(&self, channel: &ChannelId, form: Form) -> Result<Option<Session>> {
@@ -93,24 +89,25 @@ impl SessionRegistry for Sessions {
     }
 }
 
-/// An announcement that is held up.
+/// An announcement that is made again and again.
 struct Held {
     peer: Peer,
     path: String,
-    announcement: Announcement,
+    /// As it is to be; whoever puts it next brings it along.
+    told: Mutex<Announcement>,
+    lost: watch::Sender<bool>,
 }
 
 impl Held {
-    async fn put(&mut self) -> Result<Announced, Failed> {
-        let call = Call::new(Method::PUT, self.path.as_str()).json(&self.announcement);
+    async fn put(&self) -> Result<Announced, Failed> {
+        let announcement = self.told(|told| told.clone());
+        let call = Call::new(Method::PUT, self.path.as_str()).json(&announcement);
         let reply = self.peer.call(call).await.answer?;
-        let announced: Announced = self.peer.read(&reply.bytes).map_err(Failed::Told)?;
-        self.announcement.announced = Some(announced.announced);
-        Ok(announced)
+        self.peer.read(&reply.bytes).map_err(Failed::Told)
     }
 
-    /// Renews every `pause`, until another node has taken the place.
-    async fn keep(mut self, pause: Duration, lost: watch::Sender<bool>) {
+    /// Renews every `pause`, until another has taken the place.
+    async fn keep(self: Arc<Self>, pause: Duration) {
         let config = backoff::Config {
             first_delay: (pause / 8).max(Duration::from_millis(1)),
             longest_delay: (pause / 4).max(Duration::from_millis(1)),
@@ -124,20 +121,19 @@ impl Held {
             next = match self.put().await {
                 Ok(_) => {
                     if backoff.failures() > 0 {
-                        let channel = &self.announcement.session.channel;
+                        let channel = self.channel();
                         tracing::info!(%channel, node = %self.peer, "the session is announced again");
                         backoff.note(Duration::MAX);
                     }
                     pause
                 }
                 Err(Failed::Gone) => {
-                    lost.send_replace(true);
+                    self.lost.send_replace(true);
                     return;
                 }
                 Err(failed) => {
                     if backoff.failures() == 0 {
-                        let channel = &self.announcement.session.channel;
-                        let error = Error::from(failed);
+                        let (channel, error) = (self.channel(), Error::from(failed));
                         tracing::warn!(%channel, %error, "the session could not be renewed; other nodes may not find it for now");
                     }
                     backoff.fail(tried.elapsed().min(pause))
@@ -145,26 +141,57 @@ impl Held {
             };
         }
     }
+
+    fn told<T>(&self, look: impl FnOnce(&mut Announcement) -> T) -> T {
+        // No code that holds the lock can leave it half changed.
+        look(&mut self.told.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn channel(&self) -> ChannelId {
+        self.told(|told| told.session.channel.clone())
+    }
+
+    fn refusal(&self, failed: Failed) -> Error {
+        match failed {
+            Failed::Gone => self.told(|told| told.session.replaced()),
+            failed => failed.into(),
+        }
+    }
 }
 
 /// Ends an announcement when it is dropped.
-struct Withdraw {
-    peer: Peer,
-    path: String,
+struct Upheld {
+    held: Arc<Held>,
     renewing: AbortHandle,
 }
 
-impl Drop for Withdraw {
+#[async_trait]
+impl Hold for Upheld {
+    async fn change(&self, session: Session) -> Result<()> {
+        let held = &self.held;
+        held.told(|told| {
+            told.session = session;
+            told.change += 1;
+        });
+        let changed = held.put().await;
+        if let Err(Failed::Gone) = changed {
+            held.lost.send_replace(true);
+        }
+        changed.map(drop).map_err(|failed| held.refusal(failed))
+    }
+}
+
+impl Drop for Upheld {
     fn drop(&mut self) {
         self.renewing.abort();
         let Ok(runtime) = Handle::try_current() else {
             // It is forgotten when nobody renews it.
             return;
         };
-        let (peer, path) = (self.peer.clone(), std::mem::take(&mut self.path));
+        let held = Arc::clone(&self.held);
         runtime.spawn(async move {
-            let call = Call::new(Method::DELETE, path);
-            if let Err(failed) = peer.call(call).await.answer {
+            let call = Call::new(Method::DELETE, held.path.as_str());
+            if let Err(failed) = held.peer.call(call).await.answer {
                 let error = Error::from(failed);
                 tracing::debug!(%error, "an announcement ends when nobody renews it");
             }

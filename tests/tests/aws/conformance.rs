@@ -1,5 +1,7 @@
 //! The suite that every implementation of a port must pass.
 
+use std::time::Duration;
+
 use lsv_aws::dynamodb::LeaseTimes;
 use lsv_aws::s3;
 use lsv_core::ports::conformance;
@@ -14,6 +16,9 @@ async fn dynamodb_and_s3_of_moto() {
     let sdk = reach::sdk(moto.endpoint()).await;
     conformance::channel_store(&reach::channels(&sdk)).await;
     conformance::session_registry(&reach::sessions(&sdk, LeaseTimes::default())).await;
+    let mut often = LeaseTimes::default();
+    often.renewal = Duration::from_millis(100);
+    conformance::session_leases(&reach::sessions(&sdk, often)).await;
     conformance::object_store(&reach::objects(&sdk)).await;
 }
 

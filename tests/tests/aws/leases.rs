@@ -6,7 +6,7 @@ use futures::FutureExt as _;
 use lsv_aws::dynamodb::{LeaseTimes, Sessions};
 use lsv_core::channel::Moment;
 use lsv_core::path::ChannelId;
-use lsv_core::ports::{Form, Session, SessionRegistry};
+use lsv_core::ports::{Error, Form, Session, SessionRegistry};
 use lsv_core::via::Via;
 use lsv_tests::{Fault, Flaky, Moto, eventually};
 use serde_json::json;
@@ -26,6 +26,7 @@ fn session(node: &str) -> Session {
         http: Some(format!("http://{node}:8080")),
         form: Form::Source,
         since: Moment::from_unix_millis(1_000_123),
+        take_overs: Vec::new(),
         waiting: true,
         through: Via::default(),
     }
@@ -108,4 +109,47 @@ async fn what_nobody_renews_ends() {
     assert_eq!(theirs.list().await, Ok(Vec::new()));
     let id = ChannelId::parse("98724e64").expect("is an id");
     assert_eq!(theirs.locate(&id, Form::Processed).await, Ok(None));
+}
+
+/// What was written counts once, also where nobody says so; and what comes late takes nothing.
+#[tokio::test]
+async fn a_change_whose_answer_is_lost_counts_once() {
+    let moto = Moto::start().await;
+    let flaky = Flaky::start(moto.endpoint()).await;
+    let mut times = LeaseTimes::default();
+    times.renewal = Duration::from_millis(100);
+    let ours = reach::sessions(&reach::sdk(flaky.endpoint()).await, times.clone());
+    let theirs = reach::sessions(&reach::sdk(moto.endpoint()).await, times);
+    flaky.fail("PutItem", 1, Fault::LoseAnswer);
+    let lease = ours.announce(session("a")).await.expect("announces");
+    let mut back = session("a");
+    back.waiting = false;
+    flaky.fail("PutItem", 1, Fault::LoseAnswer);
+    assert_eq!(lease.change(back.clone()).await, Ok(()));
+    assert_eq!(
+        theirs.locate(&cam(), Form::Source).await,
+        Ok(Some(back.clone()))
+    );
+
+    // The table forgot it, as TTL does: it is written by whichever comes first.
+    let key = json!({"TableName": Moto::SESSIONS, "Key": {"UUID": {"S": "cam"}}});
+    moto.dynamodb("DeleteItem", &key).await;
+    assert_eq!(lease.change(back.clone()).await, Ok(()));
+    assert_eq!(theirs.locate(&cam(), Form::Source).await, Ok(Some(back)));
+
+    // While nothing can be changed, it is renewed and the loss of it noticed.
+    flaky.fail("PutItem", u32::MAX, Fault::Throttle);
+    let lost = lease.lost();
+    let other = theirs.announce(session("b")).await.expect("announces");
+    let (changed, ()) = tokio::join!(lease.change(session("a")), lost);
+    assert!(changed.is_err(), "it was another's");
+    flaky.mend();
+    is_at(&theirs, Some("b")).await;
+    let mut earlier = session("a");
+    earlier.since = Moment::from_unix_millis(1_000_122);
+    let late = ours.announce(earlier).await;
+    assert!(matches!(late, Err(Error::Conflict(_))), "{late:?}");
+    drop(lease);
+    is_at(&theirs, Some("b")).await;
+    drop(other);
 }

@@ -51,17 +51,6 @@ impl<T: Send + Sync + 'static> Kept<T> {
         Some(Arc::clone(&known.thing))
     }
 
-    /// The thing of that id, which is not used by looking at it.
-    pub(super) fn peek(&self, id: Uuid) -> Option<Arc<T>> {
-        let inner = lock(&self.inner);
-        inner.things.get(&id).map(|kept| Arc::clone(&kept.thing))
-    }
-
-    /// How many there are.
-    pub(super) fn len(&self) -> usize {
-        lock(&self.inner).things.len()
-    }
-
     /// Keeps `thing` in place of what had that id.
     pub(super) fn put(&self, id: Uuid, thing: T) -> Result<Arc<T>> {
         let thing = Arc::new(thing);
@@ -84,12 +73,6 @@ impl<T: Send + Sync + 'static> Kept<T> {
         // What its dropping does is done without the lock.
         drop(before);
         Ok(thing)
-    }
-
-    /// Forgets what has that id.
-    pub(super) fn remove(&self, id: Uuid) -> Option<Arc<T>> {
-        let removed = lock(&self.inner).things.remove(&id);
-        removed.map(|kept| kept.thing)
     }
 
     /// Whether there is a thing for which `is_it` is true.
@@ -166,12 +149,12 @@ mod tests {
         assert!(kept.get(one).is_some());
         drop(held);
         sleep(Duration::from_secs(10)).await;
-        assert!(kept.get(one).is_none() && kept.remove(one).is_none());
+        assert!(kept.get(one).is_none());
         drop(kept.put(more, "is swept again").unwrap());
         sleep(Duration::from_secs(10)).await;
         assert!(!kept.any(|_| true));
         drop(kept.put(one, "one").unwrap());
         assert_eq!(kept.remove_all(|thing| *thing == "one").len(), 1);
-        assert_eq!(kept.len(), 0);
+        assert!(!kept.any(|_| true));
     }
 }

@@ -6,7 +6,7 @@ use tokio::time::timeout;
 
 use super::{PATIENCE, id, soon};
 use crate::channel::Moment;
-use crate::ports::{Form, Session, SessionRegistry};
+use crate::ports::{Error, Form, Session, SessionRegistry};
 use crate::via::Via;
 
 /// Checks a [`SessionRegistry`].
@@ -54,25 +54,52 @@ pub async fn session_registry(registry: &dyn SessionRegistry) {
     soon("a dropped lease withdraws", gone).await;
 }
 
-/// Checks that the leases of a [`SessionRegistry`] tell who has lost the place to another node, and nobody else.
+/// Checks that the leases of a [`SessionRegistry`] tell who has lost the place, and nobody else, and change what is
+/// announced for as long as they have it.
 pub async fn session_leases(registry: &dyn SessionRegistry) {
     let announce = async |node: &str| {
         let announced = registry.announce(session("cam", node)).await;
         announced.expect("announces")
     };
     let first = announce("node-a").await;
-    let again = announce("node-a").await;
+    let mut waiting = session("cam", "node-a");
+    waiting.waiting = true;
+    assert_eq!(first.change(waiting.clone()).await, Ok(()));
+    is_at(registry, Form::Source, Some(&waiting)).await;
+
     let other = announce("node-b").await;
-    let lost = timeout(PATIENCE, again.lost()).await;
-    assert!(lost.is_ok(), "nobody said that another node has the place");
-    drop(again);
-    drop(first);
     let second = session("cam", "node-b");
+    let lost = timeout(PATIENCE, first.lost()).await;
+    assert!(lost.is_ok(), "nobody said that another has the place");
+    waiting.since = Moment::from_unix(2_000);
+    let late = first.change(waiting).await;
+    assert!(matches!(late, Err(Error::Conflict(_))), "{late:?}");
     is_at(registry, Form::Source, Some(&second)).await;
-    let mut lost = std::pin::pin!(other.lost());
+
+    let again = announce("node-a").await;
+    // It has not been told yet, or just now.
+    let late = other.change(second).await;
+    assert!(matches!(late, Err(Error::Conflict(_))), "{late:?}");
+    let lost = timeout(PATIENCE, other.lost()).await;
+    assert!(lost.is_ok(), "nobody said so to who changed it");
+    drop(first);
+    drop(other);
+    is_at(registry, Form::Source, Some(&session("cam", "node-a"))).await;
+    let mut lost = std::pin::pin!(again.lost());
     let kept = timeout(SHORT, &mut lost).await;
     assert!(kept.is_err(), "who has the place was told to have lost it");
-    drop(other);
+
+    let mut earlier = session("cam", "node-b");
+    earlier.since = Moment::from_unix(999);
+    let refused = registry.announce(earlier.clone()).await;
+    assert!(matches!(refused, Err(Error::Conflict(_))), "{refused:?}");
+    is_at(registry, Form::Source, Some(&session("cam", "node-a"))).await;
+    drop(again);
+    is_at(registry, Form::Source, None).await;
+    earlier.take_overs = vec![Moment::from_unix_millis(998_001), Moment::from_unix(999)];
+    let alone = registry.announce(earlier.clone()).await;
+    is_at(registry, Form::Source, Some(&earlier)).await;
+    drop(alone);
     is_at(registry, Form::Source, None).await;
 }
 
@@ -101,6 +128,7 @@ fn session(channel: &str, node: &str) -> Session {
         since: Moment::from_unix(1_000),
         http: None,
         form: Form::Source,
+        take_overs: Vec::new(),
         waiting: false,
         through: Via::default(),
     }

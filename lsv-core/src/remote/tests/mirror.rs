@@ -117,6 +117,7 @@ impl Node {
             since: Moment::from_unix(1_000),
             http: Some(self.base.clone()),
             form: Form::Source,
+            take_overs: Vec::new(),
             waiting: false,
             through: Via::default(),
         };

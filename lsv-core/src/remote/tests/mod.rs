@@ -67,6 +67,7 @@ impl Node {
             since: Moment::from_unix(since),
             http: None,
             form: Form::Source,
+            take_overs: Vec::new(),
             waiting: false,
             through: Via::default(),
         };

@@ -33,6 +33,7 @@ fn session(node: &str, since: u64) -> Session {
         since: Moment::from_unix(since),
         http: Some(format!("http://{node}:8080")),
         form: Form::Source,
+        take_overs: Vec::new(),
         waiting: false,
         through: Via::default(),
     }
@@ -330,6 +331,38 @@ async fn announcements_outlive_the_node_that_knows_them() {
 }
 
 #[tokio::test]
+async fn a_change_counts_whichever_answers_get_lost() {
+    let keeper = Keeper::start(Limits::default()).await;
+    let way = Way::to(&keeper, |number| number % 2 == 1, Keeper::restart).await;
+    let lease = way.stores().sessions.announce(session("a", 1)).await;
+    let lease = lease.unwrap();
+    let seen = keeper.stores().sessions;
+    for number in 0..6 {
+        let mut changed = session("a", 1);
+        changed.waiting = number % 2 == 0;
+        assert_eq!(lease.change(changed.clone()).await, Ok(()));
+        // Neither a renewal that was under way nor a restart takes it back.
+        let renewals = way.answers.load(Ordering::SeqCst);
+        while way.answers.load(Ordering::SeqCst) < renewals + 4 {
+            sleep(Duration::from_millis(5)).await;
+        }
+        is_at(&seen, Some("a")).await;
+        let found = seen.locate(&cam(), Form::Source).await;
+        assert!(found == Ok(Some(changed)) || found == Ok(None), "{found:?}");
+    }
+    let newer = seen.announce(session("b", 2)).await.unwrap();
+    // A node that was just started has heard of neither; of both, the later to begin counts.
+    let late = lease.change(session("a", 1)).await;
+    assert!(matches!(late, Ok(()) | Err(Error::Conflict(_))), "{late:?}");
+    let lost = timeout(Duration::from_secs(60), lease.lost()).await;
+    assert!(lost.is_ok(), "it is not told that the place is lost");
+    is_at(&seen, Some("b")).await;
+    drop(lease);
+    is_at(&seen, Some("b")).await;
+    drop(newer);
+}
+
+#[tokio::test]
 async fn who_does_not_renew_is_forgotten() {
     let limits = Limits {
         lease: Duration::from_secs(1),
@@ -364,7 +397,7 @@ async fn put_once(url: &str, session: &Session) {
         .unwrap()
         .split_once('/')
         .unwrap();
-    let body = serde_json::json!({"session": session, "announced": null}).to_string();
+    let body = serde_json::json!({"session": session, "change": 0}).to_string();
     let request = format!(
         "PUT /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nAuthorization: Bearer token\r\n\
          Content-Length: {}\r\n\r\n{body}",

@@ -244,6 +244,7 @@ async fn what_a_dead_node_left_is_stopped() {
         http: None,
         form: Form::Source,
         since: Moment::EPOCH,
+        take_overs: Vec::new(),
         waiting: true,
         through: Default::default(),
     };

@@ -113,6 +113,7 @@ fn session(node: &str) -> Session {
         since: Moment::from_unix(1),
         http: None,
         form: Form::Source,
+        take_overs: Vec::new(),
         waiting: false,
         through: Via::default(),
     }

@@ -1,0 +1,108 @@
+//! How publishers take a channel over from each other, on this node or across nodes: whether one may, and how often.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::{Limits, Offer, OnBusy, PublishError};
+use crate::channel::Moment;
+
+/// What another node has of a channel that is to be published here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// Since when it is live there, by the clock of that node.
+    pub since: Moment,
+    /// Whether its publisher was lost, and may come back: anywhere.
+    pub waiting: bool,
+    /// How long ago the channel was taken over lately, the longest first.
+    pub take_overs: Vec<Duration>,
+}
+
+/// When a channel was taken over lately.
+#[derive(Debug, Default)]
+pub(super) struct TakeOvers {
+    times: VecDeque<Instant>,
+}
+
+impl TakeOvers {
+    /// Counts a newcomer who takes the channel over from who has it live, here or elsewhere.
+    pub(super) fn admit(
+        &mut self,
+        offer: &Offer,
+        is_live: bool,
+        limits: &Limits,
+        now: Instant,
+    ) -> Result<(), PublishError> {
+        let elsewhere = offer.elsewhere.as_ref();
+        if let Some(elsewhere) = elsewhere {
+            self.learn(&elsewhere.take_overs, now);
+        }
+        let is_elsewhere = elsewhere.is_some_and(|elsewhere| !elsewhere.waiting);
+        if !is_live && !is_elsewhere {
+            return Ok(());
+        }
+        if offer.on_busy == OnBusy::Reject {
+            return Err(PublishError::Busy);
+        }
+        let is_over =
+            |then: &Instant| now.saturating_duration_since(*then) >= limits.take_over_window;
+        while self.times.pop_front_if(|then| is_over(then)).is_some() {}
+        if self.times.len() >= limits.take_overs {
+            return Err(PublishError::TooManyTakeOvers);
+        }
+        self.times.push_back(now);
+        Ok(())
+    }
+
+    /// The oldest first.
+    pub(super) fn times(&self) -> Vec<Instant> {
+        self.times.iter().copied().collect()
+    }
+
+    /// Whoever has the channel by now knows of more.
+    fn learn(&mut self, ages: &[Duration], now: Instant) {
+        if ages.len() > self.times.len() {
+            let times = ages.iter().filter_map(|age| now.checked_sub(*age));
+            self.times = times.collect();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(seconds: &[u64]) -> Offer {
+        let mut offer = Offer::new("192.0.2.1:5000");
+        offer.elsewhere = Some(Elsewhere {
+            since: Moment::from_unix(1),
+            waiting: false,
+            take_overs: seconds.iter().copied().map(Duration::from_secs).collect(),
+        });
+        offer
+    }
+
+    #[test]
+    fn take_overs_on_other_nodes_count() {
+        let limits = Limits::default();
+        let now = Instant::now() + Duration::from_secs(100);
+        let admit = |offer: &Offer| {
+            let mut take_overs = TakeOvers::default();
+            let admitted = take_overs.admit(offer, false, &limits, now);
+            (admitted, take_overs.times().len())
+        };
+        assert_eq!(admit(&Offer::new("alone")), (Ok(()), 0));
+        assert_eq!(admit(&after(&[])), (Ok(()), 1));
+        assert_eq!(admit(&after(&[9, 5])), (Ok(()), 3));
+        let too_many = Err(PublishError::TooManyTakeOvers);
+        assert_eq!(admit(&after(&[9, 5, 1])), (too_many, 3));
+        assert_eq!(admit(&after(&[10, 5, 1])), (Ok(()), 3));
+        let mut lost = after(&[9, 5, 1]);
+        lost.elsewhere.as_mut().unwrap().waiting = true;
+        assert_eq!(admit(&lost), (Ok(()), 3));
+        for offer in [&mut after(&[]), &mut lost] {
+            let is_busy = !offer.elsewhere.as_ref().unwrap().waiting;
+            offer.on_busy = OnBusy::Reject;
+            assert_eq!(admit(offer).0 == Err(PublishError::Busy), is_busy);
+        }
+    }
+}
