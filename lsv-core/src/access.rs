@@ -11,7 +11,9 @@ use crate::channel::{Channel, Moment, Settings, Signer};
 use crate::path::Rendition;
 use crate::ports::{
     self, Access, AccessRequest, Authorizer, ChannelStore, Denied, Grant, Presence, Reason,
+    SessionRegistry,
 };
+use others::Others;
 use protection::Pass;
 use records::Records;
 use seats::{Seats, Viewer};
@@ -20,6 +22,7 @@ mod attempts;
 #[cfg(feature = "cloudfront")]
 mod cloud_front;
 mod forwarded;
+mod others;
 mod protection;
 mod records;
 mod seats;
@@ -36,6 +39,7 @@ pub use seats::Seat;
 pub struct ChannelAuthorizer {
     records: Arc<Records>,
     signer: Option<Signer>,
+    others: Option<Others>,
     protection: Arc<RwLock<Arc<Protection>>>,
     seats: Seats,
 }
@@ -56,9 +60,18 @@ impl ChannelAuthorizer {
         Self {
             records: Arc::new(Records::new(store)),
             signer: None,
+            others: None,
             protection: Arc::default(),
             seats: Seats::default(),
         }
+    }
+
+    /// The same for the node called `node`, among others that announce what is live to `registry`: who publishes is told
+    /// where the channel is live on another ([`Grant::elsewhere`]), and is refused while the registry cannot be asked.
+    #[must_use]
+    pub fn among(self, registry: Arc<dyn SessionRegistry>, node: String) -> Self {
+        let others = Some(Others { registry, node });
+        Self { others, ..self }
     }
 
     /// The same with what the platform asks of viewers. What channels' records ask counts in any case.
@@ -105,7 +118,12 @@ impl ChannelAuthorizer {
                 "the credential reaches beyond the channel's outdate; ask for the new push key",
             ));
         }
-        Ok(Grant::new(channel, Some(Moment::from_unix(expiry.unix()))))
+        let mut grant = Grant::new(channel, Some(Moment::from_unix(expiry.unix())));
+        if let Some(others) = &self.others {
+            let elsewhere = others.having(id, request.now).await;
+            grant.elsewhere = elsewhere.map_err(denied_by_store)?;
+        }
+        Ok(grant)
     }
 
     async fn play(&self, request: &AccessRequest<'_>) -> Result<Grant, Denied> {
@@ -216,7 +234,7 @@ fn denied_by_store(error: ports::Error) -> Denied {
             Denied::new(Reason::UnknownChannel, "there is no such channel")
         }
         error => {
-            tracing::error!(%error, "the channel store cannot be asked, so access is refused");
+            tracing::error!(%error, "the store cannot be asked, so access is refused");
             Denied::new(
                 Reason::Unavailable,
                 "the platform cannot check access at the moment; try again",

@@ -72,6 +72,7 @@ impl Platform {
             hub,
             events,
             authorizer: ChannelAuthorizer::new(Arc::clone(&stores.channels), signer.clone())
+                .among(Arc::clone(&stores.sessions), reached.name.clone())
                 .protecting(config.play.protection(&stores.secrets.playback)),
             signer,
             stores,

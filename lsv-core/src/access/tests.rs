@@ -5,9 +5,10 @@ use lsv_auth::push::{Algorithm, Expiry};
 
 use super::*;
 use crate::channel::Channel;
-use crate::embedded::Channels;
+use crate::embedded::{Channels, Sessions};
 use crate::path::{ChannelId, StreamPath};
-use crate::ports::{Precondition, Told};
+use crate::ports::{Form, Lease, Precondition, Session, Told};
+use crate::via::Via;
 
 const NOW: Moment = Moment::from_unix(1_700_000_000);
 
@@ -272,4 +273,72 @@ async fn a_key_is_given_by_the_record_as_it_is() {
     assert!(ask(Presence::Fetching).await.is_ok(), "for two seconds");
     let refused = ask(Presence::Key).await.unwrap_err();
     assert_eq!(refused.reason, Reason::UnknownChannel);
+}
+
+async fn announce(sessions: &Sessions, node: &str, waiting: bool) -> Lease {
+    let session = Session {
+        channel: id("cam"),
+        node: node.to_owned(),
+        address: format!("rtmp://{node}:1935"),
+        rtmps: None,
+        http: None,
+        form: Form::Source,
+        since: NOW,
+        take_overs: vec![Moment::from_unix(NOW.unix() - 7), NOW.plus(MAX_AGE)],
+        waiting,
+        through: Via::default(),
+    };
+    sessions.announce(session).await.unwrap()
+}
+
+#[tokio::test]
+async fn who_publishes_is_told_where_else_the_channel_is_live() {
+    let sessions = Sessions::default();
+    let mut door = Door::with(&Channel::new(id("cam"), NOW)).await;
+    let registry = Arc::new(sessions.clone());
+    door.authorizer = door.authorizer.among(registry, "here".to_owned());
+    let outdate = Channel::new(id("cam"), NOW).settings.outdate.unix();
+    let key = query("cam", outdate);
+    let elsewhere = async || door.publish(Some(&key)).await.unwrap().elsewhere;
+    assert_eq!(elsewhere().await, None);
+    let own = announce(&sessions, "here", false).await;
+    assert_eq!(elsewhere().await, None);
+    for waiting in [false, true] {
+        let _lease = announce(&sessions, "there", waiting).await;
+        let found = elsewhere().await.unwrap();
+        assert_eq!((found.since, found.waiting), (NOW, waiting));
+        assert_eq!(found.take_overs, [Duration::from_secs(7), Duration::ZERO]);
+    }
+    drop(own);
+    assert_eq!(elsewhere().await, None);
+}
+
+/// A registry that is out of reach.
+#[derive(Debug)]
+struct Away;
+
+#[async_trait]
+impl SessionRegistry for Away {
+    async fn announce(&self, _: Session) -> ports::Result<Lease> {
+        Err(ports::Error::unavailable("away"))
+    }
+
+    async fn locate(&self, _: &ChannelId, _: Form) -> ports::Result<Option<Session>> {
+        Err(ports::Error::unavailable("away"))
+    }
+
+    async fn list(&self) -> ports::Result<Vec<Session>> {
+        Err(ports::Error::unavailable("away"))
+    }
+}
+
+#[tokio::test]
+async fn nobody_publishes_while_it_is_not_known_what_is_live() {
+    let mut door = Door::with(&Channel::new(id("cam"), NOW)).await;
+    door.authorizer = door.authorizer.among(Arc::new(Away), "here".to_owned());
+    let outdate = Channel::new(id("cam"), NOW).settings.outdate.unix();
+    let refused = door.publish(Some(&query("cam", outdate))).await;
+    assert_eq!(refused.err(), Some(Reason::Unavailable));
+    // Who has no credential learns nothing, and costs nobody anything.
+    assert_eq!(door.publish(None).await.err(), Some(Reason::Missing));
 }

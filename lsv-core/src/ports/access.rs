@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::Seat;
 use crate::channel::{Channel, Moment};
+use crate::hub::Elsewhere;
 use crate::path::StreamPath;
 
 /// Decides who may publish and play. Asked once per session of RTMP or FLV, before it begins, and for each request of
@@ -121,6 +122,8 @@ pub struct Grant {
     pub by_cookie: bool,
     /// Whether it is another node of the platform, which may say what nodes a request came through.
     pub of_node: bool,
+    /// Where another node has the channel live that is to be published.
+    pub elsewhere: Option<Elsewhere>,
     /// Its place among the viewers of the channel, where they are capped. Whoever stays connected holds it meanwhile.
     pub seat: Option<Seat>,
 }
@@ -135,6 +138,7 @@ impl Grant {
             is_personal: false,
             by_cookie: false,
             of_node: false,
+            elsewhere: None,
             seat: None,
         }
     }

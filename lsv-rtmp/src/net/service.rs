@@ -101,6 +101,7 @@ impl Service {
         let (path, grant) = self.admit(visit).await?;
         let mut offer = Offer::new(visit.peer.to_string());
         offer.on_busy = *self.on_busy.borrow();
+        offer.elsewhere = grant.elsewhere;
         offer.settings = Settings::from(&*grant.channel);
         let publisher = self.hub.publish(&path, offer, now()).map_err(busy)?;
         // Asked again now that whoever deletes the channel would find its stream: nobody slips in between.

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 mod containers;
 mod pieces;
 mod processors;
+mod publishers;
 mod roles;
 mod suite;
 
