@@ -59,6 +59,8 @@ async fn a_break_is_the_same_one_at_every_node_behind() {
     for node in nodes {
         let (count, date, lengths) = behind_the_break(node).await;
         assert_eq!(count, 1, "its discontinuity sequence");
+        let manifest = text(&node.http(&format!("/{CHANNEL}/manifest.mpd"))).await;
+        assert_eq!(manifest.matches("<Period ").count(), 2, "{manifest}");
         // The time without a publisher is no time of the media.
         assert!(
             (back..back + LATE).contains(&date),
@@ -77,8 +79,7 @@ async fn a_break_is_the_same_one_at_every_node_behind() {
 /// long the segments are from there, in milliseconds.
 async fn behind_the_break(node: &Server) -> (u64, i64, Vec<i64>) {
     let url = node.http(&format!("/{CHANNEL}/cmaf/video.m3u8"));
-    let text = reqwest::get(&url).await.expect("an answer").text().await;
-    let playlist = hls::MediaPlaylist::parse(&text.expect("text")).expect("a playlist");
+    let playlist = hls::MediaPlaylist::parse(&text(&url).await).expect("a playlist");
     let breaks = playlist.segments.iter().position(|it| it.discontinuity);
     let behind = &playlist.segments[breaks.expect("the break is listed")..];
     let lengths = behind
@@ -86,6 +87,11 @@ async fn behind_the_break(node: &Server) -> (u64, i64, Vec<i64>) {
         .map(|it| (it.duration * 1_000.0).round() as i64);
     let (count, date) = (behind[0].discontinuity_sequence, behind[0].date);
     (count, date.expect("a date"), lengths.collect())
+}
+
+async fn text(url: &str) -> String {
+    let answer = reqwest::get(url).await.expect("an answer");
+    answer.text().await.expect("text")
 }
 
 /// What an encoder sends, with a key frame each two seconds.
