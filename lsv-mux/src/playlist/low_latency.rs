@@ -57,7 +57,7 @@ pub(crate) fn render(window: &Snapshot, track: TrackName, skip: Skip) -> Option<
     let mut media = Media::new(out, track, key, state.map);
     let with_parts = match is_clip {
         true => remaining.len(),
-        false => parts_from(remaining, window.target_duration),
+        false => parts_from(remaining, track, window.target_duration),
     };
     for (index, segment) in remaining.iter().enumerate() {
         media.line(&Line::of_track(segment, track), |media| {
@@ -136,12 +136,13 @@ fn next_part(window: &Snapshot, track: TrackName) -> Option<usize> {
 }
 
 /// The index of the first segment whose parts are still listed: parts are to be removed once they are more than
-/// three target durations from the end (RFC 8216bis §4.4.4.9).
-fn parts_from(listed: &[Arc<Segment>], target_duration: u64) -> usize {
+/// three target durations from the end (RFC 8216bis §4.4.4.9). That is by what the playlist says of the track: before a
+/// discontinuity one track may be much shorter than another.
+fn parts_from(listed: &[Arc<Segment>], track: TrackName, target_duration: u64) -> usize {
     let mut behind = 0.0;
     let newest = listed.iter().rev().take_while(|segment| {
         let near = behind < (target_duration * 3) as f64;
-        behind += segment.duration.as_secs_f64();
+        behind += Line::of_track(segment, track).seconds;
         near
     });
     listed.len() - newest.count()

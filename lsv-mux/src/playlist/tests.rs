@@ -559,6 +559,50 @@ fn parts_are_listed_once_key_frames_tell_how_long_segments_get() {
     }
 }
 
+/// Two publishers in a row are lost whose sound goes on for a while after the last picture.
+#[test]
+fn parts_stay_for_three_target_durations_of_their_own_track() {
+    let mut frames = Vec::new();
+    for (epoch, (from, pictures, sound)) in [
+        (0, 8_200, 9_300),
+        (9_400, 2_200, 3_300),
+        (12_800, 12_000, 12_000),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let until = Timestamp::from_millis(pictures);
+        for mut frame in Source::default().frames(sound) {
+            if frame.kind() == Kind::Video && frame.dts >= until {
+                continue;
+            }
+            frame.dts = frame.dts + Timestamp::from_millis(from);
+            frame.epoch = epoch as u32;
+            frames.push(frame);
+        }
+    }
+    let (mut gone, mut stayed) = (0, 0);
+    Rig::new().push_each(&frames, |window| {
+        let Some(text) = low_latency::render(window, VIDEO, Skip::Nothing) else {
+            return;
+        };
+        let (mut pictures, mut everything) = (0.0, 0.0);
+        for segment in window.listed_media(VIDEO).newer.iter().rev() {
+            match text.contains(&format!("video-{}.0.m4s", segment.sequence)) {
+                true => stayed += usize::from(everything >= 6.0),
+                false => {
+                    assert!(pictures >= 6.0, "{pictures} s behind it in\n{text}");
+                    gone += 1;
+                }
+            }
+            let rendition = segment.rendition(VIDEO);
+            pictures += rendition.map_or(0.0, |rendition| rendition.seconds());
+            everything += segment.duration.as_secs_f64();
+        }
+    });
+    assert!(gone > 0 && stayed > 0, "{gone} and {stayed}");
+}
+
 /// A list of ten segments of two seconds, of which a delta update leaves out those more than twelve seconds back.
 #[test]
 fn a_delta_update_leaves_out_what_lies_behind_the_skip_boundary() {
