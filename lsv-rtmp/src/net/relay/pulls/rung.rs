@@ -92,6 +92,9 @@ impl Rung {
             };
             let clock = source.clock().filter(|clock| clock.session == session);
             match (played, clock) {
+                (Ok(Some(Played::Notice(Notice::Published { epoch }))), _) => {
+                    self.epochs.tell(epoch);
+                }
                 (Ok(Some(played)), Some(clock)) => {
                     if !self.publish(played, clock, source) {
                         return;
@@ -109,7 +112,6 @@ impl Rung {
     fn publish(&mut self, played: Played, clock: Clock, source: &Stream) -> bool {
         match (played, &self.publisher) {
             (Played::Track(track), Some(publisher)) => publisher.announce(&track),
-            (Played::Notice(Notice::Published { epoch }), _) => self.epochs.tell(epoch),
             (Played::Metadata(metadata), Some(publisher)) => publisher.set_metadata(metadata),
             (Played::Frame(mut frame), _) => {
                 frame.dts = frame.dts + clock.offset;
@@ -152,8 +154,9 @@ impl Rung {
 struct Epochs {
     /// The node's number for what comes now.
     told: Option<u32>,
-    /// The epoch of the source here that goes with the last frame, and the number that it got.
-    last: Option<u32>,
+    /// The epoch of the source here that goes with the last frame, of which of its publishers, as each has its own offset;
+    /// and the number that it got.
+    last: Option<(u64, u32)>,
     number: Option<u32>,
 }
 
@@ -169,7 +172,7 @@ impl Epochs {
     fn at(&mut self, clock: &Clock) -> u32 {
         let ahead = self.told.zip(clock.number);
         let ahead = ahead.map_or(0, |(told, of_source)| told.wrapping_sub(of_source));
-        let with = clock.epoch.wrapping_add(ahead);
+        let with = (clock.session, clock.epoch.wrapping_add(ahead));
         let goes_on = self.last.replace(with) == Some(with);
         let number = match self.number {
             None => clock.epoch,
@@ -182,3 +185,39 @@ impl Epochs {
 
 /// How soon a rendition that is not given is asked for again, or its source looked for.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rendition_breaks_where_it_is_told_and_with_each_publisher_of_its_source() {
+        let clock = |session, epoch, number| Clock {
+            session,
+            offset: Timestamp::ZERO,
+            epoch,
+            number,
+        };
+        let mut epochs = Epochs::default();
+        epochs.tell(Some(5));
+        assert_eq!(epochs.at(&clock(1, 0, Some(4))), 0);
+        // The source is ahead.
+        assert_eq!(epochs.at(&clock(1, 1, Some(5))), 0);
+        epochs.tell(Some(6));
+        assert_eq!(epochs.at(&clock(1, 1, Some(5))), 1);
+        assert_eq!(epochs.at(&clock(1, 2, Some(6))), 1);
+        // Another connection of the source has another offset, though the rendition is as far behind it as it was ahead.
+        epochs.told = None;
+        epochs.tell(Some(6));
+        assert_eq!(epochs.at(&clock(2, 3, Some(7))), 2);
+        epochs.tell(Some(7));
+        assert_eq!(epochs.at(&clock(2, 3, Some(7))), 3);
+        // Something was left out.
+        epochs.tell(Some(7));
+        assert_eq!(epochs.at(&clock(2, 3, Some(7))), 4);
+        // A node that tells nothing.
+        epochs.told = None;
+        assert_eq!(epochs.at(&clock(3, 4, None)), 5);
+        assert_eq!(epochs.at(&clock(3, 4, None)), 5);
+    }
+}
