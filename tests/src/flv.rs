@@ -23,6 +23,37 @@ pub fn tags(file: &[u8]) -> Vec<Tag> {
     tags
 }
 
+/// Reads tags as they come.
+#[derive(Debug, Default)]
+pub struct Reader {
+    held: Vec<u8>,
+}
+
+impl Reader {
+    /// Takes the next bytes and answers the tags that they make whole.
+    pub fn push(&mut self, bytes: &[u8]) -> Vec<Tag> {
+        self.held.extend_from_slice(bytes);
+        let tags = tags(&self.held);
+        let taken: usize = tags.iter().map(|tag| 11 + tag.body.len() + 4).sum();
+        if taken > 0 {
+            // The file header stays in front of what is left.
+            self.held
+                .drain(FILE_HEADER.len()..FILE_HEADER.len() + taken);
+        }
+        tags
+    }
+}
+
+/// Whether the body of a video tag is coded frames (FLV 10.1 §E.4.3.1; Enhanced RTMP: a body that begins with 1 in its
+/// highest bit).
+#[must_use]
+pub fn is_picture(body: &[u8]) -> bool {
+    match body.first() {
+        Some(head) if head & 0x80 != 0 => matches!(head & 0x0f, 1 | 3),
+        _ => body.get(1) == Some(&1),
+    }
+}
+
 /// A file of tags.
 ///
 /// # Panics

@@ -6,11 +6,13 @@
 //! [`eventually`] polls under a generous deadline.
 
 mod api;
+mod audience;
 mod browser;
 mod certificate;
 pub mod cmaf;
 pub mod ecs;
 mod ffmpeg;
+mod files;
 mod flaky;
 pub mod flv;
 pub mod hls;
@@ -33,6 +35,7 @@ mod wait;
 mod watcher;
 
 pub use api::{Answer, Api, stream_key};
+pub use audience::{Place, Spectator, Way};
 pub use browser::{Seen, play, play_clock, play_qualities};
 pub use certificate::{Certificate, served};
 pub use ecs::Ecs;
@@ -40,6 +43,7 @@ pub use ffmpeg::{
     Picture, Watched, ffprobe_seconds, probe, push_file, push_file_and_return, read, watch,
     watch_file,
 };
+pub use files::{files_below, frames_of};
 pub use flaky::{Fault, Flaky};
 pub use http2::{Http2, tls};
 pub use moto::Moto;

@@ -283,6 +283,13 @@ impl Judge {
     }
 }
 
+/// When a presentation began, which is the same in all of its manifests.
+#[must_use]
+pub fn began(manifest: &str) -> Option<String> {
+    let (_, rest) = manifest.split_once("availabilityStartTime=\"")?;
+    rest.split_once('"').map(|(began, _)| began.to_owned())
+}
+
 /// The name of the last segment of video that a manifest lists.
 #[must_use]
 pub fn newest(manifest: &str) -> Option<String> {

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use crate::watch_file;
+
 /// The hashes of a stream's packets in the order in which they are stored.
 ///
 /// Video is hashed as Annex B without access unit delimiters and parameter sets, audio without ADTS headers: a
@@ -57,24 +59,50 @@ impl Packets {
         packets
     }
 
+    /// Asserts that a recording, a file or a playlist beside its segments, plays without a complaint and has all of these,
+    /// and nothing else.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub async fn assert_recorded(&self, recording: &Path) {
+        watch_file(recording).await;
+        let label = recording.display().to_string();
+        let got = Self::of(recording).await;
+        for (kind, got, sent) in got.beside(self) {
+            assert!(got == sent, "{label}: {kind}: {}", difference(got, sent));
+        }
+    }
+
+    /// These over and over, as an encoder sends a file that it begins again.
+    #[must_use]
+    pub fn repeated(&self, times: usize) -> Self {
+        let repeated = |packets: &Vec<String>| vec![packets.as_slice(); times].concat();
+        Self {
+            video: repeated(&self.video),
+            audio: repeated(&self.audio),
+        }
+    }
+
+    fn beside<'a>(&'a self, other: &'a Self) -> [(&'static str, &'a [String], &'a [String]); 2] {
+        [
+            ("video", &self.video, &other.video),
+            ("audio", &self.audio, &other.audio),
+        ]
+    }
+
     /// Asserts that these are packets of `sent`, in order and without a gap, and enough of them.
     ///
     /// # Panics
     /// If they are not; `label` says whose they are.
     pub fn assert_part_of(&self, sent: &Self, at_least: usize, label: &str) {
-        for (kind, got, sent) in [
-            ("video", &self.video, &sent.video),
-            ("audio", &self.audio, &sent.audio),
-        ] {
+        for (kind, got, sent) in self.beside(sent) {
             assert!(
                 got.len() >= at_least,
                 "{label}: only {} {kind} packets of {}, at least {at_least} are wanted",
                 got.len(),
                 sent.len()
             );
-            let first = sent
-                .windows(got.len())
-                .position(|window| window == got.as_slice());
+            let first = sent.windows(got.len()).position(|window| window == got);
             assert!(
                 first.is_some(),
                 "{label}: {kind} packets differ from those sent; {}",

@@ -95,6 +95,16 @@ impl Client {
         Self::over(TcpStream::connect(address).await.expect("a listener")).await
     }
 
+    /// As [`Client::connect`], to a server that may not be there.
+    ///
+    /// # Errors
+    /// As the socket has it.
+    pub async fn try_connect(address: &str) -> io::Result<Self> {
+        let mut socket = TcpStream::connect(address).await?;
+        timeout(PATIENCE, handshake(&mut socket)).await??;
+        Ok(Self::past_handshake(socket))
+    }
+
     /// Performs the handshake on a connection.
     ///
     /// # Panics
@@ -102,6 +112,10 @@ impl Client {
     pub async fn over(mut socket: TcpStream) -> Self {
         let shaken = timeout(PATIENCE, handshake(&mut socket)).await;
         shaken.expect("a handshake in time").expect("a handshake");
+        Self::past_handshake(socket)
+    }
+
+    fn past_handshake(socket: TcpStream) -> Self {
         Self {
             socket,
             unread: Vec::new(),

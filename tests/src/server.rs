@@ -26,8 +26,30 @@ pub struct Server {
     process: Process,
     printed: String,
     data: PathBuf,
+    role: Option<Role>,
     // Deletes the folder when the server is gone.
     _folder: Option<TempDir>,
+}
+
+/// How a part of the platform was started.
+#[derive(Debug)]
+struct Role {
+    name: &'static str,
+    environment: Vec<(String, String)>,
+    arguments: Vec<String>,
+}
+
+impl Role {
+    fn run(&self, data: &Path, listening: &[&str]) -> Process {
+        let arguments = self.arguments.iter().map(String::as_str);
+        let arguments: Vec<&str> = arguments.chain(listening.iter().copied()).collect();
+        let mut command = tokio::process::Command::new(binary(self.name));
+        let environment = self.environment.iter().map(|(name, value)| (name, value));
+        command
+            .args(command_line(data, &arguments))
+            .envs(environment);
+        Process::run(command)
+    }
 }
 
 impl Server {
@@ -109,14 +131,34 @@ impl Server {
         arguments: &[&str],
     ) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
-        let arguments = [&STANDARD, arguments].concat();
-        let mut command = tokio::process::Command::new(binary(name));
-        command
-            .args(command_line(folder.path(), &arguments))
-            .envs(environment.iter().map(|(name, value)| (name, value)));
-        let mut server = Self::running(Process::run(command), folder.path()).await;
-        server._folder = Some(folder);
+        let arguments = STANDARD.iter().chain(arguments);
+        let environment = environment.iter();
+        let role = Role {
+            name,
+            environment: environment
+                .map(|(name, value)| ((*name).to_owned(), value.clone()))
+                .collect(),
+            arguments: arguments.map(|&argument| argument.to_owned()).collect(),
+        };
+        let process = role.run(folder.path(), &[]);
+        let mut server = Self::running(process, folder.path()).await;
+        (server.role, server._folder) = (Some(role), Some(folder));
         server
+    }
+
+    /// Starts it once more where it was, with what is in its folder.
+    ///
+    /// # Panics
+    /// If it does not get ready, or was not started by [`Server::start_role`].
+    pub async fn start_again(&mut self) {
+        let role = self.role.as_ref().expect("a part of the platform");
+        let mut listening = vec!["--http", self.http_address()];
+        if self.printed.contains("rtmp://") {
+            listening.extend(["--rtmp", self.rtmp_address()]);
+        }
+        let mut process = role.run(&self.data, &listening);
+        self.printed = ready(&mut process).await;
+        self.process = process;
     }
 
     async fn running(mut process: Process, data: &Path) -> Self {
@@ -125,6 +167,7 @@ impl Server {
             process,
             printed,
             data: data.to_owned(),
+            role: None,
             _folder: None,
         }
     }

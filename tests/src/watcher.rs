@@ -76,17 +76,13 @@ impl Drop for FlvWatcher {
 
 async fn watch(response: reqwest::Response, seen: Arc<Mutex<Seen>>) {
     let mut pieces = response.bytes_stream();
-    let mut held = Vec::new();
+    let mut reader = flv::Reader::default();
     while let Some(Ok(piece)) = pieces.next().await {
         let came = Instant::now();
-        held.extend_from_slice(&piece);
-        let tags = flv::tags(&held);
-        let taken: usize = tags.iter().map(|tag| 11 + tag.body.len() + 4).sum();
-        if taken > 0 {
-            // The file header stays in front of what is left.
-            held.drain(FILE_HEADER..FILE_HEADER + taken);
-        }
-        let pictures = tags.iter().filter(|tag| tag.kind == 9 && is_picture(tag));
+        let tags = reader.push(&piece);
+        let pictures = tags
+            .iter()
+            .filter(|tag| tag.kind == 9 && flv::is_picture(&tag.body));
         let pictures = pictures.map(|tag| Shown {
             came,
             at: i64::from(tag.timestamp) + composition(tag),
@@ -98,14 +94,6 @@ async fn watch(response: reqwest::Response, seen: Arc<Mutex<Seen>>) {
             .extend(pictures);
     }
     seen.lock().expect("nobody panicked").ended = true;
-}
-
-/// Whether a video tag is coded frames (FLV 10.1 §E.4.3.1; Enhanced RTMP: a body that begins with 1 in its highest bit).
-fn is_picture(tag: &flv::Tag) -> bool {
-    match tag.body.first() {
-        Some(head) if head & 0x80 != 0 => matches!(head & 0x0f, 1 | 3),
-        _ => tag.body.get(1) == Some(&1),
-    }
 }
 
 /// Milliseconds from decoding to showing.
@@ -246,8 +234,5 @@ async fn text(client: &reqwest::Client, url: &str) -> Option<String> {
     let answer = answer.error_for_status().ok()?;
     answer.text().await.ok()
 }
-
-/// The header of an FLV file and the first size field.
-const FILE_HEADER: usize = 13;
 
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);

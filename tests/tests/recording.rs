@@ -2,19 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use lsv_core::media::{Kind, MediaFrame, Track, Tracks};
-use lsv_core::tag::{Packet, Parser};
-use lsv_core::time::Timestamp;
-use lsv_mux::flv::{Demuxer, Limits, Recording};
+use bytes::BytesMut;
+use lsv_core::media::{MediaFrame, Track, Tracks};
+use lsv_mux::flv::Recording;
 use lsv_mux::mp4::recording::{Fragmenter, Index, Options};
 use lsv_tests::{
-    Packets, Picture, Process, Server, Signal, Viewer, eventually, ffprobe_seconds, flv, probe,
-    push_file, stream_key, watch_file,
+    Packets, Picture, Process, Server, Signal, Viewer, eventually, ffprobe_seconds, files_below,
+    flv, frames_of, probe, push_file, stream_key, watch_file,
 };
 use reqwest::Method;
 use serde_json::json;
@@ -56,8 +54,7 @@ async fn both_forms_hold_the_very_packets() {
     ] {
         let file = folder.path().join(name);
         fs::write(&file, bytes).unwrap();
-        watch_file(&file).await;
-        assert_eq!(Packets::of(&file).await, sent, "{name}");
+        sent.assert_recorded(&file).await;
         let seconds = ffprobe_seconds(&file).await;
         assert!((6.95..7.15).contains(&seconds), "{name}: {seconds} s");
     }
@@ -83,8 +80,7 @@ async fn an_flv_file_is_sought_in() {
 
     let file = folder.path().join("finished.flv");
     fs::write(&file, &bytes).unwrap();
-    watch_file(&file).await;
-    assert_eq!(Packets::of(&file).await, Packets::of(&clip).await);
+    Packets::of(&clip).await.assert_recorded(&file).await;
     let seconds = ffprobe_seconds(&file).await;
     assert!((6.95..7.15).contains(&seconds), "{seconds} s");
 
@@ -298,24 +294,6 @@ impl Random {
     }
 }
 
-/// Every file in `folder` and below whose name ends so.
-fn files_below(folder: &Path, ending: &str) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            match path.is_dir() {
-                true => folders.push(path),
-                false if path.to_string_lossy().ends_with(ending) => files.push(path),
-                false => {}
-            }
-        }
-    }
-    files.sort();
-    files
-}
-
 fn is_capture(file: &Path) -> bool {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     name.starts_with("capture-")
@@ -361,25 +339,4 @@ async fn frames_with_b(clip: &Path) -> Vec<MediaFrame> {
     };
     picture.encode(7, clip).await;
     frames_of(clip)
-}
-
-fn frames_of(clip: &Path) -> Vec<MediaFrame> {
-    let mut bytes = BytesMut::from(&*fs::read(clip).expect("a clip"));
-    let (mut demuxer, mut parser) = (Demuxer::new(Limits::default()), Parser::default());
-    let mut frames = Vec::new();
-    while let Some(tag) = demuxer.next(&mut bytes).expect("FLV") {
-        let at = Timestamp::from_millis(tag.timestamp.into());
-        let body: Bytes = tag.body;
-        let packets: Vec<_> = match tag.kind {
-            Kind::Video => parser.video(&body, at).collect(),
-            Kind::Audio => parser.audio(&body, at).collect(),
-            Kind::Data => continue,
-        };
-        for packet in packets {
-            if let Packet::Frame(frame) = packet.expect("a packet") {
-                frames.push(frame);
-            }
-        }
-    }
-    frames
 }

@@ -6,21 +6,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
 use lsv_auth::Secret;
 use lsv_core::api::store::{self, Serve};
 use lsv_core::embedded::{Channels, Objects, Sessions};
 use lsv_core::events::{Events, Happening};
 use lsv_core::hub::{Hub, Offer, OnDemand, Publisher};
-use lsv_core::media::{Kind, MediaFrame};
+use lsv_core::media::MediaFrame;
 use lsv_core::path::{ChannelId, StreamPath};
 use lsv_core::ports::{ObjectStore, PageRequest};
 use lsv_core::remote;
-use lsv_core::tag::{Packet, Parser};
-use lsv_core::time::Timestamp;
-use lsv_mux::flv::{Demuxer, Limits};
 use lsv_mux::record::{Config, Recorders};
-use lsv_tests::{Packets, Picture, eventually, watch_file};
+use lsv_tests::{Packets, Picture, eventually, files_below, frames_of};
 use rustls::{ClientConfig, RootCertStore};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -91,30 +87,17 @@ impl Keeper {
         remote::Stores::new(&base, &token(), Arc::new(tls), &config).expect("an address")
     }
 
-    /// The files whose names end like this, and their length.
-    fn files(&self, end: &str) -> Vec<(PathBuf, u64)> {
-        let mut found = Vec::new();
-        let mut folders = vec![self.folder.join("objects/record")];
-        while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-                let path = entry.path();
-                match path.is_dir() {
-                    true => folders.push(path),
-                    false if path.to_string_lossy().ends_with(end) => {
-                        found.push((path, entry.metadata().map_or(0, |it| it.len())));
-                    }
-                    false => {}
-                }
-            }
-        }
-        found
+    /// The files of recordings whose names end like this.
+    fn files(&self, end: &str) -> Vec<PathBuf> {
+        files_below(&self.folder.join("objects/record"), end)
     }
 
     /// Waits until the recording has more than `bytes`.
     async fn has(&self, bytes: u64) -> u64 {
         eventually("the recording grows", async || {
-            let files = self.files(".mp4").into_iter().map(|(_, length)| length);
-            let length: u64 = files.sum();
+            let files = self.files(".mp4").into_iter();
+            let lengths = files.map(|file| fs::metadata(file).map_or(0, |it| it.len()));
+            let length: u64 = lengths.sum();
             (length > bytes).then_some(length)
         })
         .await
@@ -180,15 +163,12 @@ async fn a_recording_outlives_the_node_that_keeps_it() {
     recording.abort();
 
     let sent = Packets::of(&clip).await;
-    let [(file, _)] = &keeper.files("Z.mp4")[..] else {
-        panic!("{:?}", keeper.files(".mp4"));
-    };
-    watch_file(file).await;
-    assert_eq!(Packets::of(file).await, sent, "the file");
-    let [(playlist, _)] = &keeper.files(".m3u8")[..] else {
-        panic!("{:?}", keeper.files(""));
-    };
-    assert_eq!(Packets::of(playlist).await, sent, "video on demand");
+    for end in ["Z.mp4", ".m3u8"] {
+        let [recording] = &keeper.files(end)[..] else {
+            panic!("{:?}", keeper.files(""));
+        };
+        sent.assert_recorded(recording).await;
+    }
     while let Ok(event) = told.try_recv() {
         let is_gap = matches!(event.happened, Happening::RecordingGap { .. });
         assert!(!is_gap, "{event:?}");
@@ -203,27 +183,6 @@ async fn push(publisher: &Publisher, frames: &[MediaFrame]) {
         publisher.push(frame.clone()).expect("live");
         sleep(Duration::from_millis(1)).await;
     }
-}
-
-fn frames_of(clip: &Path) -> Vec<MediaFrame> {
-    let mut bytes = BytesMut::from(&*fs::read(clip).expect("a clip"));
-    let (mut demuxer, mut parser) = (Demuxer::new(Limits::default()), Parser::default());
-    let mut frames = Vec::new();
-    while let Some(tag) = demuxer.next(&mut bytes).expect("FLV") {
-        let at = Timestamp::from_millis(tag.timestamp.into());
-        let body: Bytes = tag.body;
-        let packets: Vec<_> = match tag.kind {
-            Kind::Video => parser.video(&body, at).collect(),
-            Kind::Audio => parser.audio(&body, at).collect(),
-            Kind::Data => continue,
-        };
-        for packet in packets {
-            if let Packet::Frame(frame) = packet.expect("a packet") {
-                frames.push(frame);
-            }
-        }
-    }
-    frames
 }
 
 /// How long the node is away, at least.
