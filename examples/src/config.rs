@@ -94,6 +94,8 @@ pub struct Config {
     pub ladder: Ladder,
     /// In which class of storage recordings are kept.
     pub storage_classes: StorageClasses,
+    /// How long other nodes wait for one that is gone before they make whole what it was recording.
+    pub adopt_after: Duration,
     /// How long a stop may take.
     pub grace: Duration,
     /// The form of the log.
@@ -199,6 +201,10 @@ impl Options {
                 Some(list) => classes::parse(list)?,
                 None => StorageClasses::default(),
             },
+            adopt_after: match duration("adopt-after", &text(&self.adopt_after, "5m"))? {
+                short if short < MIN_ADOPT_AFTER => bail!("adopt-after is at least 5s"),
+                after => after,
+            },
             grace: duration("grace", &text(&self.grace, "30s"))?,
             log: log_form(&text(&self.log, "text"))?,
             log_level: log_level(&text(&self.log_level, "info"))?,
@@ -263,6 +269,7 @@ impl Config {
             ("ffmpeg", self.ffmpeg != new.ffmpeg),
             ("ladder", self.ladder != new.ladder),
             ("storage-class", self.storage_classes != new.storage_classes),
+            ("adopt-after", self.adopt_after != new.adopt_after),
             ("log", self.log != new.log),
             ("demo", self.demo != new.demo),
         ]
@@ -325,6 +332,9 @@ fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, 
 fn parse_secret(text: &str) -> Result<Secret, EmptySecret> {
     Secret::new(text)
 }
+
+/// A node says five times as often that it is still there, and clocks differ by a moment.
+const MIN_ADOPT_AFTER: Duration = Duration::from_secs(5);
 
 /// An encoder of the size `large` keeps two processors busy.
 const MAX_TASKS: usize = 4;

@@ -1,8 +1,14 @@
-//! Where and under which name other nodes find this one.
+//! Where and under which name other nodes find this one, and what in a shared store is its own.
+//!
+//! Two machines may have the same host name, and one machine another after a restart. So each data folder has an id that is
+//! nobody else's, and what a node keeps in a store under its own name has that in it.
 
+use std::fs;
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use lsv_core::api::Listeners;
 use lsv_core::lifecycle;
 use lsv_core::ports::Form;
@@ -12,8 +18,10 @@ use crate::config::Config;
 /// What a node says of itself to others.
 #[derive(Debug, Clone)]
 pub(crate) struct Reached {
-    /// Its name, the same after a restart.
+    /// Its name for people, and among others its own: the same after a restart.
     pub(crate) name: String,
+    /// What it calls itself in a store: whose recordings are unfinished, whose time-shift windows are.
+    pub(crate) owner: String,
     /// Where others pull from it.
     pub(crate) rtmp: String,
     /// The same over TLS, if it has a certificate.
@@ -23,19 +31,26 @@ pub(crate) struct Reached {
 }
 
 impl Reached {
-    /// Of a node whose stores nobody else has: whoever asks it knows where it is.
-    pub(crate) fn alone(config: &Config, listeners: Listeners) -> Self {
-        let listening = || format!("rtmp://{}", listeners.rtmp);
+    /// Of a node that keeps its stores itself: whoever asks it knows where it is.
+    ///
+    /// # Errors
+    /// Where it can have no id.
+    pub(crate) fn alone(config: &Config, listeners: Listeners) -> anyhow::Result<Self> {
         let secured = listeners.rtmps.map(|address| format!("rtmps://{address}"));
-        Self {
+        Ok(Self {
             name: hostname(),
-            rtmp: config.node_address.clone().unwrap_or_else(listening),
+            // Its stores are in the folder that the id is in: it knows its own under whichever name its machine has by now.
+            owner: id(&config.data)?,
+            rtmp: rtmp(config, listeners),
             rtmps: config.node_rtmps_address.clone().or(secured),
             http: None,
-        }
+        })
     }
 
     /// Of a node that others learn of in a registry.
+    ///
+    /// # Errors
+    /// Where it can have no id, or what was given is no address.
     pub(crate) fn among_others(config: &Config, listeners: Listeners) -> anyhow::Result<Self> {
         let host = match &config.node_address {
             Some(address) => host(address)?,
@@ -45,8 +60,12 @@ impl Reached {
         let rtmp = format!("rtmp://{}", own(listeners.rtmp));
         let rtmps = listeners.rtmps;
         let rtmps = rtmps.map(|listener| format!("rtmps://{}", own(listener)));
+        // With the port, for nodes that were given the same folder.
+        let (host_name, port) = (short_hostname(), listeners.rtmp.port());
+        let name = format!("{host_name}-{port}-{}", id(&config.data)?);
         Ok(Self {
-            name: format!("{}-{}", short_hostname(), listeners.rtmp.port()),
+            owner: name.clone(),
+            name,
             rtmp: config.node_address.clone().unwrap_or(rtmp),
             rtmps: config.node_rtmps_address.clone().or(rtmps),
             http: Some(format!("http://{host}:{}", listeners.http.port())),
@@ -64,6 +83,46 @@ impl Reached {
             reconnect_window: config.reconnect_window,
         }
     }
+}
+
+/// Where others pull from a node that they were told of.
+pub(crate) fn rtmp(config: &Config, listeners: Listeners) -> String {
+    let listening = || format!("rtmp://{}", listeners.rtmp);
+    config.node_address.clone().unwrap_or_else(listening)
+}
+
+/// The id of a data folder, made where it has none. Where it cannot be kept there is another one at each start: others then
+/// make whole what the node leaves.
+fn id(data: &Path) -> anyhow::Result<String> {
+    let path = data.join(ID);
+    match fs::read_to_string(&path) {
+        Ok(text) => {
+            let id = text.trim();
+            let is_id = id.len() == ID_CHARS && id.bytes().all(|b| b.is_ascii_hexdigit());
+            if !is_id {
+                bail!("{} holds no id; delete it for a new one", path.display());
+            }
+            Ok(id.to_owned())
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let number = getrandom::u32().context("the system gives no random bytes")?;
+            let id = format!("{number:08x}");
+            if let Err(error) = keep(data, &id) {
+                let path = path.display();
+                tracing::warn!(%path, %error, "this node's id cannot be kept: it has another after a restart");
+            }
+            Ok(id)
+        }
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
+}
+
+/// Writes an id, so that nobody ever finds half of one.
+fn keep(data: &Path, id: &str) -> std::io::Result<()> {
+    fs::create_dir_all(data)?;
+    let new = data.join(format!("{ID}.new"));
+    fs::write(&new, format!("{id}\n"))?;
+    fs::rename(&new, data.join(ID))
 }
 
 /// The host of `rtmp://host:port`, in brackets where it is an IPv6 address.
@@ -100,14 +159,20 @@ pub(crate) fn short_hostname() -> String {
 }
 
 pub(crate) fn hostname() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     match name.trim() {
         "" => "lsv".to_owned(),
         name => name.to_owned(),
     }
 }
 
+/// With the port and the id no more than names of nodes may have.
 const HOST_CHARS: usize = 48;
+
+/// The file with the id.
+const ID: &str = "node-id";
+
+const ID_CHARS: usize = 8;
 
 #[cfg(test)]
 mod tests {
@@ -118,6 +183,24 @@ mod tests {
         assert_eq!(host("rtmp://10.0.0.9:1935").unwrap(), "10.0.0.9");
         assert_eq!(host("rtmp://[2001:db8::1]:1935").unwrap(), "[2001:db8::1]");
         assert!(host("10.0.0.9").is_err());
+    }
+
+    #[test]
+    fn a_data_folder_keeps_its_id() {
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let data = one.path().join("not/there/yet");
+        let first = id(&data).unwrap();
+        assert_eq!(id(&data).unwrap(), first);
+        assert_ne!(id(other.path()).unwrap(), first);
+        let longest = format!("{}-65535-{first}", "h".repeat(HOST_CHARS));
+        assert!(lsv_core::via::NodeName::parse(&longest).is_some());
+
+        fs::write(data.join(ID), "").unwrap();
+        let error = id(&data).unwrap_err().to_string();
+        assert!(
+            error.contains("node-id") && error.contains("delete"),
+            "{error}"
+        );
     }
 
     #[test]

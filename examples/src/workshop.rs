@@ -29,7 +29,7 @@ pub(crate) struct Workshop {
 }
 
 impl Workshop {
-    /// Does its `share` for the streams of `hub`, into `objects`, where it is known as `node`.
+    /// Does its `share` for the streams of `hub`, into `objects`, where it is known as `owner`.
     ///
     /// # Errors
     /// Where the system's certificates cannot be read.
@@ -39,7 +39,7 @@ impl Workshop {
         events: &Events,
         objects: Arc<dyn ObjectStore>,
         share: Share,
-        node: String,
+        owner: &str,
     ) -> anyhow::Result<Self> {
         let ffmpeg = Ffmpeg::find(config.ffmpeg.as_deref()).await;
         match &ffmpeg {
@@ -57,7 +57,8 @@ impl Workshop {
         let overlays = overlays(config, Arc::clone(&trusted));
         let mut recording = record::Config::default();
         recording.classes = config.storage_classes.clone();
-        (recording.share, recording.node) = (share, node);
+        recording.adopt_after = config.adopt_after;
+        (recording.share, recording.node) = (share, owner.to_owned());
         let recorders = Recorders::new(objects, events.clone(), recording)
             .with_thumbnails(Thumbnails::new(sheets::compose));
         let (ladder, written) = (config.ladder.clone(), recorders.clone());

@@ -213,6 +213,9 @@ pub struct Options {
     /// Kinds of recordings that are not kept hot, such as snapshot=cold,motion-clip=cold [default: all hot]
     #[arg(long, env = "LSV_STORAGE_CLASS", value_name = "LIST")]
     pub storage_class: Option<String>,
+    /// How long a node may be gone before others make whole what it was recording, the same on all nodes of a platform [default: 5m]
+    #[arg(long, env = "LSV_ADOPT_AFTER", value_name = "DURATION")]
+    pub adopt_after: Option<String>,
     /// How long a stop may take [default: 30s]
     #[arg(long, env = "LSV_GRACE", value_name = "DURATION")]
     pub grace: Option<String>,
@@ -294,6 +297,7 @@ impl Options {
             ffmpeg: self.ffmpeg.or(file.ffmpeg),
             ladder: self.ladder.or(file.ladder),
             storage_class: self.storage_class.or(file.storage_class),
+            adopt_after: self.adopt_after.or(file.adopt_after),
             grace: self.grace.or(file.grace),
             log: self.log.or(file.log),
             log_level: self.log_level.or(file.log_level),

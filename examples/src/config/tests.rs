@@ -16,6 +16,7 @@ fn defaults_are_those_of_the_documentation() {
     assert_eq!(config.rtmp, "0.0.0.0:1935".parse().unwrap());
     assert_eq!((config.rtmps, config.https), (None, None));
     assert_eq!(config.grace, Duration::from_secs(30));
+    assert_eq!(config.adopt_after, Duration::from_secs(300));
     assert_eq!(config.push_sign, [Algorithm::HmacSha256]);
     assert_eq!(config.plan_bitrate, 10_000_000);
     let publishing = config.publishing;
@@ -60,6 +61,7 @@ fn unusable_values_are_named() {
     for (key, value) in [
         ("grace", "1"),
         ("grace", "9999h"),
+        ("adopt-after", "4999ms"),
         ("push-sign", "sha1"),
         ("log", "xml"),
         ("tls-cert", "a"),

@@ -27,8 +27,8 @@ pub(super) struct Platform {
     pub(super) hub: Hub,
     events: Events,
     pub(super) stores: Stores,
-    /// Among those that share them.
-    name: String,
+    /// What of them is this node's.
+    owner: String,
     pub(super) lifecycle: Lifecycle,
     pub(super) workshop: Workshop,
     pub(super) signer: Signer,
@@ -50,20 +50,14 @@ impl Platform {
         let hub = Hub::new(limits);
         let reached = match stores.is_shared {
             true => Reached::among_others(config, listeners)?,
-            false => Reached::alone(config, listeners),
+            false => Reached::alone(config, listeners)?,
         };
         let share = match stores.processors {
             Some(_) => Share::Remuxing,
             None => Share::Everything,
         };
-        // A node alone finds what it left under whichever name its machine has by now.
-        let recorder = if stores.is_shared {
-            reached.name.clone()
-        } else {
-            String::new()
-        };
         let written = Arc::clone(&stores.objects);
-        let workshop = Workshop::new(config, &hub, &events, written, share, recorder).await?;
+        let workshop = Workshop::new(config, &hub, &events, written, share, &reached.owner).await?;
         let about = reached.lifecycle(config, Form::Source);
         let registry = Arc::clone(&stores.sessions);
         Ok(Self {
@@ -76,7 +70,7 @@ impl Platform {
                 .protecting(config.play.protection(&stores.secrets.playback)),
             signer,
             stores,
-            name: reached.name,
+            owner: reached.owner,
             metrics: metrics::collect()?,
         })
     }
@@ -139,7 +133,7 @@ impl Platform {
         tokio::spawn(self.lifecycle.clone().run());
         let mut packaging = packager::Config::default();
         packaging.secret = Some(self.stores.secrets.push.clone());
-        let packagers = Packagers::new(packaging).with_dvr(self.stores.dvr(&self.name));
+        let packagers = Packagers::new(packaging).with_dvr(self.stores.dvr(&self.owner));
         tokio::spawn(packagers.clone().run(self.hub.clone()));
         if self.stores.is_shared {
             let channels = Arc::clone(&self.stores.channels);

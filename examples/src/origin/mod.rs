@@ -30,7 +30,7 @@ pub use self::settings::Settings;
 use self::upstreams::{Bases, Everywhere};
 use crate::config::Config;
 use crate::logging::LogLevel;
-use crate::reached::{Reached, short_hostname};
+use crate::reached::{self, short_hostname};
 use crate::serving::Serving;
 use crate::sockets::Sockets;
 use crate::{metrics, node, signals, trust};
@@ -93,7 +93,7 @@ impl Origin {
         let (hub, events) = (Hub::default(), Events::new());
         let client = Client::default().with(|config| config.tls = Some(Arc::clone(&tls)));
         let edge = edge(config, own.clone(), bases, secret.clone(), tls)?;
-        let mut about = pulls::Config::new(own, Reached::alone(config, listeners).rtmp);
+        let mut about = pulls::Config::new(own, reached::rtmp(config, listeners));
         about.secret = Some(secret.clone());
         let reconnecting = lifecycle::Config {
             node: about.node.to_string(),

@@ -97,8 +97,8 @@ impl Processor {
     ) -> anyhow::Result<Self> {
         let hub = Hub::default();
         let written = Arc::clone(&stores.objects);
-        let name = reached.name.clone();
-        let workshop = Workshop::new(config, &hub, &events, written, Share::Encoding, name).await?;
+        let (share, owner) = (Share::Encoding, &reached.owner);
+        let workshop = Workshop::new(config, &hub, &events, written, share, owner).await?;
         workshop.open(config, None);
 
         let own = NodeName::parse(&reached.name).context("the node has no name")?;

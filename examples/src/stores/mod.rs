@@ -99,13 +99,11 @@ impl Stores {
         aws::attend(config, hub);
     }
 
-    /// What keeps time-shift windows, of the node called `name`.
-    pub(crate) fn dvr(&self, name: &str) -> Dvr {
+    /// What keeps the time-shift windows of the node that is `owner` of them.
+    pub(crate) fn dvr(&self, owner: &str) -> Dvr {
         let mut windows = dvr::Config::default();
-        if self.is_shared {
-            // What a node does not know in its folder it removes.
-            windows.folder = format!("{}/{name}", windows.folder);
-        }
+        // What a node does not know in its folder it removes.
+        windows.folder = format!("{}/{owner}", windows.folder);
         Dvr::new(Arc::clone(&self.objects), windows)
     }
 

@@ -40,7 +40,7 @@ pub async fn is_written(store: &dyn ObjectStore, name: &ObjectName, now: Moment)
 pub const FOLDER: &str = "unfinished";
 /// How often a writer says that it is still there.
 pub const REFRESH: Duration = Duration::from_secs(60);
-/// How old the entry is of a writer that is gone.
+/// How old the entry is of a writer that is gone. Nodes that wait for each other less say more often that they are there.
 pub const STALE: Duration = Duration::from_secs(300);
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use lsv_core::channel::Moment;
-use lsv_core::ports::unfinished::{self, FOLDER, REFRESH, STALE, entry};
+use lsv_core::ports::unfinished::{self, FOLDER, REFRESH, entry};
 use lsv_core::ports::{Error, ObjectInfo, ObjectName, ObjectStore, PageRequest, Result};
 use tokio::time::MissedTickBehavior;
 
@@ -17,6 +17,7 @@ use crate::retry::persist;
 pub(super) struct Journal {
     store: Arc<dyn ObjectStore>,
     node: Bytes,
+    adopt_after: Duration,
     open: Open,
     /// Held while an entry is written again: one that is closed is not.
     refreshing: Arc<tokio::sync::Mutex<()>>,
@@ -25,10 +26,11 @@ pub(super) struct Journal {
 type Open = Arc<Mutex<HashSet<ObjectName>>>;
 
 impl Journal {
-    pub(super) fn new(store: Arc<dyn ObjectStore>, node: &str) -> Self {
+    pub(super) fn new(store: Arc<dyn ObjectStore>, node: &str, adopt_after: Duration) -> Self {
         Self {
             store,
             node: Bytes::copy_from_slice(node.as_bytes()),
+            adopt_after,
             open: Open::default(),
             refreshing: Arc::default(),
         }
@@ -58,7 +60,7 @@ impl Journal {
 
     /// Says again and again what is being written. Never returns.
     pub(super) async fn keep(&self) {
-        let mut ticks = tokio::time::interval(REFRESH);
+        let mut ticks = tokio::time::interval(self.refresh_interval());
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
@@ -94,19 +96,30 @@ impl Journal {
         Ok(left)
     }
 
-    /// What other nodes were writing that have not said so for [`STALE`] at `now`, and is this one's from here on. Of several
-    /// nodes that ask at the same time one gets it: who wrote last.
+    fn refresh_interval(&self) -> Duration {
+        REFRESH.min(self.adopt_after / WORDS)
+    }
+
+    /// What other nodes were writing that have not said so for as long as is waited for them at `now`, and is this one's from
+    /// here on. Of several nodes that ask at the same time one gets it: who wrote last.
     pub(super) async fn adopt(&self, now: Moment) -> Result<Vec<ObjectName>> {
+        let mut stale = self.entries().await?;
+        stale.retain(|(_, info)| info.modified.plus(self.adopt_after) <= now);
+        if stale.is_empty() {
+            return Ok(Vec::new());
+        }
+        // A store that was away has heard of nobody: who is still there says so now.
+        tokio::time::sleep(self.refresh_interval() * 2).await;
         let mut claimed = Vec::new();
-        for (name, info) in self.entries().await? {
-            let is_stale = info.modified.plus(STALE) <= now && !locked(&self.open).contains(&name);
-            if is_stale && !self.wrote(&info.name).await? {
+        for (name, info) in stale {
+            let is_own = locked(&self.open).contains(&name) || self.wrote(&info.name).await?;
+            if !is_own && self.is_silent(&info).await? {
                 persist!(self.store.put(&info.name, self.node.clone()))?;
                 claimed.push((name, info.name));
             }
         }
         if !claimed.is_empty() {
-            tokio::time::sleep(CLAIM).await;
+            tokio::time::sleep(CLAIM.min(self.adopt_after / 2)).await;
         }
         let mut adopted = Vec::new();
         for (name, entry) in claimed {
@@ -130,6 +143,15 @@ impl Journal {
             if page.cursor.is_none() {
                 return Ok(entries);
             }
+        }
+    }
+
+    /// Whether nobody has written an entry since it was listed.
+    async fn is_silent(&self, listed: &ObjectInfo) -> Result<bool> {
+        match persist!(self.store.stat(&listed.name)) {
+            Ok(info) => Ok(info.modified == listed.modified),
+            Err(Error::NotFound(_)) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 
@@ -163,6 +185,9 @@ impl Drop for Noted {
 fn locked(open: &Open) -> MutexGuard<'_, HashSet<ObjectName>> {
     open.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// How often a writer says that it is still there before others take it for gone: a word or two may get lost.
+const WORDS: u32 = 5;
 
 /// How long after its claim a node looks whether it got what it asked for: longer than who asked at the same time takes to
 /// write.

@@ -19,7 +19,7 @@
 //! What is being written is noted in a journal in the same store ([`lsv_core::ports::unfinished`]). A process that was
 //! killed loses what was not written yet: the fragment that was being made, and what waited for the store. When its node
 //! starts again, it makes whole what the journal knows: files get their tables, playlists their last segment and their
-//! end. Where several nodes share a store, others do that for one that has been gone for five minutes.
+//! end. Where several nodes share a store, others do that for one that has been gone for [`Config::adopt_after`].
 
 use std::collections::HashMap;
 use std::fmt;
@@ -79,6 +79,9 @@ pub struct Config {
     /// Tells this node from others that record into the same store, best the same after a restart: what a node left
     /// unfinished is made whole by that node, or some minutes later by another. Empty, for the only one.
     pub node: String,
+    /// How long others wait for a node that is gone before they make whole what it left, a second at least. The same on all nodes
+    /// that record into one store: who has less takes from those that have more what they are writing. Five minutes.
+    pub adopt_after: Duration,
 }
 
 impl Default for Config {
@@ -89,6 +92,7 @@ impl Default for Config {
             share: Share::Everything,
             classes: StorageClasses::default(),
             node: String::new(),
+            adopt_after: unfinished::STALE,
         }
     }
 }
@@ -107,9 +111,10 @@ pub struct Recorders {
 
 impl Recorders {
     /// Recorders into `store` that tell `events`; nothing is recorded but by [`Recorders::run`].
-    pub fn new(store: Arc<dyn ObjectStore>, events: Events, config: Config) -> Self {
+    pub fn new(store: Arc<dyn ObjectStore>, events: Events, mut config: Config) -> Self {
+        config.adopt_after = config.adopt_after.max(Duration::from_secs(1));
         Self {
-            journal: Journal::new(Arc::clone(&store), &config.node),
+            journal: Journal::new(Arc::clone(&store), &config.node, config.adopt_after),
             store,
             events,
             config: Arc::new(config),
@@ -146,7 +151,7 @@ impl Recorders {
         let journal = self.journal.clone();
         tasks.spawn(async move { journal.keep().await });
         self.adopt_all(&hub, &mut adopted, &mut tasks);
-        let mut look = tokio::time::interval(unfinished::STALE);
+        let mut look = tokio::time::interval(self.config.adopt_after);
         loop {
             tokio::select! {
                 _ = look.tick(), if !self.config.node.is_empty() => {

@@ -102,7 +102,7 @@ async fn places(platform: &Platform) -> (usize, usize) {
     };
     let port = |server: &Server| {
         let (_, port) = server.rtmp_address().rsplit_once(':').expect("a port");
-        format!("-{port}\"")
+        format!("-{port}-")
     };
     let base = |server: &Server| server.base().to_owned();
     (

@@ -130,3 +130,26 @@ async fn nodes_make_whole_what_one_left_that_is_gone() {
     assert!(told.count() <= 1, "two made it whole");
     drop(publisher);
 }
+
+/// A store that was away for long has heard of nobody: what a node still writes stays its own.
+#[tokio::test(start_paused = true)]
+async fn nodes_that_could_not_say_that_they_are_there_keep_what_they_write() {
+    let config = |node: &str| Config {
+        node: node.to_owned(),
+        ..Config::default()
+    };
+    let store = Store::default();
+    let (hub, _, _) = started(&store, config("one"));
+    let (_, _, other) = started(&store, config("other"));
+    settle().await;
+    let publisher = publish(&hub, files_only()).await;
+    push(&publisher, &Source::default().frames(4_000)).await;
+    settle().await;
+    let name = entries(&store).pop().expect("one");
+    let name = ObjectName::parse(&name).expect("a name");
+    let since = store.stat(&name).await.expect("is there").modified;
+    let old = since.plus(unfinished::STALE * 2);
+    other.recover_abandoned(old).await;
+    assert_eq!(store.read(name.as_str()), b"one"[..]);
+    drop(publisher);
+}

@@ -1,7 +1,7 @@
 //! Objects in memory.
 
 use std::ops::Range;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -106,10 +106,12 @@ impl Kept {
     }
 }
 
-fn info(name: &ObjectName, bytes: &[u8]) -> ObjectInfo {
-    // Entries of the journal are young, and all else is the same as it was.
+fn info(kept: &Kept, name: &ObjectName, bytes: &[u8]) -> ObjectInfo {
+    // Entries of the journal are young, and younger each time that they are written; all else is the same as it was.
+    let is_of_it = |(_, written, _): &&(Instant, String, Change)| written == name.as_str();
+    let times = kept.history.iter().filter(is_of_it).count() as u64;
     let modified = match unfinished::noted(name) {
-        Some(_) => SystemTime::now().into(),
+        Some(_) => (*BEGUN + Duration::from_millis(times)).into(),
         None => Moment::EPOCH,
     };
     ObjectInfo {
@@ -119,6 +121,8 @@ fn info(name: &ObjectName, bytes: &[u8]) -> ObjectInfo {
         modified,
     }
 }
+
+static BEGUN: LazyLock<SystemTime> = LazyLock::new(SystemTime::now);
 
 fn found<'a>(kept: &'a Kept, name: &ObjectName) -> Result<&'a Vec<u8>> {
     let object = kept.objects.get(name.as_str());
@@ -171,7 +175,7 @@ impl ObjectStore for Store {
                     }
                 }
             }
-            let info = info(name, &bytes);
+            let info = info(kept, name, &bytes);
             kept.objects.insert(name.to_string(), bytes);
             kept.class(name, self.1);
             Ok(info)
@@ -183,7 +187,7 @@ impl ObjectStore for Store {
             let bytes = found(kept, name)?;
             let range = range.unwrap_or(0..bytes.len() as u64);
             Ok(Object {
-                info: info(name, bytes),
+                info: info(kept, name, bytes),
                 start: range.start,
                 bytes: part(bytes, &range),
             })
@@ -191,7 +195,7 @@ impl ObjectStore for Store {
     }
 
     async fn stat(&self, name: &ObjectName) -> Result<ObjectInfo> {
-        self.call(|kept| Ok(info(name, found(kept, name)?)))
+        self.call(|kept| Ok(info(kept, name, found(kept, name)?)))
     }
 
     async fn list(&self, prefix: &str, _: &PageRequest) -> Result<Page<ObjectInfo>> {
@@ -201,7 +205,7 @@ impl ObjectStore for Store {
                 .iter()
                 .filter(|(name, _)| name.starts_with(prefix));
             let items = below
-                .filter_map(|(name, bytes)| Some(info(&ObjectName::parse(name).ok()?, bytes)))
+                .filter_map(|(name, bytes)| Some(info(kept, &ObjectName::parse(name).ok()?, bytes)))
                 .collect();
             Ok(Page { items, next: None })
         })
