@@ -48,7 +48,7 @@ impl Platform {
         }
     }
 
-    /// What is announced of the channel: the end of its node's name.
+    /// What is announced of the channel: the port in its node's name, which its id is behind.
     async fn announced(&self) -> Option<String> {
         let node = match &self.moto {
             Some(moto) => moto.item(Moto::SESSIONS, "UUID", "gate").await["node"]["S"].clone(),
@@ -57,8 +57,7 @@ impl Platform {
                 api.read("/node/sessions/gate").await.json()["node"].clone()
             }
         };
-        let (_, port) = node.as_str()?.rsplit_once('-')?;
-        Some(port.to_owned())
+        node.as_str()?.rsplit('-').nth(1).map(str::to_owned)
     }
 
     /// Waits until the channel is announced at a gateway.
