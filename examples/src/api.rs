@@ -36,6 +36,10 @@ pub async fn run(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
     let stores = Stores::open(&config, &events).await?;
     let mirror = stores.mirror()?;
     tokio::spawn(mirror.clone().run());
+    if stores.told.is_none() {
+        // A bus hears of it from each node itself, and is not to be told twice.
+        tokio::spawn(mirror.clone().follow_events(events.clone()));
+    }
     let api = api(
         &config,
         listeners,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderValue};
 use hyper::http::uri::{Authority, InvalidUri, PathAndQuery, Scheme};
 use hyper::{HeaderMap, Method, Request, StatusCode, Uri};
@@ -101,21 +102,7 @@ impl Node {
     /// long as it does not pause.
     pub(super) async fn ask(&self, asked: &Asked, most: usize) -> Result<Answered> {
         let failed = |error: &dyn fmt::Display| Error::unavailable(format_args!("{self}: {error}"));
-        let path = PathAndQuery::try_from(asked.path.as_str())
-            .map_err(|error| Error::Invalid(error.to_string()))?;
-        let uri = Uri::builder()
-            .scheme(self.scheme.clone())
-            .authority(self.authority.clone())
-            .path_and_query(path)
-            .build();
-        let mut request = Request::new(Full::new(asked.body.clone()));
-        *request.uri_mut() = uri.map_err(|error| Error::Invalid(error.to_string()))?;
-        request.method_mut().clone_from(&asked.method);
-        request.headers_mut().clone_from(&asked.headers);
-        let headers = request.headers_mut();
-        headers.insert(AUTHORIZATION, self.authorization.clone());
-        // Where a body is empty, this says so too.
-        headers.insert(CONTENT_LENGTH, asked.body.len().into());
+        let request = self.request(asked)?;
         let sending = u32::try_from(asked.body.len() / BYTES_A_SECOND).unwrap_or(u32::MAX);
         let time = self.time + Duration::from_secs(1) * sending;
         let response = timeout(time, self.http.request(request)).await;
@@ -140,6 +127,39 @@ impl Node {
             headers: parts.headers,
             bytes: bytes.freeze(),
         })
+    }
+
+    /// The answer to a GET that has no end, once it begins.
+    pub(super) async fn open(&self, path: &str) -> Result<Incoming> {
+        let request = self.request(&Asked::new(Method::GET, path.to_owned()))?;
+        let response = timeout(self.time, self.http.request(request)).await;
+        let response = response
+            .map_err(|_| self.silent(self.time))?
+            .map_err(|error| Error::unavailable(format_args!("{self}: {error}")))?;
+        match response.status() {
+            StatusCode::OK => Ok(response.into_body()),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(strangers(self)),
+            status => Err(Error::unavailable(format_args!("{self}: {status}"))),
+        }
+    }
+
+    fn request(&self, asked: &Asked) -> Result<Request<Full<Bytes>>> {
+        let path = PathAndQuery::try_from(asked.path.as_str())
+            .map_err(|error| Error::Invalid(error.to_string()))?;
+        let uri = Uri::builder()
+            .scheme(self.scheme.clone())
+            .authority(self.authority.clone())
+            .path_and_query(path)
+            .build();
+        let mut request = Request::new(Full::new(asked.body.clone()));
+        *request.uri_mut() = uri.map_err(|error| Error::Invalid(error.to_string()))?;
+        request.method_mut().clone_from(&asked.method);
+        request.headers_mut().clone_from(&asked.headers);
+        let headers = request.headers_mut();
+        headers.insert(AUTHORIZATION, self.authorization.clone());
+        // Where a body is empty, this says so too.
+        headers.insert(CONTENT_LENGTH, asked.body.len().into());
+        Ok(request)
     }
 
     fn silent(&self, time: Duration) -> Error {

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 
 use super::Config;
 use super::channels::LISTING_BYTES;
-use super::client::{self, Http};
+use super::client::{self, Http, Node};
 use super::peer::{Call, Peer};
 use crate::channel::Channel;
 use crate::path::ChannelId;
@@ -25,7 +25,7 @@ use crate::ports::{Error, Form, LiveSessions, Result, Session, SessionInfo, Sess
 ///
 /// [`Mirror::run`] looks every [`Config::look`] what is announced, and asks each node over its API
 /// ([`Session::http`]) for what it has live; calls are answered from that. A node that does not answer shows what it showed last
-/// for as long as it is announced. Settings are for the nodes to follow: they read the store.
+/// for as long as it is announced. [`Mirror::follow_events`] tells what happens there. Settings are for the nodes to follow: they read the store.
 #[derive(Clone)]
 pub struct Mirror {
     shared: Arc<Shared>,
@@ -90,6 +90,28 @@ impl Mirror {
         }
         shared.look().await;
         *looked = Some(Instant::now());
+    }
+
+    pub(super) fn registry(&self) -> &dyn SessionRegistry {
+        &*self.shared.registry
+    }
+
+    /// How often it is looked.
+    pub(super) fn look(&self) -> Duration {
+        self.shared.config.look
+    }
+
+    /// The node at `base`.
+    pub(super) fn node(&self, base: &str) -> Result<Node> {
+        let shared = &*self.shared;
+        let node = Node::new(base, &shared.token, shared.http.clone(), shared.config.time);
+        node.map_err(|error| Error::Invalid(format!("{base}: {error}")))
+    }
+
+    /// Where the publisher of `channel` comes from, as the node at `base` says.
+    pub(super) async fn peer_of(&self, base: &str, channel: &ChannelId) -> Option<String> {
+        let mut infos = self.shared.ask(base).await?;
+        infos.remove(channel).map(|info| info.peer)
     }
 
     /// Waits until publishers that are to be ended have been, or their nodes do not answer.

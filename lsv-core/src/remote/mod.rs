@@ -5,7 +5,7 @@
 //! | [`Nodes`] | all nodes at once | where a channel is live, what its record says |
 //! | [`Channels`], [`Objects`], [`Sessions`] | the one node that keeps them for all | the stores |
 //! | [`Processors`] | several that run tasks | what works for channels |
-//! | [`Mirror`] | those who announce that they have something live | what the API shows of it |
+//! | [`Mirror`] | those who announce that they have something live | what the API shows of it, and tells |
 //!
 //! For [`Nodes`], a node's own memory is the registry of what is published there, so nothing is kept anywhere else and
 //! nothing has to be taken back: who is gone does not answer, and is out within [`Config::time`].
@@ -15,6 +15,7 @@
 
 mod channels;
 mod client;
+mod follow;
 mod mirror;
 mod nodes;
 mod objects;

@@ -18,7 +18,7 @@ use crate::access::ChannelAuthorizer;
 use crate::api::{Api, Listeners, router};
 use crate::channel::{Channel, Moment, Signer};
 use crate::embedded::{Channels, Objects, Sessions};
-use crate::events::Events;
+use crate::events::{Events, Happening};
 use crate::path::ChannelId;
 use crate::ports::{
     ChannelStore, Error, Form, Lease, LiveSessions, Result, Session, SessionInfo, SessionRegistry,
@@ -51,16 +51,20 @@ struct Node {
     name: &'static str,
     base: String,
     live: Arc<Live>,
+    events: Events,
     hangs: Arc<AtomicBool>,
+    // Without it the node shuts down.
+    _ready: watch::Sender<bool>,
     _folder: tempfile::TempDir,
 }
 
 impl Node {
     async fn start(name: &'static str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let live = Arc::new(Live::default());
+        let (live, events) = (Arc::new(Live::default()), Events::new());
         let channels = Channels::open(folder.path().join("channels.redb")).unwrap();
         let channels: Arc<dyn ChannelStore> = Arc::new(channels);
+        let ready = watch::Sender::new(true);
         let any = "0.0.0.0:0".parse().unwrap();
         let secret = Secret::new("nodemedia2017privatekey").unwrap();
         let app = router(Api {
@@ -69,7 +73,7 @@ impl Node {
             channels,
             objects: Arc::new(Objects::open(folder.path().join("objects")).unwrap()),
             live: Arc::clone(&live) as Arc<dyn LiveSessions>,
-            events: Events::new(),
+            events: events.clone(),
             signer: Signer::new(secret, [Algorithm::HmacSha256]),
             token: token(),
             allow_private_targets: false,
@@ -80,7 +84,7 @@ impl Node {
                 rtmp: any,
                 rtmps: None,
             },
-            ready: watch::channel(true).1,
+            ready: ready.subscribe(),
             metrics: Arc::new(String::new),
             clock: || Moment::EPOCH,
         });
@@ -102,7 +106,9 @@ impl Node {
             name,
             base,
             live,
+            events,
             hangs,
+            _ready: ready,
             _folder: folder,
         }
     }
@@ -272,4 +278,45 @@ async fn what_is_known_is_followed_while_the_registry_is_away() {
     assert!(node.live.disconnect(&ChannelId::parse("aisle").unwrap()));
     mirror.refresh().await;
     assert_eq!(shown(&mirror), [line("cam", "one", 1_000_000)]);
+}
+
+#[tokio::test]
+async fn what_happens_on_nodes_is_told_here() {
+    let registry = Sessions::default();
+    let (one, other) = (Node::start("one").await, Node::start("other").await);
+    let _old = one.takes("old", &registry).await;
+    let events = Events::new();
+    let mut heard = events.subscribe();
+    let mirror = mirror(Arc::new(registry.clone()), &token());
+    let following = tokio::spawn(mirror.follow_events(events));
+    let channel = |name: &str| ChannelId::parse(name).unwrap();
+    let over = Happening::Unpublished {
+        channel: channel("old"),
+    };
+    // Until somebody listens there. What was live before is no news.
+    loop {
+        one.events.publish(Moment::EPOCH, over.clone());
+        if let Ok(event) = timeout(Duration::from_millis(50), heard.recv()).await {
+            assert_eq!(event.unwrap().happened, over);
+            break;
+        }
+    }
+    // A node that was not known: that its channel is live is news.
+    let _new = other.takes("new", &registry).await;
+    let expected = Happening::Published {
+        channel: channel("new"),
+        peer: "192.0.2.7:5000".to_owned(),
+    };
+    loop {
+        let event = timeout(Duration::from_secs(30), heard.recv()).await;
+        let event = event.unwrap().unwrap();
+        if event.happened != over {
+            assert_eq!(
+                (event.at, &event.happened),
+                (Moment::from_unix(1_000), &expected)
+            );
+            break;
+        }
+    }
+    following.abort();
 }
