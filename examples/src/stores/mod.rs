@@ -125,7 +125,7 @@ impl Stores {
             sessions: Arc::clone(&self.sessions),
         };
         let mut limits = store::Limits::default();
-        limits.lease = LEASE;
+        (limits.lease, limits.settling) = (LEASE, SETTLING);
         store::router(store::Serve {
             stores: (!self.is_shared).then_some(kept),
             tasks,
@@ -144,6 +144,9 @@ impl Stores {
 
 /// A node that dies is still announced for so long; who watches there waits.
 const LEASE: Duration = Duration::from_secs(9);
+
+/// Who had announced something to a node that keeps, and renews that each third of [`LEASE`], is back by then after a restart.
+const SETTLING: Duration = Duration::from_secs(4);
 
 /// Beyond the reconnect window, for a publisher that comes back on another node to be announced there.
 pub(crate) const MARGIN: Duration = Duration::from_secs(15);

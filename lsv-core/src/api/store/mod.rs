@@ -76,6 +76,9 @@ pub struct Limits {
     pub leases: usize,
     /// How long an announcement holds without being renewed. 30 s.
     pub lease: Duration,
+    /// How long from its start on it waits before it says that something is not live: those who announced it to the process
+    /// before this one take a while to come back. Zero, which suits a registry that outlives processes.
+    pub settling: Duration,
     /// How long a call may take before its sender is told to ask for the answer later. 1 s.
     pub patience: Duration,
 }
@@ -89,6 +92,7 @@ impl Default for Limits {
             writer_idle: Duration::from_secs(600),
             leases: 65_536,
             lease: Duration::from_secs(30),
+            settling: Duration::ZERO,
             patience: Duration::from_secs(1),
         }
     }

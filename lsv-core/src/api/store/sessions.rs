@@ -7,6 +7,7 @@ use axum::extract::State;
 use futures::FutureExt;
 use serde::Deserialize;
 use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
 use super::body::{Id, Json, Made, Parameters};
@@ -14,6 +15,7 @@ use super::kept::Kept;
 use super::refused::{Answer, Refused};
 use super::{Keeping, Limits};
 use crate::exchange::{Announced, Announcement};
+use crate::path::ChannelId;
 use crate::ports::{self, Error, Form, Lease, Session, SessionRegistry};
 
 /// The announcements of other nodes.
@@ -22,6 +24,7 @@ pub(super) struct Leases {
     registry: Arc<dyn SessionRegistry>,
     kept: Kept<Held>,
     seconds: u64,
+    settles: Instant,
     /// A lease is put for the first time by one at a time, and withdrawn by none meanwhile: the same may come twice.
     first: Mutex<()>,
 }
@@ -44,6 +47,7 @@ impl Leases {
             registry,
             kept: Kept::new(limits.leases, limits.lease),
             seconds: limits.lease.as_secs().max(1),
+            settles: Instant::now() + limits.settling,
             first: Mutex::default(),
         }
     }
@@ -73,6 +77,18 @@ impl Leases {
         };
         drop(self.kept.put(id, up)?);
         Ok(None)
+    }
+
+    /// Where a channel is, best in that form.
+    async fn locate(&self, id: &ChannelId, form: Form) -> ports::Result<Option<Session>> {
+        let found = self.registry.locate(id, form).await?;
+        let is_best = found.as_ref().is_some_and(|it| it.form == form);
+        if is_best || self.settles <= Instant::now() {
+            return Ok(found);
+        }
+        // Whoever is told of less than there was lets go of what it has.
+        sleep_until(self.settles).await;
+        self.registry.locate(id, form).await
     }
 
     /// Withdraws; what is put of it afterwards is refused.
@@ -128,7 +144,7 @@ pub(super) async fn locate(
     Id(id): Id,
     Parameters(Wanted { form }): Parameters<Wanted>,
 ) -> Answer<Said<Option<Session>>> {
-    Ok(Said(node.stores.sessions.locate(&id, form).await?))
+    Ok(Said(node.leases.locate(&id, form).await?))
 }
 
 pub(super) async fn announce(

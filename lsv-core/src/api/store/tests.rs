@@ -16,7 +16,8 @@ use crate::channel::{Channel, Moment};
 use crate::embedded::{Channels, Objects, Sessions, Tasks};
 use crate::events::Events;
 use crate::path::ChannelId;
-use crate::ports::{PageRequest, TaskControl, TaskRunner, TaskSpec};
+use crate::ports::{Form, PageRequest, Session, TaskControl, TaskRunner, TaskSpec};
+use crate::via::Via;
 
 #[derive(Debug)]
 struct Runner;
@@ -296,4 +297,40 @@ async fn every_path_wants_the_token() {
             assert_eq!(status, StatusCode::UNAUTHORIZED, "{path}");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_said_to_be_gone_before_its_node_can_be_back() {
+    let node = Node::new(Limits {
+        settling: Duration::from_secs(4),
+        ..Limits::default()
+    });
+    let locate = async || {
+        let since = tokio::time::Instant::now();
+        let ask = request("GET", "/node/sessions/cam?form=source", &[]);
+        let (status, found) = node.answer(ask.body(Body::empty()).unwrap()).await;
+        assert_eq!(status, StatusCode::OK);
+        (found["node"].clone(), since.elapsed().as_secs())
+    };
+    let session = Session {
+        channel: ChannelId::parse("cam").unwrap(),
+        node: "gateway".to_owned(),
+        address: "rtmp://gateway:1935".to_owned(),
+        rtmps: None,
+        since: Moment::EPOCH,
+        http: None,
+        form: Form::Source,
+        take_overs: Vec::new(),
+        waiting: false,
+        through: Via::default(),
+    };
+    let comes_back = async {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        node.stores.sessions.announce(session).await.unwrap()
+    };
+    let (found, lease) = tokio::join!(locate(), comes_back);
+    assert_eq!(found, (json!("gateway"), 4));
+    assert_eq!(locate().await, (json!("gateway"), 0));
+    drop(lease);
+    assert_eq!(locate().await, (Value::Null, 0));
 }
