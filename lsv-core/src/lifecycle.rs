@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -47,6 +48,7 @@ struct Shared {
     /// Bytes out at the last two samples, by channel.
     rates: Mutex<HashMap<ChannelId, Rates>>,
     board: Board,
+    hands_over: AtomicBool,
 }
 
 /// What a node says of itself, and how patient it is.
@@ -91,6 +93,7 @@ impl Lifecycle {
             config,
             rates: Mutex::default(),
             board: Board::default(),
+            hands_over: AtomicBool::new(false),
         };
         Self {
             shared: Arc::new(shared),
@@ -100,6 +103,12 @@ impl Lifecycle {
     /// Makes viewers wait that long for publishers who are lost from now on.
     pub fn set_reconnect_window(&self, window: Duration) {
         self.shared.reconnect_window.send_replace(window);
+    }
+
+    /// This node stops, and its streams go on at another: what ends from now on stays announced until that one has its
+    /// place, or as long as an announcement lasts, so that nobody looks for less than there was in between.
+    pub fn hand_over(&self) {
+        self.shared.hands_over.store(true, Ordering::Relaxed);
     }
 
     /// Follows the hub for ever.
@@ -156,7 +165,9 @@ impl Lifecycle {
                 self.expect_back(stream);
             }
             Event::Ended { stream, was_live } => {
-                announced.remove(stream.path());
+                if !self.shared.hands_over.load(Ordering::Relaxed) {
+                    announced.remove(stream.path());
+                }
                 if was_live {
                     self.publish_event(&stream, |channel| Happening::Unpublished { channel });
                 }

@@ -6,9 +6,14 @@
 //! ```
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, bail};
 use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
 use lsv_core::access::{Attempts, ChannelAuthorizer};
 use lsv_core::embedded::Tasks;
 use lsv_core::events::{Events, Happening};
@@ -66,6 +71,11 @@ pub async fn run(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
         },
         None => stopped.await?,
     }
+    // A container's task ends where nobody wants it any more; else another processor goes on with what this one has.
+    if config.task.is_none() {
+        processor.lifecycle.hand_over();
+        processor.hands_over.store(true, Ordering::Relaxed);
+    }
     let work = async {
         processor.tasks.drain().await;
         processor.workshop.close().await;
@@ -82,6 +92,9 @@ struct Processor {
     events: Events,
     viewers: ChannelAuthorizer,
     workshop: Workshop,
+    lifecycle: Lifecycle,
+    /// Origins keep what they have: it does not end with the streams of this node.
+    hands_over: Arc<AtomicBool>,
     /// One for each channel.
     tasks: Tasks,
     stores: Stores,
@@ -127,7 +140,7 @@ impl Processor {
             Arc::clone(&stores.sessions),
             reached.lifecycle(config, Form::Processed),
         );
-        tokio::spawn(lifecycle.run());
+        tokio::spawn(lifecycle.clone().run());
         Ok(Self {
             name: reached.name.clone(),
             tasks: Tasks::with_room(Arc::new(work), events.clone(), config.max_tasks),
@@ -135,6 +148,8 @@ impl Processor {
             events,
             viewers,
             workshop,
+            lifecycle,
+            hands_over: Arc::default(),
             stores,
             metrics: metrics::collect()?,
         })
@@ -176,8 +191,21 @@ impl Processor {
         let mut playback = lsv_mux::http::State::new(self.hub.clone(), packagers, authorizer)
             .with_posters(Arc::new(self.workshop.gallery.clone()));
         playback.config.trusted_proxies = config.trusted_proxies.clone();
+        let unless_over = middleware::from_fn_with_state(Arc::clone(&self.hands_over), unless_over);
         routes
             .merge(self.stores.router(Some(Arc::new(self.tasks.clone()))))
-            .merge(lsv_mux::http::router(playback))
+            .merge(lsv_mux::http::router(playback).layer(unless_over))
+    }
+}
+
+/// What was live here is had from whoever follows.
+async fn unless_over(
+    State(over): State<Arc<AtomicBool>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match over.load(Ordering::Relaxed) {
+        true => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response(),
+        false => next.run(request).await,
     }
 }
