@@ -73,13 +73,18 @@ impl Workshop {
         })
     }
 
-    /// Begins to work; what needs an encoder goes to `processors`, where there are any.
-    pub(crate) fn open(&self, config: &Config, processors: Option<Arc<dyn TaskScheduler>>) {
+    /// Begins to work; what needs an encoder goes to `processors`, where there are any, who may reach this node over RTMPS.
+    pub(crate) fn open(
+        &self,
+        config: &Config,
+        processors: Option<Arc<dyn TaskScheduler>>,
+        has_rtmps: bool,
+    ) {
         tokio::spawn(self.recorders.clone().run(self.hub.clone()));
         let conductor = Conductor::new(Arc::new(self.tasks.clone()), config.ladder.clone());
         let conductor = conductor.sharing(self.share);
         let conductor = match processors {
-            Some(processors) => conductor.with_processors(processors),
+            Some(processors) => conductor.with_processors(processors, has_rtmps),
             None => conductor,
         };
         tokio::spawn(conductor.run(self.hub.clone()));

@@ -142,7 +142,9 @@ impl Platform {
         let own: Arc<dyn TaskScheduler> = Arc::new(self.workshop.tasks.clone());
         let all = self.stores.processors.iter().cloned().chain([own]);
         tokio::spawn(self.lifecycle.clone().show_tasks(all.collect()));
-        self.workshop.open(config, self.stores.processors.clone());
+        let has_rtmps = config.node_rtmps_address.is_some() || listeners.rtmps.is_some();
+        self.workshop
+            .open(config, self.stores.processors.clone(), has_rtmps);
 
         let metrics = self.metrics.clone();
         let api = Api {

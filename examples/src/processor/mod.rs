@@ -112,7 +112,7 @@ impl Processor {
         let written = Arc::clone(&stores.objects);
         let (share, owner) = (Share::Encoding, &reached.owner);
         let workshop = Workshop::new(config, &hub, &events, written, share, owner).await?;
-        workshop.open(config, None);
+        workshop.open(config, None, false);
 
         let own = NodeName::parse(&reached.name).context("the node has no name")?;
         let mut about = pulls::Config::new(own, reached.rtmp.clone());

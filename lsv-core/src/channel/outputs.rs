@@ -69,6 +69,7 @@ fn processing(settings: &Settings) -> hub::Processing {
         codec_size: settings.codec_size,
         record_size: settings.record_size,
         log_level: settings.log_level,
+        over_rtmps: settings.is_rtmps,
     }
 }
 

@@ -29,6 +29,8 @@ pub struct Processing {
     pub record_size: TaskSize,
     /// How much encoder processes log.
     pub log_level: LogLevel,
+    /// Nodes that process it get it over RTMPS alone.
+    pub over_rtmps: bool,
 }
 
 impl Default for Processing {
@@ -45,6 +47,7 @@ impl Default for Processing {
             codec_size: TaskSize::Large,
             record_size: TaskSize::Small,
             log_level: LogLevel::Warning,
+            over_rtmps: false,
         }
     }
 }

@@ -26,6 +26,8 @@ pub struct Conductor {
     ladder: Ladder,
     share: Share,
     processors: Option<Arc<dyn TaskScheduler>>,
+    /// Whether other nodes can pull from this one over RTMPS.
+    has_rtmps: bool,
 }
 
 impl Conductor {
@@ -36,6 +38,7 @@ impl Conductor {
             ladder,
             share: Share::Everything,
             processors: None,
+            has_rtmps: false,
         }
     }
 
@@ -46,12 +49,13 @@ impl Conductor {
     }
 
     /// The same on a node that does not encode: `processors` get one task a channel, of the kind `process`, for
-    /// everything that needs an encoder.
+    /// everything that needs an encoder. They pull the source from this node, over RTMPS if it has that.
     #[must_use]
-    pub fn with_processors(self, processors: Arc<dyn TaskScheduler>) -> Self {
+    pub fn with_processors(self, processors: Arc<dyn TaskScheduler>, has_rtmps: bool) -> Self {
         Self {
             share: Share::Remuxing,
             processors: Some(processors),
+            has_rtmps,
             ..self
         }
     }
@@ -64,11 +68,21 @@ impl Conductor {
         }
     }
 
+    /// Whether processors have something to do for a channel that wants `wanted`.
+    fn leaves_work(&self, wanted: &Processing) -> bool {
+        self.processors.is_some() && self.share.leaves_work(wanted)
+    }
+
+    /// Whether they can get its source as it wants.
+    fn lets_pull(&self, wanted: &Processing) -> bool {
+        self.has_rtmps || !wanted.over_rtmps
+    }
+
     /// The tasks of `plan` that this node sees to, for a channel that wants `wanted`.
     fn divide(&self, plan: &Plan, wanted: &Processing) -> BTreeMap<TaskKind, TaskSize> {
         let mut tasks = plan.tasks.clone();
         tasks.retain(|kind, _| self.share.does(*kind, wanted));
-        if self.processors.is_some() && self.share.leaves_work(wanted) {
+        if self.leaves_work(wanted) && self.lets_pull(wanted) {
             let encodes = plan.tasks.contains_key(&TaskKind::Transcode);
             let size = if encodes {
                 wanted.codec_size
@@ -183,7 +197,7 @@ impl Score {
             // Upright or not, the tasks are the same.
             let orientation = Orientation::default();
             let plan = Plan::of(&self.stream, &wanted, orientation, &self.conductor.ladder);
-            self.warn(&plan);
+            self.warn(&plan, &wanted);
             if missing {
                 self.forget_ended().await;
             }
@@ -195,7 +209,7 @@ impl Score {
         self.follow(&BTreeMap::new()).await;
     }
 
-    fn warn(&self, plan: &Plan) {
+    fn warn(&self, plan: &Plan, wanted: &Processing) {
         let names = plan
             .too_large
             .iter()
@@ -209,6 +223,11 @@ impl Score {
         let none = "there are no renditions, watermark, snapshots or motion, as the encoder sends no picture that is known: \
                     turn them off, or send pictures";
         let text = text.or_else(|| plan.lacks_pictures.then(|| none.to_owned()));
+        let conductor = &self.conductor;
+        let is_out_of_reach = conductor.leaves_work(wanted) && !conductor.lets_pull(wanted);
+        let out_of_reach = "there are no renditions, watermark, snapshots or motion, as isRtmps wants them made over RTMPS, which this \
+                            node has not: give it a certificate, or turn isRtmps off";
+        let text = text.or_else(|| is_out_of_reach.then(|| out_of_reach.to_owned()));
         self.stream.warn(Warning::RENDITIONS, text);
         if plan.encoding.is_none() && plan.snapshots.is_none() && plan.motion.is_none() {
             self.stream.warn(Warning::FFMPEG, None);
@@ -364,7 +383,7 @@ mod tests {
         let (hub, (tell, mut own)) = (Hub::default(), mpsc::unbounded_channel());
         let (tell_processors, mut others) = mpsc::unbounded_channel();
         let conductor = Conductor::new(Arc::new(Scheduler(tell)), Ladder::default())
-            .with_processors(Arc::new(Scheduler(tell_processors)));
+            .with_processors(Arc::new(Scheduler(tell_processors)), false);
         let mut offer = Offer::new("test");
         let processing = &mut offer.settings.processing;
         processing.renditions = vec![Rendition::P360];
@@ -383,9 +402,18 @@ mod tests {
 
         let processing = &mut settings.processing;
         (processing.watermark, processing.renditions) = (None, Vec::new());
-        publisher.stream().set_settings(settings);
+        publisher.stream().set_settings(settings.clone());
         assert_eq!(others.recv().await.unwrap(), "stop process");
         assert_eq!(own.recv().await.unwrap(), "start snapshot Small");
+
+        let processing = &mut settings.processing;
+        (processing.renditions, processing.snapshots) = (vec![Rendition::P360], None);
+        processing.over_rtmps = true;
+        publisher.stream().set_settings(settings);
+        assert_eq!(own.recv().await.unwrap(), "stop snapshot");
+        let warnings = publisher.stream().warnings();
+        assert!(warnings[0].text.contains("isRtmps"), "{warnings:?}");
+        assert!(others.try_recv().is_err());
         conducting.abort();
     }
 
