@@ -94,6 +94,15 @@ impl ChannelAuthorizer {
     }
 
     async fn publish(&self, request: &AccessRequest<'_>) -> Result<Grant, Denied> {
+        let mut grant = self.publish_by_record(request).await?;
+        if let Some(others) = &self.others {
+            let elsewhere = others.having(&request.path.channel, request.now).await;
+            grant.elsewhere = elsewhere.map_err(denied_by_store)?;
+        }
+        Ok(grant)
+    }
+
+    async fn publish_by_record(&self, request: &AccessRequest<'_>) -> Result<Grant, Denied> {
         let signer = self.signer.as_ref().ok_or_else(not_publishable)?;
         let id = &request.path.channel;
         let channel = self.records.fresh(id).await.map_err(denied_by_store)?;
@@ -118,12 +127,8 @@ impl ChannelAuthorizer {
                 "the credential reaches beyond the channel's outdate; ask for the new push key",
             ));
         }
-        let mut grant = Grant::new(channel, Some(Moment::from_unix(expiry.unix())));
-        if let Some(others) = &self.others {
-            let elsewhere = others.having(id, request.now).await;
-            grant.elsewhere = elsewhere.map_err(denied_by_store)?;
-        }
-        Ok(grant)
+        let expires = Moment::from_unix(expiry.unix());
+        Ok(Grant::new(channel, Some(expires)))
     }
 
     async fn play(&self, request: &AccessRequest<'_>) -> Result<Grant, Denied> {
@@ -218,6 +223,15 @@ impl Authorizer for ChannelAuthorizer {
             Access::Publish => self.publish(&request).await,
             Access::Play => self.play(&request).await,
         }
+    }
+
+    async fn confirm(&self, request: AccessRequest<'_>) -> Result<(), Denied> {
+        let grant = match request.access {
+            // By now the registry may tell of the publisher itself, and its hiccups are not the publisher's.
+            Access::Publish => self.publish_by_record(&request).await,
+            Access::Play => self.play(&request).await,
+        };
+        grant.map(drop)
     }
 }
 

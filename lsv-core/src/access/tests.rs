@@ -1,4 +1,5 @@
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lsv_auth::Secret;
 use lsv_auth::push::{Algorithm, Expiry};
@@ -313,9 +314,9 @@ async fn who_publishes_is_told_where_else_the_channel_is_live() {
     assert_eq!(elsewhere().await, None);
 }
 
-/// A registry that is out of reach.
+/// A registry that is out of reach once it has answered so often.
 #[derive(Debug)]
-struct Away;
+struct Away(AtomicUsize);
 
 #[async_trait]
 impl SessionRegistry for Away {
@@ -324,7 +325,13 @@ impl SessionRegistry for Away {
     }
 
     async fn locate(&self, _: &ChannelId, _: Form) -> ports::Result<Option<Session>> {
-        Err(ports::Error::unavailable("away"))
+        match self.0.load(Ordering::Relaxed) {
+            0 => Err(ports::Error::unavailable("away")),
+            answers => {
+                self.0.store(answers - 1, Ordering::Relaxed);
+                Ok(None)
+            }
+        }
     }
 
     async fn list(&self) -> ports::Result<Vec<Session>> {
@@ -335,10 +342,38 @@ impl SessionRegistry for Away {
 #[tokio::test]
 async fn nobody_publishes_while_it_is_not_known_what_is_live() {
     let mut door = Door::with(&Channel::new(id("cam"), NOW)).await;
-    door.authorizer = door.authorizer.among(Arc::new(Away), "here".to_owned());
+    let away = Arc::new(Away(AtomicUsize::new(0)));
+    door.authorizer = door.authorizer.among(away, "here".to_owned());
     let outdate = Channel::new(id("cam"), NOW).settings.outdate.unix();
     let refused = door.publish(Some(&query("cam", outdate))).await;
     assert_eq!(refused.err(), Some(Reason::Unavailable));
     // Who has no credential learns nothing, and costs nobody anything.
     assert_eq!(door.publish(None).await.err(), Some(Reason::Missing));
+}
+
+#[tokio::test]
+async fn who_was_let_in_is_confirmed_by_the_record_alone() {
+    let mut door = Door::with(&Channel::new(id("cam"), NOW)).await;
+    let once = Arc::new(Away(AtomicUsize::new(1)));
+    door.authorizer = door.authorizer.among(once, "here".to_owned());
+    let outdate = Channel::new(id("cam"), NOW).settings.outdate.unix();
+    let (path, key) = (StreamPath::source(id("cam")), query("cam", outdate));
+    assert!(door.publish(Some(&key)).await.is_ok());
+    let confirm = async || {
+        let request = AccessRequest {
+            access: Access::Publish,
+            path: &path,
+            address: "/cam",
+            query: Some(&key),
+            peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            told: Told::default(),
+            presence: Presence::None,
+            now: NOW,
+        };
+        let confirmed = door.authorizer.confirm(request).await;
+        confirmed.map_err(|denied| denied.reason)
+    };
+    assert_eq!(confirm().await, Ok(()));
+    door.store.delete(&id("cam")).await.unwrap();
+    assert_eq!(confirm().await, Err(Reason::UnknownChannel));
 }

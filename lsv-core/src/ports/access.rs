@@ -21,6 +21,15 @@ pub trait Authorizer: fmt::Debug + Send + Sync {
     /// # Errors
     /// [`Denied`]; also where the decision cannot be made, because a store is out of reach.
     async fn authorize(&self, request: AccessRequest<'_>) -> Result<Grant, Denied>;
+
+    /// Whether who was let in a moment ago, and has begun since, still may: asked by publishers' servers, so that nobody slips
+    /// in while the channel is deleted.
+    ///
+    /// # Errors
+    /// As [`authorize`](Self::authorize); that the decision cannot be made takes nothing back.
+    async fn confirm(&self, request: AccessRequest<'_>) -> Result<(), Denied> {
+        self.authorize(request).await.map(drop)
+    }
 }
 
 /// What a peer wants.

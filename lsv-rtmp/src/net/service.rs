@@ -104,8 +104,7 @@ impl Service {
         offer.elsewhere = grant.elsewhere;
         offer.settings = Settings::from(&*grant.channel);
         let publisher = self.hub.publish(&path, offer, now()).map_err(busy)?;
-        // Asked again now that whoever deletes the channel would find its stream: nobody slips in between.
-        self.admit(visit).await?;
+        self.confirm(visit).await?;
         Ok(publisher)
     }
 
@@ -147,21 +146,26 @@ impl Service {
 
     async fn admit(&self, visit: Visit<'_>) -> Result<(StreamPath, Grant), Denied> {
         let path = stream_path(visit.target)?;
-        let request = AccessRequest {
-            access: visit.access,
-            path: &path,
-            address: &format!("/{path}"),
-            query: visit.target.query.as_deref(),
-            peer: visit.peer.ip().to_canonical(),
-            told: Told {
-                referer: visit.page,
-                ..Told::default()
-            },
-            presence: Presence::Connected,
-            now: wall_clock(),
-        };
-        let grant = self.authorizer.authorize(request).await?;
+        let address = format!("/{path}");
+        let grant = self.authorizer.authorize(visit.request(&path, &address));
+        let grant = grant.await?;
         Ok((path, grant))
+    }
+
+    /// Asks again now that whoever deletes the channel would find its stream: nobody slips in between. The publisher may have
+    /// taken over from another already, so that a store which cannot be asked at the moment does not put it out as well; a
+    /// channel that is gone ends its stream a little later then.
+    async fn confirm(&self, visit: Visit<'_>) -> Result<(), Denied> {
+        let path = stream_path(visit.target)?;
+        let address = format!("/{path}");
+        let confirmed = self.authorizer.confirm(visit.request(&path, &address));
+        match confirmed.await {
+            Err(denied) if denied.reason == Reason::Unavailable => {
+                tracing::warn!("the store cannot say whether the publisher still may; it goes on");
+                Ok(())
+            }
+            confirmed => confirmed,
+        }
     }
 
     /// Tells the log, the metrics and, where the peer named something that can be a channel, the events.
@@ -188,6 +192,24 @@ struct Visit<'a> {
     /// The page that a player is embedded in.
     page: Option<&'a str>,
     peer: SocketAddr,
+}
+
+impl<'a> Visit<'a> {
+    fn request(&self, path: &'a StreamPath, address: &'a str) -> AccessRequest<'a> {
+        AccessRequest {
+            access: self.access,
+            path,
+            address,
+            query: self.target.query.as_deref(),
+            peer: self.peer.ip().to_canonical(),
+            told: Told {
+                referer: self.page,
+                ..Told::default()
+            },
+            presence: Presence::Connected,
+            now: wall_clock(),
+        }
+    }
 }
 
 impl fmt::Debug for Service {

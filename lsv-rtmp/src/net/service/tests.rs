@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::*;
 use crate::net::{Address, Client, Config};
 
-/// Lets publish whoever has a query, and remembers who asked.
+/// Lets publish whoever has a query, and remembers who asked. Whoever was let in is confirmed by what it says.
 #[derive(Debug, Default)]
 struct Store(Mutex<Vec<String>>);
 
@@ -27,6 +27,17 @@ impl Authorizer for Store {
                 Ok(Grant::new(Arc::new(channel), None))
             }
             None => Err(Denied::new(Reason::Missing, "there is no credential")),
+        }
+    }
+
+    async fn confirm(&self, request: AccessRequest<'_>) -> Result<(), Denied> {
+        match request.query {
+            Some("sign=good") => Ok(()),
+            Some("sign=away") => Err(Denied::new(Reason::Unavailable, "it is away")),
+            _ => Err(Denied::new(
+                Reason::UnknownChannel,
+                "there is no such channel",
+            )),
         }
     }
 }
@@ -104,6 +115,16 @@ async fn a_full_node_is_no_fault_of_who_asks() {
         }
     };
     timeout(PATIENCE, room).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_store_that_hiccups_does_not_put_out_who_has_taken_over() {
+    let node = Node::start(Limits::default(), Attempts::new(1)).await;
+    let _first = node.publish("cam?sign=good").await.unwrap();
+    let newcomer = node.publish("cam?sign=away").await.unwrap();
+    newcomer.finish().await.unwrap();
+    let told = node.publish("cam?sign=deleted").await.unwrap_err();
+    assert!(told.contains("no such channel"), "{told}");
 }
 
 const PATIENCE: Duration = Duration::from_secs(60);
