@@ -33,9 +33,14 @@ impl TakeOvers {
         now: Instant,
     ) -> Result<(), PublishError> {
         let elsewhere = offer.elsewhere.as_ref();
+        let is_over =
+            |then: &Instant| now.saturating_duration_since(*then) >= limits.take_over_window;
         if let Some(elsewhere) = elsewhere {
             self.learn(&elsewhere.take_overs, now);
         }
+        self.times.retain(|then| !is_over(then));
+        let too_many = self.times.len().saturating_sub(limits.take_overs);
+        drop(self.times.drain(..too_many));
         let is_elsewhere = elsewhere.is_some_and(|elsewhere| !elsewhere.waiting);
         if !is_live && !is_elsewhere {
             return Ok(());
@@ -43,9 +48,6 @@ impl TakeOvers {
         if offer.on_busy == OnBusy::Reject {
             return Err(PublishError::Busy);
         }
-        let is_over =
-            |then: &Instant| now.saturating_duration_since(*then) >= limits.take_over_window;
-        while self.times.pop_front_if(|then| is_over(then)).is_some() {}
         if self.times.len() >= limits.take_overs {
             return Err(PublishError::TooManyTakeOvers);
         }
@@ -58,14 +60,23 @@ impl TakeOvers {
         self.times.iter().copied().collect()
     }
 
-    /// Whoever has the channel by now knows of more.
+    /// Adds what is known elsewhere, and not here.
     fn learn(&mut self, ages: &[Duration], now: Instant) {
-        if ages.len() > self.times.len() {
-            let times = ages.iter().filter_map(|age| now.checked_sub(*age));
-            self.times = times.collect();
+        let mut known = self.times.clone();
+        for told in ages.iter().filter_map(|age| now.checked_sub(*age)) {
+            let is_same =
+                |known: &Instant| known.max(&told).duration_since(*known.min(&told)) < SAME;
+            match known.iter().position(is_same) {
+                Some(index) => drop(known.remove(index)),
+                None => self.times.push_back(told),
+            }
         }
+        self.times.make_contiguous().sort_unstable();
     }
 }
+
+/// By how much the time of one take-over differs that was told from node to node.
+const SAME: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
@@ -104,5 +115,31 @@ mod tests {
             offer.on_busy = OnBusy::Reject;
             assert_eq!(admit(offer).0 == Err(PublishError::Busy), is_busy);
         }
+    }
+
+    #[test]
+    fn take_overs_elsewhere_are_learnt_beside_those_here() {
+        let mut limits = Limits::default();
+        limits.take_overs = 5;
+        let start = Instant::now();
+        let at = |seconds: u64| start + Duration::from_secs(seconds);
+        let mut take_overs = TakeOvers::default();
+        for second in 0..5 {
+            assert_eq!(
+                take_overs.admit(&Offer::new("here"), true, &limits, at(second)),
+                Ok(())
+            );
+        }
+        // Long over, so that none of them stands for what is told.
+        let admitted = take_overs.admit(&after(&[2, 1]), false, &limits, at(3_600));
+        assert_eq!(admitted, Ok(()));
+        assert_eq!(take_overs.times(), [at(3_598), at(3_599), at(3_600)]);
+        // What is known here is told again by who has learnt it, and something new.
+        let admitted = take_overs.admit(&after(&[4, 2, 1]), false, &limits, at(3_602));
+        assert_eq!(admitted, Ok(()));
+        let known = [3_598, 3_599, 3_600, 3_601, 3_602].map(at);
+        assert_eq!(take_overs.times(), known);
+        let admitted = take_overs.admit(&after(&[]), false, &limits, at(3_603));
+        assert_eq!(admitted, Err(PublishError::TooManyTakeOvers));
     }
 }
