@@ -130,10 +130,19 @@ async fn put(
         }
     }
     if held.is_none() {
+        // Whose publisher was lost before anybody was told of it takes nothing from where it may be by now, whatever the clocks say.
+        if session.waiting && is_elsewhere(registry, &session).await? {
+            return Err(session.replaced());
+        }
         let lease = registry.announce(session).await?;
         *held = Some(Held { lease, since });
     }
     Ok(())
+}
+
+async fn is_elsewhere(registry: &dyn SessionRegistry, session: &Session) -> Result<bool> {
+    let found = registry.locate(&session.channel, session.form).await?;
+    Ok(found.is_some_and(|found| found.form == session.form && found.node != session.node))
 }
 
 async fn lost(held: Option<&Held>) {

@@ -448,6 +448,23 @@ async fn an_announcement_that_comes_late_takes_nothing() {
     assert_eq!(flaky.is_at().await, there());
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_was_lost_before_it_was_announced_takes_nothing() {
+    let flaky = Flaky::default();
+    let node = node_with(Arc::new(flaky.clone()));
+    flaky.is_away.store(true, Relaxed);
+    drop(node.publish().await);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    // It began later, by a clock that is behind.
+    let other = flaky.announce_at("other", Moment::EPOCH).await;
+    flaky.is_away.store(false, Relaxed);
+    a_while().await;
+    assert_eq!(flaky.is_at().await, there());
+    let lost = timeout(Duration::from_secs(60), other.lost()).await;
+    assert!(lost.is_err());
+    assert!(node.hub.find(&node.path).is_none());
+}
+
 /// The newest publisher has the channel, whichever node it comes to, and however its clock is set.
 #[tokio::test(start_paused = true)]
 async fn who_comes_back_takes_the_place_back() {
