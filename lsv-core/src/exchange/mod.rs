@@ -116,6 +116,7 @@ pub(crate) struct Length {
 pub(crate) struct Announcement {
     pub(crate) session: Session,
     /// How often the session was changed so far.
+    #[serde(default)]
     pub(crate) change: u64,
 }
 

@@ -26,6 +26,7 @@ pub(super) struct Leases {
     seconds: u64,
     settles: Instant,
     /// A lease is put for the first time by one at a time, and withdrawn by none meanwhile: the same may come twice.
+    /// One lock is enough for all: the registries that nodes serve are in memory.
     first: Mutex<()>,
 }
 
