@@ -45,6 +45,7 @@ struct Shared {
     registry: Arc<dyn SessionRegistry>,
     config: Config,
     reconnect_window: watch::Sender<Duration>,
+    leaving: watch::Sender<bool>,
     /// Bytes out at the last two samples, by channel.
     rates: Mutex<HashMap<ChannelId, Rates>>,
     board: Board,
@@ -91,6 +92,7 @@ impl Lifecycle {
             registry,
             reconnect_window: watch::Sender::new(config.reconnect_window),
             config,
+            leaving: watch::Sender::new(false),
             rates: Mutex::default(),
             board: Board::default(),
             hands_over: AtomicBool::new(false),
@@ -111,9 +113,15 @@ impl Lifecycle {
         self.shared.hands_over.store(true, Ordering::Relaxed);
     }
 
+    /// This node is about to stop, and asks its publishers to go elsewhere: other nodes are told to let them in.
+    pub fn leave(&self) {
+        self.shared.leaving.send_replace(true);
+    }
+
     /// Follows the hub for ever.
     pub async fn run(self) {
         let mut events = self.shared.hub.events();
+        let mut leaving = self.shared.leaving.subscribe();
         let mut announced = HashMap::new();
         let mut sample = tokio::time::interval(SAMPLE_INTERVAL);
         loop {
@@ -126,6 +134,11 @@ impl Lifecycle {
                     }
                     Err(RecvError::Closed) => return,
                 },
+                Ok(()) = leaving.changed() => {
+                    for stream in self.shared.hub.streams() {
+                        self.announce(&stream, &mut announced);
+                    }
+                }
                 _ = sample.tick() => self.sample(),
             }
         }
@@ -214,6 +227,7 @@ impl Lifecycle {
             form: self.shared.config.form,
             take_overs: take_overs(stream),
             waiting: stream.state() == State::Interrupted,
+            leaving: *self.shared.leaving.borrow(),
             through: Via::default(),
         };
         match known {

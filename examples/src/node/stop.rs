@@ -32,6 +32,8 @@ impl Stop {
     pub(super) async fn drain(&self, platform: &Platform, servers: &TaskTracker, grace: Duration) {
         let hub = &platform.hub;
         self.ready.send_replace(false);
+        // Before they are asked to: where they come to, who is there already may be in nobody's way.
+        platform.lifecycle.leave();
         let has_streams = !hub.streams().is_empty();
         self.until.accepting.cancel();
         let time_to_leave = grace - LAST_WORDS.min(grace / 2);

@@ -36,7 +36,7 @@ fn elsewhere(session: &Session, now: Moment) -> Elsewhere {
     });
     Elsewhere {
         since: session.since,
-        waiting: session.waiting,
+        is_free: session.waiting || session.leaving,
         take_overs: ages.collect(),
     }
 }

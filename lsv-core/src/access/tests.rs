@@ -276,7 +276,7 @@ async fn a_key_is_given_by_the_record_as_it_is() {
     assert_eq!(refused.reason, Reason::UnknownChannel);
 }
 
-async fn announce(sessions: &Sessions, node: &str, waiting: bool) -> Lease {
+async fn announce(sessions: &Sessions, node: &str, [waiting, leaving]: [bool; 2]) -> Lease {
     let session = Session {
         channel: id("cam"),
         node: node.to_owned(),
@@ -287,6 +287,7 @@ async fn announce(sessions: &Sessions, node: &str, waiting: bool) -> Lease {
         since: NOW,
         take_overs: vec![Moment::from_unix(NOW.unix() - 7), NOW.plus(MAX_AGE)],
         waiting,
+        leaving,
         through: Via::default(),
     };
     sessions.announce(session).await.unwrap()
@@ -302,12 +303,16 @@ async fn who_publishes_is_told_where_else_the_channel_is_live() {
     let key = query("cam", outdate);
     let elsewhere = async || door.publish(Some(&key)).await.unwrap().elsewhere;
     assert_eq!(elsewhere().await, None);
-    let own = announce(&sessions, "here", false).await;
+    let own = announce(&sessions, "here", [false, false]).await;
     assert_eq!(elsewhere().await, None);
-    for waiting in [false, true] {
-        let _lease = announce(&sessions, "there", waiting).await;
+    for (state, free) in [
+        ([false, false], false),
+        ([true, false], true),
+        ([false, true], true),
+    ] {
+        let _lease = announce(&sessions, "there", state).await;
         let found = elsewhere().await.unwrap();
-        assert_eq!((found.since, found.waiting), (NOW, waiting));
+        assert_eq!((found.since, found.is_free), (NOW, free));
         assert_eq!(found.take_overs, [Duration::from_secs(7), Duration::ZERO]);
     }
     drop(own);

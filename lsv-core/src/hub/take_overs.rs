@@ -11,8 +11,8 @@ use crate::channel::Moment;
 pub struct Elsewhere {
     /// Since when it is live there, by the clock of that node.
     pub since: Moment,
-    /// Whether its publisher was lost, and may come back: anywhere.
-    pub waiting: bool,
+    /// Whether its publisher was lost, or asked to go elsewhere: it is expected, anywhere.
+    pub is_free: bool,
     /// How long ago the channel was taken over lately, the longest first.
     pub take_overs: Vec<Duration>,
 }
@@ -41,7 +41,7 @@ impl TakeOvers {
         self.times.retain(|then| !is_over(then));
         let too_many = self.times.len().saturating_sub(limits.take_overs);
         drop(self.times.drain(..too_many));
-        let is_elsewhere = elsewhere.is_some_and(|elsewhere| !elsewhere.waiting);
+        let is_elsewhere = elsewhere.is_some_and(|elsewhere| !elsewhere.is_free);
         if !is_live && !is_elsewhere {
             return Ok(());
         }
@@ -67,7 +67,9 @@ impl TakeOvers {
             let is_same =
                 |known: &Instant| known.max(&told).duration_since(*known.min(&told)) < SAME;
             match known.iter().position(is_same) {
-                Some(index) => drop(known.remove(index)),
+                Some(index) => {
+                    known.remove(index);
+                }
                 None => self.times.push_back(told),
             }
         }
@@ -86,7 +88,7 @@ mod tests {
         let mut offer = Offer::new("192.0.2.1:5000");
         offer.elsewhere = Some(Elsewhere {
             since: Moment::from_unix(1),
-            waiting: false,
+            is_free: false,
             take_overs: seconds.iter().copied().map(Duration::from_secs).collect(),
         });
         offer
@@ -108,10 +110,10 @@ mod tests {
         assert_eq!(admit(&after(&[9, 5, 1])), (too_many, 3));
         assert_eq!(admit(&after(&[10, 5, 1])), (Ok(()), 3));
         let mut lost = after(&[9, 5, 1]);
-        lost.elsewhere.as_mut().unwrap().waiting = true;
+        lost.elsewhere.as_mut().unwrap().is_free = true;
         assert_eq!(admit(&lost), (Ok(()), 3));
         for offer in [&mut after(&[]), &mut lost] {
-            let is_busy = !offer.elsewhere.as_ref().unwrap().waiting;
+            let is_busy = !offer.elsewhere.as_ref().unwrap().is_free;
             offer.on_busy = OnBusy::Reject;
             assert_eq!(admit(offer).0 == Err(PublishError::Busy), is_busy);
         }

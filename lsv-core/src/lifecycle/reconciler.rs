@@ -200,6 +200,7 @@ mod tests {
                 since: Moment::EPOCH,
                 take_overs: Vec::new(),
                 waiting: false,
+                leaving: false,
                 through: Default::default(),
             };
             // What a task announces does not keep it alive.

@@ -319,6 +319,7 @@ impl Flaky {
             since,
             take_overs: Vec::new(),
             waiting: false,
+            leaving: false,
             through: Via::default(),
         };
         self.sessions.announce(session).await.unwrap()
@@ -465,6 +466,28 @@ async fn who_was_lost_before_it_was_announced_takes_nothing() {
     assert!(node.hub.find(&node.path).is_none());
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_a_stopping_node_has_is_said_to_leave() {
+    let flaky = Flaky::default();
+    let node = node_with(Arc::new(flaky.clone()));
+    let _before = node.publish().await;
+    a_while().await;
+    let announced = async || {
+        let session = flaky.list().await.unwrap().remove(0);
+        (session.leaving, session.waiting, session.since)
+    };
+    let (leaving, waiting, since) = announced().await;
+    assert!(!leaving && !waiting);
+    node.lifecycle.leave();
+    a_while().await;
+    assert_eq!(announced().await, (true, false, since));
+    // Who was on the way in.
+    drop(node.publish().await);
+    a_while().await;
+    let (leaving, waiting, _) = announced().await;
+    assert!(leaving && waiting);
+}
+
 /// The newest publisher has the channel, whichever node it comes to, and however its clock is set.
 #[tokio::test(start_paused = true)]
 async fn who_comes_back_takes_the_place_back() {
@@ -477,7 +500,7 @@ async fn who_comes_back_takes_the_place_back() {
     let mut offer = Offer::new("192.0.2.1:5001");
     offer.elsewhere = Some(hub::Elsewhere {
         since: ahead,
-        waiting: false,
+        is_free: false,
         take_overs: Vec::new(),
     });
     // Before the node has heard that it has lost the place.

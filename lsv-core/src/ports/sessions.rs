@@ -63,6 +63,9 @@ pub struct Session {
     /// Whether its publisher was lost, and viewers wait for it to come back.
     #[serde(default)]
     pub waiting: bool,
+    /// Whether the node is about to stop, and has asked its publisher to go to another: whoever comes there is expected.
+    #[serde(default)]
+    pub leaving: bool,
     /// The nodes that it comes through to that one, the publisher's first; none where it is published.
     #[serde(default)]
     pub through: Via,

@@ -28,6 +28,7 @@ fn session(node: &str) -> Session {
         since: Moment::from_unix_millis(1_000_123),
         take_overs: Vec::new(),
         waiting: true,
+        leaving: false,
         through: Via::default(),
     }
 }

@@ -322,6 +322,7 @@ async fn nothing_is_said_to_be_gone_before_its_node_can_be_back() {
         form: Form::Source,
         take_overs: Vec::new(),
         waiting: false,
+        leaving: false,
         through: Via::default(),
     };
     let comes_back = async {

@@ -130,6 +130,7 @@ fn session(channel: &str, node: &str) -> Session {
         form: Form::Source,
         take_overs: Vec::new(),
         waiting: false,
+        leaving: false,
         through: Via::default(),
     }
 }

@@ -125,6 +125,7 @@ impl Node {
             form: Form::Source,
             take_overs: Vec::new(),
             waiting: false,
+            leaving: false,
             through: Via::default(),
         };
         let info = SessionInfo {

@@ -69,6 +69,7 @@ impl Node {
             form: Form::Source,
             take_overs: Vec::new(),
             waiting: false,
+            leaving: false,
             through: Via::default(),
         };
         self.sessions.announce(session).await.unwrap()

@@ -35,6 +35,7 @@ fn session(node: &str, since: u64) -> Session {
         form: Form::Source,
         take_overs: Vec::new(),
         waiting: false,
+        leaving: false,
         through: Via::default(),
     }
 }

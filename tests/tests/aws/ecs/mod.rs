@@ -246,6 +246,7 @@ async fn what_a_dead_node_left_is_stopped() {
         since: Moment::EPOCH,
         take_overs: Vec::new(),
         waiting: true,
+        leaving: false,
         through: Default::default(),
     };
     let _lease = sessions.announce(session).await.expect("it is announced");

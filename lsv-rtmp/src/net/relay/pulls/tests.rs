@@ -115,6 +115,7 @@ fn session(node: &str) -> Session {
         form: Form::Source,
         take_overs: Vec::new(),
         waiting: false,
+        leaving: false,
         through: Via::default(),
     }
 }
