@@ -121,8 +121,10 @@ mod tests {
 
     #[test]
     fn take_overs_elsewhere_are_learnt_beside_those_here() {
-        let mut limits = Limits::default();
-        limits.take_overs = 5;
+        let limits = Limits {
+            take_overs: 5,
+            ..Limits::default()
+        };
         let start = Instant::now();
         let at = |seconds: u64| start + Duration::from_secs(seconds);
         let mut take_overs = TakeOvers::default();
