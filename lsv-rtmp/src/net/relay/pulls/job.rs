@@ -46,6 +46,8 @@ pub(super) struct Job {
     ended: Option<Instant>,
     /// Why a node gave no stream when it was asked last.
     failed: Option<String>,
+    /// The record as it was told last.
+    known: Option<Arc<Channel>>,
 }
 
 /// Why a connection is left.
@@ -76,6 +78,7 @@ impl Job {
             heard,
             ended: None,
             failed: None,
+            known: None,
         };
         (job, staged, hearing)
     }
@@ -89,7 +92,7 @@ impl Job {
 
     /// Fills the stream until it is over or nobody wants it, and says what to tell those who come then.
     async fn keep(&mut self) -> Denied {
-        let (mut next, mut delay) = (None, LOOK_AGAIN);
+        let (mut next, mut last, mut delay) = (None, None, LOOK_AGAIN);
         let since = Instant::now();
         loop {
             let found = match next.take() {
@@ -100,6 +103,7 @@ impl Job {
                 Ok(Some(session)) => {
                     self.ended = None;
                     let began = Instant::now();
+                    last = Some(session.clone());
                     match self.pull(session).await {
                         Ok(Left::Moved(session)) => next = Some(session),
                         Ok(Left::Ended(End::Stopped(_))) => return offline(),
@@ -126,6 +130,8 @@ impl Job {
                     if self.stream().is_none() {
                         return unavailable("no node can be asked at the moment");
                     }
+                    // Most likely it is where it was.
+                    next = last.clone();
                 }
             }
             if next.is_none() {
@@ -249,15 +255,20 @@ impl Job {
         })
     }
 
-    async fn record(&self) -> Result<Arc<Channel>, Denied> {
-        let found = self.shared.directory.record(&self.channel, &self.via).await;
-        found.map_err(|error| match error {
-            ports::Error::NotFound(_) => offline(),
-            error => {
-                tracing::warn!(%error, "the channel's record cannot be read");
-                unavailable("the platform cannot be asked at the moment")
+    async fn record(&mut self) -> Result<Arc<Channel>, Denied> {
+        match self.shared.directory.record(&self.channel, &self.via).await {
+            Ok(record) => {
+                self.known = Some(Arc::clone(&record));
+                Ok(record)
             }
-        })
+            Err(ports::Error::NotFound(_)) => Err(offline()),
+            Err(error) => {
+                tracing::warn!(%error, "the channel's record cannot be read");
+                // Who watches goes on with what was set last.
+                let known = self.known.clone().filter(|_| self.stream().is_some());
+                known.ok_or_else(|| unavailable("the platform cannot be asked at the moment"))
+            }
+        }
     }
 }
 
@@ -348,16 +359,23 @@ impl<'a> Watcher<'a> {
         {
             return Some(moved);
         }
-        let bytes = self.status.borrow().bytes;
-        if bytes != self.bytes {
-            (self.bytes, self.heard) = (bytes, now);
-            self.job.heard.send_replace(Some(now));
-            return None;
-        }
-        if now - self.heard < SUSPICIOUS {
+        if self.hears() || self.heard.elapsed() < SUSPICIOUS {
             return None;
         }
         self.find_again().await
+    }
+
+    /// Whether something has come since this was last asked. Whoever keeps records may take longer to answer than a node may
+    /// be silent.
+    fn hears(&mut self) -> bool {
+        let bytes = self.status.borrow().bytes;
+        if bytes == self.bytes {
+            return false;
+        }
+        let now = Instant::now();
+        (self.bytes, self.heard) = (bytes, now);
+        self.job.heard.send_replace(Some(now));
+        true
     }
 
     /// Where a node has begun to process what comes unprocessed so far.
@@ -411,8 +429,11 @@ impl<'a> Watcher<'a> {
     }
 
     /// What to do about a node that sends nothing.
-    async fn find_again(&self) -> Option<Seen> {
+    async fn find_again(&mut self) -> Option<Seen> {
         let found = self.job.locate().await;
+        if self.hears() {
+            return None;
+        }
         let current = &self.live.session;
         let is_long = self.heard.elapsed() >= self.job.shared.config.silence;
         match found {
