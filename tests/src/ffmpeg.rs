@@ -1,9 +1,11 @@
 //! ffmpeg as an encoder and as a player.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::{task::JoinHandle, time::sleep};
 
 use crate::{PATIENCE, Packets, Process, packets::HASHED};
 
@@ -153,6 +155,31 @@ pub fn push_file_and_return(file: &Path, url: &str) -> Process {
     Process::start("ffmpeg", line)
 }
 
+/// Pushes a file over and over, by an encoder that somebody starts again whenever it has ended; stops when dropped.
+#[derive(Debug)]
+pub struct Returning(JoinHandle<()>);
+
+impl Returning {
+    /// Begins at once.
+    #[must_use]
+    pub fn push_file(file: &Path, url: &str) -> Self {
+        let (file, url) = (file.to_owned(), url.to_owned());
+        Self(tokio::spawn(async move {
+            loop {
+                let mut encoder = push_file(&file, &url);
+                encoder.ended_after(FOR_EVER).await;
+                sleep(BEFORE_ANOTHER_PUSH).await;
+            }
+        }))
+    }
+}
+
+impl Drop for Returning {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 /// What a player got.
 #[derive(Debug)]
 pub struct Watched {
@@ -286,6 +313,11 @@ pub async fn ffprobe_seconds(file: &Path) -> f64 {
         .parse()
         .unwrap_or_else(|_| panic!("{file}: {seconds:?}"))
 }
+
+/// Longer than any test.
+const FOR_EVER: Duration = Duration::from_secs(24 * 3_600);
+
+const BEFORE_ANOTHER_PUSH: Duration = Duration::from_millis(200);
 
 /// As `tests/browser/play.mjs` reads it.
 const CLOCK: &str = "[0:v]drawbox=w=iw:h=32:color=black:t=fill[dark];color=white:size=16x32[block];\

@@ -40,8 +40,8 @@ pub use browser::{Seen, play, play_clock, play_qualities};
 pub use certificate::{Certificate, served};
 pub use ecs::Ecs;
 pub use ffmpeg::{
-    Picture, Watched, ffprobe_seconds, probe, push_file, push_file_and_return, read, watch,
-    watch_file,
+    Picture, Returning, Watched, ffprobe_seconds, probe, push_file, push_file_and_return, read,
+    watch, watch_file,
 };
 pub use files::{files_below, frames_of};
 pub use flaky::{Fault, Flaky};

@@ -68,8 +68,9 @@ pub(super) async fn low_latency(url: &str, client: &reqwest::Client, notes: &Not
 pub(super) async fn dash(url: &str, client: &reqwest::Client, notes: &Notes) {
     let (mut judge, mut last) = (mpd::Judge::default(), None);
     while let Some(manifest) = text(url, client, notes).await {
-        let is_another = mpd::began(judge.text()) != mpd::began(&manifest);
-        if is_another && last.is_some() {
+        // One that has ended does not say when it began.
+        let (before, now) = (mpd::began(judge.text()), mpd::began(&manifest));
+        if before.zip(now).is_some_and(|(before, now)| before != now) {
             notes.jumped();
             judge = mpd::Judge::default();
         }
@@ -102,27 +103,42 @@ fn has_jumped(judge: &hls::Judge, text: &str) -> bool {
 /// What is at an address that changes; none where nobody answers, or has nothing yet.
 async fn text(url: &str, client: &reqwest::Client, notes: &Notes) -> Option<String> {
     loop {
-        let answer = client.get(url).send().await.ok()?;
-        let status = answer.status();
-        if status.is_success() {
-            return answer.text().await.ok();
+        match client.get(url).send().await {
+            Ok(answer) if answer.status().is_success() => {
+                if let Ok(text) = answer.text().await {
+                    return Some(text);
+                }
+            }
+            Ok(answer) if notes.has_come() => {
+                notes.wrong(format!("{} for {url}", answer.status()));
+            }
+            Ok(_) => return None,
+            Err(error) if error.is_connect() => return None,
+            Err(_) => {}
         }
-        if !notes.has_come() {
-            return None;
-        }
-        notes.wrong(format!("{status} for {url}"));
         sleep(BETWEEN_LOOKS).await;
     }
 }
 
-/// What is listed; none where nobody answers.
+/// What is listed; none where nobody answers. What breaks off is asked for again.
 async fn fetch(url: &str, client: &reqwest::Client, notes: &Notes) -> Option<Bytes> {
-    let answer = client.get(url).send().await.ok()?;
-    let status = answer.status();
-    if !status.is_success() {
-        notes.wrong(format!("{status} for {url}, which is listed"));
+    loop {
+        let bytes = match client.get(url).send().await {
+            Ok(answer) => {
+                let status = answer.status();
+                if !status.is_success() {
+                    notes.wrong(format!("{status} for {url}, which is listed"));
+                }
+                answer.bytes().await
+            }
+            Err(error) if error.is_connect() => return None,
+            Err(error) => Err(error),
+        };
+        if let Ok(bytes) = bytes {
+            return Some(bytes);
+        }
+        sleep(BETWEEN_LOOKS).await;
     }
-    answer.bytes().await.ok()
 }
 
 fn beside(url: &str, name: &str) -> String {

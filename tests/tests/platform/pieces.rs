@@ -36,7 +36,10 @@ struct Shared {
 impl Shared {
     async fn start(&self, binary: &'static str, arguments: &[&str]) -> Server {
         let shared = self.arguments.iter().map(String::as_str);
-        let all: Vec<&str> = shared.chain(arguments.iter().copied()).collect();
+        let all: Vec<&str> = shared
+            .chain(arguments.iter().copied())
+            .chain(SOON)
+            .collect();
         Server::start_role(binary, &self.environment, &all).await
     }
 }
@@ -46,7 +49,7 @@ impl Platform {
         match store {
             Store::Local => Self::alone().await,
             Store::Remote => {
-                let keeper = Server::start_role("lsv-api", &[], &[]).await;
+                let keeper = Server::start_role("lsv-api", &[], &SOON).await;
                 let arguments = ["--store", "remote", "--store-node", keeper.base()];
                 let shared = Shared {
                     environment: Vec::new(),
@@ -93,8 +96,11 @@ impl Platform {
         let encoding = ["--processors", bases.as_str()];
         let gateway = || shared.start("lsv-gateway", &encoding);
         let gateways = [gateway().await, gateway().await];
-        let origin = || shared.start("lsv-origin", &[]);
-        let origins = [origin().await, origin().await];
+        // The first makes segments itself, the second keeps those of the nodes.
+        let origins = [
+            shared.start("lsv-origin", &[]).await,
+            shared.start("lsv-origin", &["--segments", "nodes"]).await,
+        ];
         let mut platform = Self {
             keeper,
             proxy: None,
@@ -122,8 +128,21 @@ impl Platform {
             "off",
             "--backends",
             &gateways,
+            SOON[0],
+            SOON[1],
         ])
         .await
+    }
+
+    /// Kills the proxy, and answers where it was.
+    pub(crate) fn proxy_killed(&mut self) -> String {
+        let proxy = self.proxy.take().expect("there is a proxy");
+        proxy.address().to_string()
+    }
+
+    /// Lets nobody reach what AWS keeps, or lets them again.
+    pub(crate) fn pause_store(&self, pause: bool) {
+        self.moto.as_ref().expect("there is moto").pause(pause);
     }
 
     pub(crate) fn api(&self) -> Api {
@@ -170,3 +189,6 @@ impl Drop for Platform {
 
 /// Lines of each log.
 const LAST: usize = 12;
+
+/// Pieces stop within a few seconds, and what one left that is gone for good is made whole as soon.
+const SOON: [&str; 4] = ["--grace", "6s", "--adopt-after", "5s"];
