@@ -1,5 +1,7 @@
 //! A platform of processes: which there are, and how they find each other.
 
+use std::time::Duration;
+
 use lsv_tests::{Api, Moto, Proxy, Server};
 use reqwest::Method;
 
@@ -190,5 +192,8 @@ impl Drop for Platform {
 /// Lines of each log.
 const LAST: usize = 12;
 
-/// Pieces stop within a few seconds, and what one left that is gone for good is made whole as soon.
+/// How long a stop may take.
+pub(crate) const GRACE: Duration = Duration::from_secs(6);
+
+/// Pieces stop within [`GRACE`], and what one left that is gone for good is made whole as soon.
 const SOON: [&str; 4] = ["--grace", "6s", "--adopt-after", "5s"];

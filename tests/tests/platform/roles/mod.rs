@@ -10,6 +10,8 @@ use crate::suite::CHANNEL;
 mod adoption;
 mod audience;
 mod deaths;
+mod keeper;
+mod stops;
 
 use audience::{Audience, Lost};
 
