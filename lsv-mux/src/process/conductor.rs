@@ -8,7 +8,7 @@ use lsv_core::channel::TaskSize;
 use lsv_core::hub::{Event, Hub, Processing, Stream, Warning};
 use lsv_core::media::Orientation;
 use lsv_core::path::{Rendition, StreamPath};
-use lsv_core::ports::{Error, TaskId, TaskKind, TaskScheduler, TaskSpec};
+use lsv_core::ports::{Error, Task, TaskId, TaskKind, TaskScheduler, TaskSpec, TaskState};
 use lsv_core::share::Share;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Mutex, Notify};
@@ -234,7 +234,7 @@ impl Score {
         }
     }
 
-    /// Tasks that ended by themselves are to be started again, not at once.
+    /// Tasks that ended by themselves, or do as their node stops, are to be started again, not at once.
     async fn forget_ended(&mut self) {
         let conductor = &self.conductor;
         let processors = conductor.processors.iter().map(|it| (it, true));
@@ -249,7 +249,8 @@ impl Score {
             self.running.retain(|kind, running| {
                 let is_its = processes == (*kind == TaskKind::Process);
                 let is_young = running.since.elapsed() < retry_ended(*kind);
-                !is_its || is_young || listed.iter().any(|it| it.id == running.id)
+                let goes_on = |it: &Task| it.id == running.id && it.state != TaskState::Stopping;
+                !is_its || is_young || listed.iter().any(goes_on)
             });
         }
     }
@@ -328,7 +329,7 @@ mod tests {
     use lsv_core::hub::{Offer, Publisher, Watermark};
     use lsv_core::media::{Kind, MediaFrame};
     use lsv_core::path::ChannelId;
-    use lsv_core::ports::{Result, Task};
+    use lsv_core::ports::Result;
     use lsv_core::time::Timestamp;
     use tokio::sync::mpsc;
 
