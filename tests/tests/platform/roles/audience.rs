@@ -94,8 +94,14 @@ impl Audience {
         for Seat { origin, viewer } in self.all() {
             let (mut breaches, jolts) = (breaches(viewer, since, lost), jolts(viewer, since, lost));
             match (lost, origin) {
-                // What several nodes made is not one playlist.
-                (Lost::Source, &KEEPS) => known.extend(jolts),
+                // What several nodes made is not one playlist, and what a lost node made is not to be had. Nothing is said not to
+                // be there.
+                (Lost::Source, &KEEPS) => {
+                    let (absent, others) = jolts.into_iter().partition(|it| it.contains("404"));
+                    let absent: Vec<String> = absent;
+                    breaches.extend(absent);
+                    known.extend::<Vec<String>>(others);
+                }
                 _ => breaches.extend(jolts),
             }
             let (way, breaches) = (viewer.way(), breaches.into_iter());
@@ -130,7 +136,11 @@ fn breaches(viewer: &Spectator, since: Instant, lost: Lost) -> Vec<String> {
 
 /// What no player can play on from.
 fn jolts(viewer: &Spectator, since: Instant, lost: Lost) -> Vec<String> {
-    let mut jolts = viewer.wrong(since);
+    // Another origin has other segments: who comes to it loads anew.
+    let mut jolts = match viewer.moves(since) {
+        0 => viewer.wrong(since),
+        _ => Vec::new(),
+    };
     let jumps = viewer.jumps(since);
     if jumps > usize::from(lost == Lost::Origin) {
         jolts.push(format!("it had to load anew {jumps} times"));
@@ -148,12 +158,12 @@ fn promised(way: Way) -> Duration {
     }
 }
 
-/// Low-latency HLS breaks a rule where a stream that comes through a processor has a seam.
 const WAYS: &[Way] = &[
     Way::Rtmp,
     Way::Flv,
     Way::WebSocket,
     Way::Ts,
+    Way::LowLatency,
     Way::Dash,
     Way::Rendition,
 ];
