@@ -3,9 +3,10 @@
 //! Two machines may have the same host name, and one machine another after a restart. So each data folder has an id that is
 //! nobody else's, and what a node keeps in a store under its own name has that in it.
 
-use std::fs;
-use std::io::ErrorKind;
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use anyhow::{Context, bail};
@@ -121,7 +122,16 @@ fn id(data: &Path) -> anyhow::Result<String> {
 fn keep(data: &Path, id: &str) -> std::io::Result<()> {
     fs::create_dir_all(data)?;
     let new = data.join(format!("{ID}.new"));
-    fs::write(&new, format!("{id}\n"))?;
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&new)?;
+    file.write_all(format!("{id}\n").as_bytes())?;
+    // A power cut must not leave a name without what it is for.
+    file.sync_all()?;
     fs::rename(&new, data.join(ID))
 }
 

@@ -10,10 +10,11 @@ use lsv_core::media::Orientation;
 use lsv_core::path::{Rendition, StreamPath};
 use lsv_core::ports::{Error, Task, TaskId, TaskKind, TaskScheduler, TaskSpec, TaskState};
 use lsv_core::share::Share;
+use tokio::sync::Mutex;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{Mutex, Notify};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::{Instant, MissedTickBehavior, timeout};
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::plan::{Ladder, Plan};
@@ -116,10 +117,6 @@ impl Conductor {
             tokio::select! {
                 event = events.recv() => match event {
                     Ok(Event::Started(stream) | Event::Resumed(stream)) => arrived.push(stream),
-                    Ok(Event::Ended { stream, .. }) => {
-                        let played = known.get(stream.path()).filter(|it| it.is_of(&stream));
-                        played.into_iter().for_each(|played| played.over.notify_one());
-                    }
                     Ok(_) => {}
                     Err(RecvError::Lagged(_)) => arrived = hub.streams(),
                     Err(RecvError::Closed) => return,
@@ -134,8 +131,8 @@ impl Conductor {
 #[derive(Clone)]
 struct Played {
     stream: Weak<Stream>,
-    /// Told when the source has ended.
-    over: Arc<Notify>,
+    /// Told when another source is there: the tasks of this one need not end by themselves any more.
+    followed: CancellationToken,
     /// Held while it is seen to. Tasks are found by their channel: what a source asks for would else be the task of the
     /// one before, which ends a moment later.
     turn: Arc<Mutex<()>>,
@@ -143,9 +140,12 @@ struct Played {
 
 impl Played {
     fn after(before: Option<&Self>, stream: &Arc<Stream>) -> Self {
+        before
+            .into_iter()
+            .for_each(|before| before.followed.cancel());
         Self {
             stream: Arc::downgrade(stream),
-            over: Arc::default(),
+            followed: CancellationToken::new(),
             turn: before.map(|it| Arc::clone(&it.turn)).unwrap_or_default(),
         }
     }
@@ -189,7 +189,7 @@ impl Score {
             let missing = tokio::select! {
                 Ok(()) = settings.changed() => false,
                 Ok(()) = tracks.changed() => false,
-                () = played.over.notified() => continue,
+                () = played.followed.cancelled() => break,
                 _ = look.tick() => true,
             };
             let wanted = settings.borrow_and_update().processing.clone();
@@ -204,6 +204,8 @@ impl Score {
             let tasks = self.conductor.divide(&plan, &wanted);
             self.follow(&tasks).await;
         }
+        // They end by themselves, with what is left of the source.
+        drop(timeout(LAST, played.followed.cancelled()).await);
         // The publisher may be on another node by now, whose channel is the same processor's. Nobody's is left by itself.
         self.running.remove(&TaskKind::Process);
         self.follow(&BTreeMap::new()).await;
@@ -309,6 +311,9 @@ impl Score {
 
 /// How often it is looked whether tasks are still there, and starts that failed are tried again.
 const LOOK_AFTER: Duration = Duration::from_secs(1);
+
+/// How long tasks may take for what is left of a source that has ended, if no other follows.
+const LAST: Duration = Duration::from_secs(5);
 
 /// How long after its start a task that has ended is started again at the earliest. One that another node did may have
 /// ended with that node.
