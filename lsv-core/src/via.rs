@@ -23,6 +23,14 @@ impl Via {
         self.nodes().any(|known| known == node)
     }
 
+    /// The first of them; none where it has no name, or there is none.
+    pub fn first(&self) -> Option<&NodeName> {
+        match self.0.first()? {
+            Hop::Node(node) => Some(node),
+            Hop::Other => None,
+        }
+    }
+
     /// Whether any node is among both.
     pub fn meets(&self, other: &Self) -> bool {
         self.nodes().any(|node| other.contains(node))

@@ -90,6 +90,15 @@ impl Session {
         (&self.node, &self.address) == (&other.node, &other.address)
     }
 
+    /// Whether it comes from the same node as `other`, on whatever way.
+    pub fn is_from_node_of(&self, other: &Self) -> bool {
+        let begins = |session: &Self| match session.through.first() {
+            Some(node) => node.to_string(),
+            None => session.node.clone(),
+        };
+        begins(self) == begins(other)
+    }
+
     /// What a registry answers where another announcement has the place of this one.
     pub fn replaced(&self) -> Error {
         Error::Conflict(format!("the announcement of the channel {}", self.channel))

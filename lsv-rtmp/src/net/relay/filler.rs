@@ -1,5 +1,7 @@
 //! A stream of the hub, filled over one connection after another.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use lsv_core::hub::{Closed, Hub, Offer, PublishError, Publisher};
@@ -22,6 +24,8 @@ pub(super) struct Filler {
     /// Ends the connection in order.
     pub(super) stop: CancellationToken,
     pub(super) report: Report,
+    /// Counts the frames as they come, which the report tells of once a second.
+    pub(super) frames: Arc<AtomicU64>,
 }
 
 /// How a connection came to its end.
@@ -60,6 +64,7 @@ impl Filler {
             }),
             stop: CancellationToken::new(),
             report,
+            frames: Arc::default(),
         };
         (filler, status)
     }
@@ -124,6 +129,7 @@ impl Filler {
                 Played::Track(track) => publisher.announce(&track),
                 Played::Metadata(metadata) => publisher.set_metadata(metadata),
                 Played::Frame(frame) => {
+                    self.frames.fetch_add(1, Ordering::Relaxed);
                     filling.bytes += frame.payload.len() as u64;
                     if let Err(closed) = publisher.push(frame) {
                         return End::Stopped(Stop::Closed(closed));

@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use lsv_core::channel::Channel;
@@ -210,7 +211,7 @@ impl Job {
         offer.settings = settings_of(&self.shared, &record);
         let shared = Arc::clone(&self.shared);
         let (mut filler, status) = Filler::new(&shared.hub, path, offer, &shared.client);
-        let stop = filler.stop.clone();
+        let (stop, frames) = (filler.stop.clone(), Arc::clone(&filler.frames));
         let mut fill = pin!(filler.fill(&address));
         let live = Live {
             session,
@@ -224,7 +225,7 @@ impl Job {
             }
             _ => false,
         });
-        let mut watcher = Watcher::new(self, live, status);
+        let mut watcher = Watcher::new(self, live, status, frames);
         Ok(loop {
             tokio::select! {
                 (end, publisher) = &mut fill => {
@@ -279,8 +280,9 @@ struct Watcher<'a> {
     status: watch::Receiver<Status>,
     second: tokio::time::Interval,
     ticks: u32,
-    /// Bytes that had come, and when they last became more.
-    bytes: u64,
+    /// Counts the frames that come; how many had, and when they last became more.
+    frames: Arc<AtomicU64>,
+    count: u64,
     heard: Instant,
     /// When somebody was last seen to watch.
     watched: Instant,
@@ -296,7 +298,12 @@ enum Seen {
 }
 
 impl<'a> Watcher<'a> {
-    fn new(job: &'a Job, live: Live, status: watch::Receiver<Status>) -> Self {
+    fn new(
+        job: &'a Job,
+        live: Live,
+        status: watch::Receiver<Status>,
+        frames: Arc<AtomicU64>,
+    ) -> Self {
         let mut second = interval(SECOND);
         second.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let now = Instant::now();
@@ -306,7 +313,8 @@ impl<'a> Watcher<'a> {
             status,
             second,
             ticks: 0,
-            bytes: 0,
+            frames,
+            count: 0,
             heard: now,
             watched: now,
             processed: false,
@@ -368,12 +376,12 @@ impl<'a> Watcher<'a> {
     /// Whether something has come since this was last asked. Whoever keeps records may take longer to answer than a node may
     /// be silent.
     fn hears(&mut self) -> bool {
-        let bytes = self.status.borrow().bytes;
-        if bytes == self.bytes {
+        let count = self.frames.load(Ordering::Relaxed);
+        if count == self.count {
             return false;
         }
         let now = Instant::now();
-        (self.bytes, self.heard) = (bytes, now);
+        (self.count, self.heard) = (count, now);
         self.job.heard.send_replace(Some(now));
         true
     }
@@ -437,12 +445,14 @@ impl<'a> Watcher<'a> {
         let current = &self.live.session;
         let is_long = self.heard.elapsed() >= self.job.shared.config.silence;
         match found {
-            // Its publisher has come again, there or elsewhere.
-            Ok(Some(session)) if session.since > current.since => {
+            // Its publisher was lost and has come again, elsewhere: what it sends to where it was comes over this connection.
+            Ok(Some(session))
+                if session.since > current.since && !session.is_from_node_of(current) =>
+            {
                 tracing::info!(node = session.node, "the stream has moved");
                 Some(Seen::Moved(session))
             }
-            // Its publisher was lost and may come back there.
+            // It may come back there.
             Ok(Some(session)) if session.waiting && session.is_at(current) => None,
             // Others may be as cut off as this node, and not have noticed yet.
             _ if !is_long => None,

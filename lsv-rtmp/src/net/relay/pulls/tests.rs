@@ -35,13 +35,23 @@ impl World {
 
     /// Its publisher comes, to that node.
     fn is_live_at(&self, node: &str) {
+        self.comes_to(session(node));
+    }
+
+    /// Its publisher comes to a node from which another has it.
+    fn is_had_at(&self, node: &str, publishers: &str) {
+        let through = publishers.parse().unwrap();
+        self.comes_to(Session {
+            through,
+            ..session(node)
+        });
+    }
+
+    fn comes_to(&self, session: Session) {
         let mut known = self.session.lock().unwrap();
         let before = known.as_ref().map_or(0, |known| known.since.unix());
         let since = Moment::from_unix(before + 1);
-        *known = Some(Session {
-            since,
-            ..session(node)
-        });
+        *known = Some(Session { since, ..session });
     }
 
     /// A node begins to process it, whose publisher stays where it is.
@@ -306,6 +316,36 @@ async fn a_stream_that_moves_is_found_and_goes_on() {
     let _playing = plays(a.admit().await);
     sleep(Duration::from_secs(2)).await;
     assert_eq!(stream.state(), State::Live);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_publisher_that_comes_back_to_its_node_is_met_over_the_same_connection() {
+    let ways = ["a", "b"].into_iter().cycle();
+    for (away, way) in (1_500..3_500).step_by(100).zip(ways) {
+        let (network, hub, world) = (Network::default(), Hub::default(), World::new());
+        let (mut a, mut b) = (network.listen("a"), network.listen("b"));
+        world.is_had_at("a", "gateway");
+        let pulls = pulls(&network, &hub, &world);
+        let path = source();
+        let ((), peer) = tokio::join!(brought(&pulls, &path), async {
+            let mut peer = a.admit().await;
+            play(&mut peer, 0).await;
+            peer
+        });
+        let _held = pulls.hold(&cam());
+        sleep(Duration::from_millis(away)).await;
+        world.is_had_at(way, "gateway");
+        // What it sends first takes a moment.
+        sleep(Duration::from_millis(300)).await;
+        let _playing = plays(peer);
+        let again = timeout(Duration::from_secs(20), async {
+            tokio::select! {
+                _ = a.connect() => {}
+                _ = b.connect() => {}
+            }
+        });
+        assert!(again.await.is_err(), "asked anew after {away} ms");
+    }
 }
 
 #[tokio::test(start_paused = true)]
