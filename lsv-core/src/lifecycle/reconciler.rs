@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use crate::path::ChannelId;
 use crate::ports::{
-    Error, Form, Result, SessionRegistry, Task, TaskId, TaskKind, TaskScheduler, TaskState,
+    Error, Form, Result, Session, SessionRegistry, Task, TaskId, TaskKind, TaskScheduler, TaskState,
 };
 use tokio::time::{Instant, MissedTickBehavior};
 
-/// Stops tasks whose channel nobody publishes any more, and all but the oldest of those that do the same.
+/// Stops tasks whose channel nobody publishes any more, and all but one of those that do the same: whose node is announced to
+/// have the channel processed stays, as that is where others get it. Where that is none of them, or its name does not tell the
+/// node that runs it, as with containers, the oldest stays.
 ///
 /// Any number of them may run; stopping twice does no harm. While the registry or the scheduler cannot be asked nothing is stopped, and what was
 /// not live before counts for nothing.
@@ -65,16 +67,18 @@ impl Reconciler {
                 return Err(error);
             }
         };
-        let live: BTreeSet<ChannelId> = sessions
+        let (sources, processed): (Vec<_>, Vec<_>) = sessions
             .into_iter()
-            .filter(|session| session.form == Form::Source)
-            .map(|session| session.channel)
-            .collect();
+            .partition(|session| session.form == Form::Source);
+        let live: BTreeSet<_> = sources.into_iter().map(|source| source.channel).collect();
         let mut running: Vec<_> = tasks
             .into_iter()
             .filter(|task| task.state != TaskState::Stopping)
             .collect();
-        running.sort_by(|a, b| (a.since, &a.id).cmp(&(b.since, &b.id)));
+        running.sort_by_cached_key(|task| {
+            let is_announced = processed.iter().any(|session| does(task, session));
+            (!is_announced, task.since, task.id.clone())
+        });
         let mut stopped = Vec::new();
         for task in self.doubled(&running) {
             let reason = "another task does the same";
@@ -87,7 +91,7 @@ impl Reconciler {
         Ok(stopped)
     }
 
-    /// Tasks that do what an older one does, and did so the last time as well: then the older one is there to stay.
+    /// Tasks that do what one before them does, and did so the last time as well: then that one is there to stay.
     fn doubled<'a>(&mut self, running: &'a [Task]) -> Vec<&'a Task> {
         let mut seen = BTreeSet::<(TaskKind, &ChannelId)>::new();
         let doubled: Vec<_> = running
@@ -135,6 +139,15 @@ impl Reconciler {
     }
 }
 
+/// Whether `session` is of what `task` makes. The names of tasks that other nodes run begin with where those are.
+fn does(task: &Task, session: &Session) -> bool {
+    let node = session.http.as_deref();
+    let own = node.and_then(|node| task.id.0.strip_prefix(node));
+    task.spec.kind == TaskKind::Process
+        && task.spec.channel == session.channel
+        && own.is_some_and(|own| own.starts_with('/'))
+}
+
 /// How often it is looked.
 const LOOK_AFTER: Duration = Duration::from_secs(5);
 
@@ -143,7 +156,7 @@ mod tests {
     use std::sync::Mutex;
 
     use crate::channel::{Moment, TaskSize};
-    use crate::ports::{Lease, Session, TaskSpec};
+    use crate::ports::{Lease, TaskSpec};
     use async_trait::async_trait;
 
     use super::*;
@@ -153,6 +166,8 @@ mod tests {
     struct World {
         /// None: it cannot be asked.
         live: Mutex<Option<Vec<&'static str>>>,
+        /// Where "cam" is processed.
+        processed: Mutex<Option<&'static str>>,
         tasks: Mutex<Vec<Task>>,
     }
 
@@ -190,12 +205,12 @@ mod tests {
         async fn list(&self) -> Result<Vec<Session>> {
             let live = self.live.lock().unwrap().clone();
             let live = live.ok_or_else(|| Error::unavailable("test"))?;
-            let session = |(channel, form): (&str, Form)| Session {
+            let session = |(channel, form, http): (&str, Form, Option<&str>)| Session {
                 channel: ChannelId::parse(channel).unwrap(),
                 node: "node".to_owned(),
                 address: "rtmp://192.0.2.1:1935".to_owned(),
                 rtmps: None,
-                http: None,
+                http: http.map(str::to_owned),
                 form,
                 since: Moment::EPOCH,
                 take_overs: Vec::new(),
@@ -204,9 +219,13 @@ mod tests {
                 through: Default::default(),
             };
             // What a task announces does not keep it alive.
-            let processed = ("gone", Form::Processed);
-            let live = live.into_iter().map(|channel| (channel, Form::Source));
-            Ok(live.chain([processed]).map(session).collect())
+            let processed = ("gone", Form::Processed, None);
+            let announced = *self.processed.lock().unwrap();
+            let announced = announced.map(|http| ("cam", Form::Processed, Some(http)));
+            let live = live.into_iter();
+            let sources = live.map(|channel| (channel, Form::Source, None));
+            let all = sources.chain([processed]).chain(announced);
+            Ok(all.map(session).collect())
         }
     }
 
@@ -298,5 +317,22 @@ mod tests {
             "one look is no proof"
         );
         assert_eq!(look(&mut reconciler).await, ["b"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_two_that_do_the_same_the_one_that_is_announced_stays() {
+        let world = Arc::new(World::default());
+        world.live(Some(&["cam"]));
+        world.run("http://192.0.2.1:80/a", "cam", 1);
+        world.run("http://192.0.2.1:8080/b", "cam", 2);
+        *world.processed.lock().unwrap() = Some("http://192.0.2.1:8080");
+        let mut reconciler = reconciler(&world);
+        assert!(look(&mut reconciler).await.is_empty());
+        assert_eq!(look(&mut reconciler).await, ["http://192.0.2.1:80/a"]);
+        // Neither of these is announced.
+        world.run("http://192.0.2.1:80/c", "cam", 3);
+        *world.processed.lock().unwrap() = Some("http://192.0.2.1:8");
+        assert!(look(&mut reconciler).await.is_empty());
+        assert_eq!(look(&mut reconciler).await, ["http://192.0.2.1:80/c"]);
     }
 }
