@@ -107,6 +107,9 @@ impl Conductor {
                 let before = known.get(stream.path());
                 let is_new = before.is_none_or(|it| !it.is_of(&stream));
                 if is_new && stream.path().rendition == Rendition::Source {
+                    if let Some(before) = before {
+                        before.followed.cancel();
+                    }
                     let played = Played::after(before, &stream);
                     let span = tracing::info_span!("conduct", path = %stream.path());
                     let score = Score::new(self.clone(), Arc::clone(&stream));
@@ -140,9 +143,6 @@ struct Played {
 
 impl Played {
     fn after(before: Option<&Self>, stream: &Arc<Stream>) -> Self {
-        before
-            .into_iter()
-            .for_each(|before| before.followed.cancel());
         Self {
             stream: Arc::downgrade(stream),
             followed: CancellationToken::new(),
