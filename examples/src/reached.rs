@@ -96,26 +96,30 @@ pub(crate) fn rtmp(config: &Config, listeners: Listeners) -> String {
 /// make whole what the node leaves.
 fn id(data: &Path) -> anyhow::Result<String> {
     let path = data.join(ID);
-    match fs::read_to_string(&path) {
-        Ok(text) => {
-            let id = text.trim();
-            let is_id = id.len() == ID_CHARS && id.bytes().all(|b| b.is_ascii_hexdigit());
-            if !is_id {
-                bail!("{} holds no id; delete it for a new one", path.display());
-            }
-            Ok(id.to_owned())
-        }
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            let number = getrandom::u32().context("the system gives no random bytes")?;
-            let id = format!("{number:08x}");
-            if let Err(error) = keep(data, &id) {
-                let path = path.display();
-                tracing::warn!(%path, %error, "this node's id cannot be kept: it has another after a restart");
-            }
-            Ok(id)
-        }
-        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+    };
+    let id = text.trim();
+    // An empty file is what a power cut leaves of one that was never used.
+    if id.is_empty() {
+        return new_id(data);
     }
+    if id.len() != ID_CHARS || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        bail!("{} holds no id; delete it for a new one", path.display());
+    }
+    Ok(id.to_owned())
+}
+
+fn new_id(data: &Path) -> anyhow::Result<String> {
+    let number = getrandom::u32().context("the system gives no random bytes")?;
+    let id = format!("{number:08x}");
+    if let Err(error) = keep(data, &id) {
+        let path = data.display();
+        tracing::warn!(%path, %error, "this node's id cannot be kept: it has another after a restart");
+    }
+    Ok(id)
 }
 
 /// Writes an id, so that nobody ever finds half of one.
@@ -206,6 +210,10 @@ mod tests {
         assert!(lsv_core::via::NodeName::parse(&longest).is_some());
 
         fs::write(data.join(ID), "").unwrap();
+        let after_a_power_cut = id(&data).unwrap();
+        assert_eq!(id(&data).unwrap(), after_a_power_cut);
+
+        fs::write(data.join(ID), "half").unwrap();
         let error = id(&data).unwrap_err().to_string();
         assert!(
             error.contains("node-id") && error.contains("delete"),
