@@ -47,6 +47,10 @@ impl ObjectStore for Nowhere {
         Ok(())
     }
 
+    async fn replace(&self, name: &ObjectName, _: &Bytes, _: Bytes) -> Result<()> {
+        Err(Error::NotFound(name.to_string()))
+    }
+
     async fn create(&self, name: &ObjectName) -> Result<Box<dyn ObjectWriter>> {
         Err(Error::Denied(name.to_string()))
     }

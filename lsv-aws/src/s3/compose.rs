@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use lsv_core::ports::{Error, ObjectName, Piece, Result};
 
-use super::objects::{Head, Objects, draw_mark};
+use super::objects::{Head, Objects, Over, draw_mark};
 use super::plan::{self, Fragment, MOST_PARTS, PART, Part};
 use super::transfer::{Incomplete, Upload};
 
@@ -42,7 +42,7 @@ impl Objects {
             let bytes = self.make(&sources, &fragments).await?;
             let by = By::Put(Arc::clone(&mark));
             self.remember(name, pieces, by)?;
-            return match self.put_marked(name, bytes, &mark, false).await {
+            return match self.put_marked(name, bytes, &mark, Over::Any).await {
                 Err(error @ Error::Unavailable { .. }) => Err(error),
                 known => {
                     self.forget(name);

@@ -161,14 +161,13 @@ impl Objects {
             .metadata(MARK, mark)
     }
 
-    /// Puts an object; with `if_absent` where there is none. What it carries as `mark` tells whether an earlier try has
-    /// counted.
+    /// Puts an object where there is what `over` says. What it carries as `mark` tells whether an earlier try has counted.
     pub(super) async fn put_marked(
         &self,
         name: &ObjectName,
         bytes: Bytes,
         mark: &str,
-        if_absent: bool,
+        over: Over<'_>,
     ) -> Result<()> {
         let (encryption, key) = self.encryption();
         let put = self
@@ -181,7 +180,11 @@ impl Objects {
             .set_server_side_encryption(encryption)
             .set_ssekms_key_id(key)
             .metadata(MARK, mark)
-            .set_if_none_match(if_absent.then(|| "*".to_owned()));
+            .set_if_none_match(matches!(over, Over::Nothing).then(|| "*".to_owned()))
+            .set_if_match(match over {
+                Over::Tagged(etag) => Some(etag.to_owned()),
+                Over::Any | Over::Nothing => None,
+            });
         let is_long = bytes.len() > LONG_BODY;
         let put = put.body(bytes.into()).customize();
         let put = match is_long {
@@ -196,6 +199,7 @@ impl Objects {
                 true => Ok(()),
                 false => Err(conflict(name)),
             },
+            404 if code(&error) == "NoSuchKey" => Err(not_found(name)),
             _ if is_ambiguous(&error) && self.is_marked(name, mark).await == Ok(true) => Ok(()),
             _ => Err(failed(&self.what(name), &error)),
         }
@@ -238,11 +242,22 @@ impl ObjectStore for Objects {
     }
 
     async fn put(&self, name: &ObjectName, bytes: Bytes) -> Result<()> {
-        self.put_marked(name, bytes, &draw_mark(), false).await
+        self.put_marked(name, bytes, &draw_mark(), Over::Any).await
     }
 
     async fn put_if_absent(&self, name: &ObjectName, bytes: Bytes) -> Result<()> {
-        self.put_marked(name, bytes, &draw_mark(), true).await
+        self.put_marked(name, bytes, &draw_mark(), Over::Nothing)
+            .await
+    }
+
+    async fn replace(&self, name: &ObjectName, was: &Bytes, bytes: Bytes) -> Result<()> {
+        let etag = self.head(name).await?.etag;
+        // Not every server looks at the tag when it writes.
+        if self.read(name, None, Some(&etag)).await?.bytes != *was {
+            return Err(conflict(name));
+        }
+        let over = Over::Tagged(&etag);
+        self.put_marked(name, bytes, &draw_mark(), over).await
     }
 
     async fn create(&self, name: &ObjectName) -> Result<Box<dyn ObjectWriter>> {
@@ -344,6 +359,15 @@ impl ObjectStore for Objects {
     async fn settle(&self, name: &ObjectName) -> Result<()> {
         self.complete_left(name).await
     }
+}
+
+/// What an object may take the place of.
+#[derive(Clone, Copy)]
+pub(super) enum Over<'a> {
+    Any,
+    Nothing,
+    /// What has this tag.
+    Tagged(&'a str),
 }
 
 /// The class of an object that S3 calls `name`.

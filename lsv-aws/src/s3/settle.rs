@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aws_sdk_s3::types::CompletedPart;
 use lsv_core::ports::{Error, ObjectName, Result};
 
-use super::objects::{Objects, draw_mark, length};
+use super::objects::{Objects, Over, draw_mark, length};
 use super::plan::whole_parts;
 use super::tail::Tail;
 use super::transfer::Upload;
@@ -28,7 +28,10 @@ impl Objects {
         };
         if !is_there && tail.from == 1 {
             let bytes = tail.bytes.len();
-            match self.put_marked(name, tail.bytes, &draw_mark(), true).await {
+            match self
+                .put_marked(name, tail.bytes, &draw_mark(), Over::Nothing)
+                .await
+            {
                 Ok(()) => {
                     tracing::info!(%name, bytes, "what a killed process kept of an object is there")
                 }

@@ -8,7 +8,7 @@ use aws_sdk_s3::types::CompletedPart;
 use bytes::{Bytes, BytesMut};
 use lsv_core::ports::{Error, ObjectInfo, ObjectName, ObjectStore, ObjectWriter, Result};
 
-use super::objects::{Objects, draw_mark};
+use super::objects::{Objects, Over, draw_mark};
 use super::plan::{PART, part_bytes};
 use super::tail::{Keeper, Tail, Task};
 use super::transfer::Upload;
@@ -189,7 +189,7 @@ impl ObjectWriter for Writer {
             self.gathered = vec![bytes.clone()];
             self.is_asked_for = true;
             self.store
-                .put_marked(&self.name, bytes, &self.mark, true)
+                .put_marked(&self.name, bytes, &self.mark, Over::Nothing)
                 .await?;
         } else {
             if self.gathered_bytes > 0 {

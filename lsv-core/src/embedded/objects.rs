@@ -4,8 +4,8 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -34,6 +34,8 @@ use crate::ports::{
 pub struct Objects {
     root: Arc<Path>,
     writes: Arc<AtomicU64>,
+    /// Held while a file is moved to its place or removed, so that nothing comes between a look at it and its replacement.
+    moving: Arc<Mutex<()>>,
     class: StorageClass,
 }
 
@@ -55,6 +57,7 @@ impl Objects {
         Ok(Self {
             root,
             writes: Arc::default(),
+            moving: Arc::default(),
             class: StorageClass::default(),
         })
     }
@@ -63,8 +66,8 @@ impl Objects {
         self.root.join(name.as_str())
     }
 
-    fn write(&self, name: &ObjectName, bytes: &[u8], replace: bool) -> Result<()> {
-        self.write_then_move(name, replace, |file| {
+    fn write(&self, name: &ObjectName, bytes: &[u8], over: Over<'_>) -> Result<()> {
+        self.write_then_move(name, over, |file| {
             file.write_all(bytes)
                 .map_err(|error| failed(&self.path(name), &error))
         })
@@ -73,7 +76,7 @@ impl Objects {
     fn write_then_move(
         &self,
         name: &ObjectName,
-        replace: bool,
+        over: Over<'_>,
         fill: impl FnOnce(&mut File) -> Result<()>,
     ) -> Result<()> {
         let number = self.writes.fetch_add(1, Ordering::Relaxed);
@@ -84,27 +87,35 @@ impl Objects {
             .and_then(|mut file| {
                 fill(&mut file)?;
                 class::note(&file, self.class);
-                let place = || {
-                    file.sync_all()?;
-                    make_parent(&path)?;
-                    match replace {
-                        true => fs::rename(&unfinished, &path),
-                        false => fs::hard_link(&unfinished, &path),
-                    }
+                let ready = file.sync_all().and_then(|()| make_parent(&path));
+                ready.map_err(|error| failed(&path, &error))?;
+                let _alone = self.moving();
+                if let Over::These(was) = over
+                    && self.read(name, None)?.bytes != was
+                {
+                    return Err(Error::Conflict(format!("object {name}")));
+                }
+                let placed = match over {
+                    Over::Nothing => fs::hard_link(&unfinished, &path),
+                    Over::Any | Over::These(_) => fs::rename(&unfinished, &path),
                 };
-                place().map_err(|error| conflict_or_failed(name, &path, &error))
+                placed.map_err(|error| conflict_or_failed(name, &path, &error))
             });
-        if written.is_err() || !replace {
+        if written.is_err() || matches!(over, Over::Nothing) {
             // Already moved away, or of no use to anybody.
             drop(fs::remove_file(&unfinished));
         }
         written
     }
 
+    fn moving(&self) -> MutexGuard<'_, ()> {
+        self.moving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Begins a file that grows: it is at its place with its first bytes, never empty.
     fn begin(&self, name: &ObjectName, bytes: &[u8]) -> Result<File> {
         let mut begun = None;
-        self.write_then_move(name, false, |file| {
+        self.write_then_move(name, Over::Nothing, |file| {
             let written = file.write_all(bytes).and_then(|()| file.try_clone());
             begun = Some(written.map_err(|error| failed(&self.path(name), &error))?);
             Ok(())
@@ -113,7 +124,7 @@ impl Objects {
     }
 
     fn join(&self, name: &ObjectName, pieces: &[Piece]) -> Result<ObjectInfo> {
-        self.write_then_move(name, true, |file| {
+        self.write_then_move(name, Over::Any, |file| {
             for piece in pieces {
                 match piece {
                     Piece::Bytes(bytes) => file
@@ -253,6 +264,15 @@ impl Objects {
     }
 }
 
+/// What a file may take the place of.
+#[derive(Clone, Copy)]
+enum Over<'a> {
+    Any,
+    Nothing,
+    /// One with these bytes.
+    These(&'a Bytes),
+}
+
 /// An entry of a directory.
 struct Entry {
     name: ObjectName,
@@ -278,12 +298,17 @@ impl ObjectStore for Objects {
 
     async fn put(&self, name: &ObjectName, bytes: Bytes) -> Result<()> {
         let (store, name) = (self.clone(), name.clone());
-        blocking(move || store.write(&name, &bytes, true)).await
+        blocking(move || store.write(&name, &bytes, Over::Any)).await
     }
 
     async fn put_if_absent(&self, name: &ObjectName, bytes: Bytes) -> Result<()> {
         let (store, name) = (self.clone(), name.clone());
-        blocking(move || store.write(&name, &bytes, false)).await
+        blocking(move || store.write(&name, &bytes, Over::Nothing)).await
+    }
+
+    async fn replace(&self, name: &ObjectName, was: &Bytes, bytes: Bytes) -> Result<()> {
+        let (store, name, was) = (self.clone(), name.clone(), was.clone());
+        blocking(move || store.write(&name, &bytes, Over::These(&was))).await
     }
 
     async fn create(&self, name: &ObjectName) -> Result<Box<dyn ObjectWriter>> {
@@ -326,6 +351,7 @@ impl ObjectStore for Objects {
         blocking(move || {
             let path = store.path(&name);
             store.open_file(&name)?;
+            let _alone = store.moving();
             fs::remove_file(&path).map_err(|error| not_found_or_failed(&name, &path, &error))
         })
         .await

@@ -15,7 +15,7 @@
 //! GET    /node/objects?prefix&limit&cursor   200 {"items": [info], "next": cursor or null}
 //! GET    /node/stat/{name}               200 info: {"name", "size" in bytes, "modified" RFC 3339, "class"}
 //! GET    /node/objects/{name}?from&to    200 the bytes from..to, with the info as JSON in Lsv-Object
-//! PUT    /node/objects/{name}?class      bytes; If-None-Match: *                       200 null           [call]
+//! PUT    /node/objects/{name}?class      bytes; If-None-Match: * or If-Match: "SHA-256"  200 null         [call]
 //! DELETE /node/objects/{name}            200 null                                                         [call]
 //! POST   /node/composed/{name}?class     pieces, see below; If-Match: "size-millis"    200 info           [call]
 //! POST   /node/settled/{name}            shows what a writer that is gone left           200 null           [call]
@@ -44,7 +44,8 @@
 //! remembered for some minutes and given again to whoever sends the same id (then with `Lsv-Remembered: true`), so that a
 //! call whose answer was lost can be made again and counts once. What takes longer than a moment answers 202, and is then asked for below `calls`. A node
 //! that was started anew has forgotten; so a condition says what the call was made for: the version, or for an object
-//! that is composed of itself how it was (`If-Match`, its size in bytes and when it was written in Unix milliseconds).
+//! that is composed of itself how it was (`If-Match`, its size in bytes and when it was written in Unix milliseconds), and
+//! for one that is replaced what it had (`If-Match`, in hexadecimal digits).
 //!
 //! **Writers** have ids that their sender made up. What is appended says where in the object it begins: at its end it is
 //! appended; the same again is not; nothing else counts. 410 is answered for a writer that is not there any more, after
@@ -68,6 +69,7 @@ pub mod pieces;
 mod told;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::channel::TaskSize;
 use crate::ports::TaskId;
@@ -146,6 +148,13 @@ pub(crate) fn tag_of_version(version: u64) -> String {
 /// The version that an entity tag says.
 pub(crate) fn version_of_tag(tag: &str) -> Option<u64> {
     tag.strip_prefix('"')?.strip_suffix('"')?.parse().ok()
+}
+
+/// What an object has, as an entity tag.
+pub(crate) fn tag_of_bytes(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    let digits = digest.iter().map(|byte| format!("{byte:02x}"));
+    format!("\"{}\"", digits.collect::<String>())
 }
 
 /// How an object is, as an entity tag.

@@ -34,6 +34,13 @@ pub trait ObjectStore: fmt::Debug + Send + Sync {
     /// `Conflict` if there is one.
     async fn put_if_absent(&self, name: &ObjectName, bytes: Bytes) -> Result<()>;
 
+    /// Writes an object if the bytes of that name are `was`: of several who read the same and then write, one gets through.
+    /// For what is short, as it is read first.
+    ///
+    /// # Errors
+    /// `NotFound` where there is none, `Conflict` if it has other bytes.
+    async fn replace(&self, name: &ObjectName, was: &Bytes, bytes: Bytes) -> Result<()>;
+
     /// Begins an object that grows by [`ObjectWriter::append`], and is whole with [`ObjectWriter::finish`].
     ///
     /// A directory shows it under its name from the first bytes on, as long as it is so far, and keeps that if the process

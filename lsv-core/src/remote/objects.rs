@@ -15,7 +15,7 @@ use super::channels::{LISTING_BYTES, paging};
 use super::peer::{Call, Failed, Peer, quoted};
 use super::writer::Writer;
 use super::{Config, InvalidBase};
-use crate::exchange::{Listed, OBJECT, pieces, tag_of_object};
+use crate::exchange::{Listed, OBJECT, pieces, tag_of_bytes, tag_of_object};
 use crate::ports::{
     Cursor, Error, Object, ObjectInfo, ObjectName, ObjectStore, ObjectWriter, Page, PageRequest,
     Piece, Result, StorageClass,
@@ -58,6 +58,28 @@ impl Objects {
         }
     }
 
+    /// Writes an object on a condition that it meets no more when that is done.
+    async fn put_if(
+        &self,
+        name: &ObjectName,
+        (field, value): (&'static str, &str),
+        bytes: Bytes,
+    ) -> Result<()> {
+        let call = Call::new(Method::PUT, self.path("objects", name))
+            .body(bytes.clone())
+            .field(field, value);
+        let outcome = self.peer.call(call).await;
+        match outcome.answer {
+            // The node may have forgotten that it was written by the same call before.
+            Err(Failed::Told(Error::Conflict(_)))
+                if outcome.is_repeated && self.is(name, &bytes).await =>
+            {
+                Ok(())
+            }
+            answer => Ok(answer.map(drop)?),
+        }
+    }
+
     /// Whether `name` has these bytes.
     async fn is(&self, name: &ObjectName, bytes: &Bytes) -> bool {
         let found = self.get(name, None).await;
@@ -80,19 +102,13 @@ impl ObjectStore for Objects {
     }
 
     async fn put_if_absent(&self, name: &ObjectName, bytes: Bytes) -> Result<()> {
-        let call = Call::new(Method::PUT, self.path("objects", name))
-            .body(bytes.clone())
-            .field(IF_NONE_MATCH.as_str(), "*");
-        let outcome = self.peer.call(call).await;
-        match outcome.answer {
-            // The node may have forgotten that it was written by the same call before.
-            Err(Failed::Told(Error::Conflict(_)))
-                if outcome.is_repeated && self.is(name, &bytes).await =>
-            {
-                Ok(())
-            }
-            answer => Ok(answer.map(drop)?),
-        }
+        self.put_if(name, (IF_NONE_MATCH.as_str(), "*"), bytes)
+            .await
+    }
+
+    async fn replace(&self, name: &ObjectName, was: &Bytes, bytes: Bytes) -> Result<()> {
+        let before = tag_of_bytes(was);
+        self.put_if(name, (IF_MATCH.as_str(), &before), bytes).await
     }
 
     async fn create(&self, name: &ObjectName) -> Result<Box<dyn ObjectWriter>> {

@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use axum::Json as Said;
 use axum::extract::State;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
+use bytes::Bytes;
 
 use super::Keeping;
 use super::body::{Class, Name, Paging, Parameters, Whole};
 use super::calls::CallId;
 use super::refused::{Answer, Refused};
-use crate::exchange::{Listed, pieces, tag_of_object};
-use crate::ports::{Error, ObjectInfo};
+use crate::exchange::{Listed, pieces, tag_of_bytes, tag_of_object};
+use crate::ports::{Error, ObjectInfo, ObjectName, ObjectStore, Result};
 
 pub(super) async fn list(
     State(node): State<Keeping>,
@@ -46,17 +47,33 @@ pub(super) async fn write(
         Some(any) if any == "*" => true,
         Some(_) => return Err(Refused::invalid("`If-None-Match: *`, or none")),
     };
+    let before = headers.get(header::IF_MATCH).cloned();
     let store = node.stores.objects.in_class(class);
     let work = async move {
         let Whole { bytes, place } = body;
-        let written = match is_first {
-            true => store.put_if_absent(&name, bytes).await,
-            false => store.put(&name, bytes).await,
+        let written = match before {
+            Some(before) => replace(&*store, &name, &before, bytes).await,
+            None if is_first => store.put_if_absent(&name, bytes).await,
+            None => store.put(&name, bytes).await,
         };
         drop(place);
         written
     };
     node.common.calls.once(call, work).await
+}
+
+/// Writes an object if it has what the tag `before` tells.
+async fn replace(
+    store: &dyn ObjectStore,
+    name: &ObjectName,
+    before: &HeaderValue,
+    bytes: Bytes,
+) -> Result<()> {
+    let was = store.get(name, None).await?.bytes;
+    match tag_of_bytes(&was).as_bytes() == before.as_bytes() {
+        true => store.replace(name, &was, bytes).await,
+        false => Err(Error::Conflict(format!("object {name}"))),
+    }
 }
 
 pub(super) async fn remove(

@@ -37,6 +37,7 @@ async fn conforms() {
     let store = Objects::open(directory.path().join("objects")).unwrap();
     crate::ports::conformance::object_store(&store).await;
     crate::ports::conformance::object_resumption(&store).await;
+    crate::ports::conformance::object_claims(&store).await;
 }
 
 /// Page by page, whatever its size, a listing has every name once and in the order of its bytes, in which `-` and `.`

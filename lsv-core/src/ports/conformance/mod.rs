@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 use crate::path::ChannelId;
 
 pub use channels::{Unreachable, channel_store, unreachable_store};
-pub use objects::{object_resumption, object_store};
+pub use objects::{object_claims, object_resumption, object_store};
 pub use sessions::{session_leases, session_registry};
 pub use tasks::task_scheduler;
 

@@ -9,6 +9,7 @@ pub async fn object_store(store: &dyn ObjectStore) {
     object_round_trip(store).await;
     object_ranges(store).await;
     object_preconditions(store).await;
+    object_replacement(store).await;
     object_listing(store).await;
     object_growth(store).await;
     object_leavings(store).await;
@@ -134,6 +135,47 @@ async fn object_preconditions(store: &dyn ObjectStore) {
         b"1"
     );
     store.delete(&name).await.expect("removes");
+}
+
+async fn object_replacement(store: &dyn ObjectStore) {
+    let name = name("claimed");
+    let [free, mine, yours] =
+        ["free", "mine", "yours"].map(|text| Bytes::from_static(text.as_bytes()));
+    let absent = store.replace(&name, &free, mine.clone()).await;
+    assert!(matches!(absent, Err(Error::NotFound(_))), "{absent:?}");
+    store.put(&name, free.clone()).await.expect("writes");
+    let claimed = store.replace(&name, &free, mine.clone()).await;
+    claimed.expect("is as it was");
+    let late = store.replace(&name, &free, yours.clone()).await;
+    assert!(matches!(late, Err(Error::Conflict(_))), "{late:?}");
+    let object = store.get(&name, None).await.expect("reads");
+    assert_eq!(object.bytes, mine);
+    store.replace(&name, &mine, yours).await.expect("again");
+    store.delete(&name).await.expect("removes");
+}
+
+/// Checks that of many who replace the same at the same time one gets through, which not every server of S3 sees to.
+pub async fn object_claims(store: &dyn ObjectStore) {
+    let name = name("claimed");
+    let free = Bytes::from_static(b"free");
+    let (name, free) = (&name, &free);
+    for _ in 0..ROUNDS {
+        store.put(name, free.clone()).await.expect("writes");
+        let claims = (0..CLAIMANTS).map(|claimant| async move {
+            let mine = Bytes::from(vec![claimant]);
+            let claimed = store.replace(name, free, mine).await;
+            assert!(
+                matches!(claimed, Ok(()) | Err(Error::Conflict(_))),
+                "{claimed:?}"
+            );
+            claimed.is_ok().then_some(claimant)
+        });
+        let claimed = futures::future::join_all(claims).await;
+        let claimed: Vec<u8> = claimed.into_iter().flatten().collect();
+        let object = store.get(name, None).await.expect("reads");
+        assert_eq!(claimed, object.bytes[..], "one of all");
+    }
+    store.delete(name).await.expect("removes");
 }
 
 async fn object_listing(store: &dyn ObjectStore) {
@@ -297,3 +339,6 @@ async fn objects(store: &dyn ObjectStore, prefix: &str, limit: usize) -> Vec<Str
 fn name(text: &str) -> ObjectName {
     ObjectName::parse(text).expect("is a name")
 }
+
+const ROUNDS: usize = 10;
+const CLAIMANTS: u8 = 8;

@@ -62,6 +62,7 @@ async fn the_stores_conform() {
     conformance::channel_store(&stores.channels).await;
     conformance::object_store(&stores.objects).await;
     conformance::object_resumption(&stores.objects).await;
+    conformance::object_claims(&stores.objects).await;
     conformance::session_registry(&stores.sessions).await;
     conformance::session_leases(&stores.sessions).await;
 }

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use lsv_core::channel::Moment;
 use lsv_core::ports::{
-    Error, Object, ObjectInfo, ObjectName, ObjectStore, ObjectWriter, Page, PageRequest, Piece,
-    Result, StorageClass, unfinished,
+    Cursor, Error, Object, ObjectInfo, ObjectName, ObjectStore, ObjectWriter, Page, PageRequest,
+    Piece, Result, StorageClass, unfinished,
 };
 use tokio::time::Instant;
 
@@ -37,6 +37,7 @@ pub(in crate::record) struct Kept {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::record) enum Change {
     Put(Bytes),
+    Composed,
     Deleted,
 }
 
@@ -153,6 +154,17 @@ impl ObjectStore for Store {
         self.put(name, bytes).await
     }
 
+    async fn replace(&self, name: &ObjectName, was: &Bytes, bytes: Bytes) -> Result<()> {
+        self.call(|kept| match found(kept, name)? == was {
+            true => {
+                kept.objects.insert(name.to_string(), bytes.to_vec());
+                kept.note(name, Change::Put(bytes));
+                Ok(())
+            }
+            false => Err(Error::Conflict(name.to_string())),
+        })
+    }
+
     async fn create(&self, name: &ObjectName) -> Result<Box<dyn ObjectWriter>> {
         self.call(|kept| match found(kept, name) {
             Ok(_) => Err(Error::Conflict(name.to_string())),
@@ -178,12 +190,13 @@ impl ObjectStore for Store {
             let info = info(kept, name, &bytes);
             kept.objects.insert(name.to_string(), bytes);
             kept.class(name, self.1);
+            kept.note(name, Change::Composed);
             Ok(info)
         })
     }
 
     async fn get(&self, name: &ObjectName, range: Option<Range<u64>>) -> Result<Object> {
-        self.call(|kept| {
+        let read = self.call(|kept| {
             let bytes = found(kept, name)?;
             let range = range.unwrap_or(0..bytes.len() as u64);
             Ok(Object {
@@ -191,23 +204,32 @@ impl ObjectStore for Store {
                 start: range.start,
                 bytes: part(bytes, &range),
             })
-        })
+        });
+        if unfinished::noted(name).is_some() {
+            // Whoever asks at the same time reads the same.
+            tokio::task::yield_now().await;
+        }
+        read
     }
 
     async fn stat(&self, name: &ObjectName) -> Result<ObjectInfo> {
         self.call(|kept| Ok(info(kept, name, found(kept, name)?)))
     }
 
-    async fn list(&self, prefix: &str, _: &PageRequest) -> Result<Page<ObjectInfo>> {
+    async fn list(&self, prefix: &str, page: &PageRequest) -> Result<Page<ObjectInfo>> {
         self.call(|kept| {
-            let below = kept
-                .objects
-                .iter()
-                .filter(|(name, _)| name.starts_with(prefix));
-            let items = below
-                .filter_map(|(name, bytes)| Some(info(kept, &ObjectName::parse(name).ok()?, bytes)))
-                .collect();
-            Ok(Page { items, next: None })
+            let after = page.cursor.as_ref().map_or("", Cursor::as_str);
+            let names = kept.objects.iter();
+            let below = names.filter(|(name, _)| name.starts_with(prefix) && name.as_str() > after);
+            let found = below.filter_map(|(name, bytes)| {
+                Some(info(kept, &ObjectName::parse(name).ok()?, bytes))
+            });
+            let mut items: Vec<ObjectInfo> = found.take(page.bounded_limit() + 1).collect();
+            let more = items.len() > page.bounded_limit();
+            items.truncate(page.bounded_limit());
+            let last = items.last().filter(|_| more);
+            let next = last.map(|info| Cursor::new(info.name.as_str()));
+            Ok(Page { items, next })
         })
     }
 
