@@ -103,7 +103,9 @@ impl Stores {
     pub(crate) fn dvr(&self, owner: &str) -> Dvr {
         let mut windows = dvr::Config::default();
         // What a node does not know in its folder it removes.
-        windows.folder = format!("{}/{owner}", windows.folder);
+        let shared = windows.folder;
+        windows.folder = format!("{shared}/{owner}");
+        windows.shared = Some(shared);
         Dvr::new(Arc::clone(&self.objects), windows)
     }
 

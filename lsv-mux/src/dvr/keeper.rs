@@ -1,11 +1,12 @@
 //! The work of an archive: writes segments into the store and deletes them, and gives up on neither too soon.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
-use lsv_core::ports::{self, Cursor, Error, ObjectName, PageRequest};
+use lsv_core::channel::Moment;
+use lsv_core::ports::{self, Cursor, Error, ObjectInfo, ObjectName, PageRequest};
 use tokio::time::timeout;
 
 use super::archive::lost;
@@ -112,12 +113,63 @@ impl Dvr {
         Ok(())
     }
 
+    /// Deletes what lies in the folders of other nodes and is at `now` too old for any playlist, looking at `pages` of
+    /// the listing from `from` on. Answers where to go on the next time, until it is through.
+    pub(super) async fn sweep_others(
+        &self,
+        from: Option<Cursor>,
+        pages: usize,
+        now: Moment,
+    ) -> ports::Result<Option<Cursor>> {
+        let Some(shared) = &self.config.shared else {
+            return Ok(None);
+        };
+        let (shared, own) = (format!("{shared}/"), format!("{}/", self.config.folder));
+        // The longest window, and what stays fetchable behind it.
+        let grace = self.config.grace.unwrap_or_default();
+        let needed = LONGEST_WINDOW + grace.max(LONGEST_WINDOW) + MARGIN;
+        let mut page = PageRequest {
+            cursor: from,
+            ..PageRequest::default()
+        };
+        for _ in 0..pages {
+            let found = self.store.list(&shared, &page).await?;
+            let is_over = |info: &ObjectInfo| {
+                !info.name.as_str().starts_with(&own) && info.modified.plus(needed) <= now
+            };
+            let over: Vec<ObjectInfo> = found.items.into_iter().filter(is_over).collect();
+            if !over.is_empty() {
+                tracing::info!(
+                    segments = over.len(),
+                    "deleting time-shift windows of nodes that are gone"
+                );
+            }
+            stream::iter(over)
+                .for_each_concurrent(AT_ONCE, async |info| {
+                    complain(&info.name, self.store.delete(&info.name).await);
+                })
+                .await;
+            page.cursor = found.next;
+            if page.cursor.is_none() {
+                break;
+            }
+        }
+        Ok(page.cursor)
+    }
+
     /// Sweeps now, and then now and again. Never returns.
     pub(crate) async fn keep_clean(self: Arc<Self>) {
+        let mut others = None;
         loop {
             if let Err(error) = self.sweep().await {
                 tracing::warn!(%error, "what is left of older time-shift windows could not be deleted");
             }
+            let now = Moment::from(SystemTime::now());
+            let swept = self.sweep_others(others.take(), PAGES, now).await;
+            others = swept.unwrap_or_else(|error| {
+                tracing::warn!(%error, "time-shift windows of nodes that are gone could not be looked for");
+                None
+            });
             tokio::time::sleep(SWEEP_PAUSE).await;
         }
     }
@@ -134,6 +186,15 @@ fn complain(name: &ObjectName, deleted: ports::Result<()>) {
 
 /// Calls of the store under way for one stream.
 const AT_ONCE: usize = 8;
+
+/// The longest that a channel may have: a day.
+pub(super) const LONGEST_WINDOW: Duration = Duration::from_secs(86_400);
+
+/// Three segments of a playlist, and what clocks are apart.
+pub(super) const MARGIN: Duration = Duration::from_secs(3600);
+
+/// Pages of the listing of all nodes' windows that are looked at with each sweep: of a thousand segments each.
+const PAGES: usize = 50;
 
 /// A store that would not delete something is asked again.
 const SWEEP_PAUSE: Duration = Duration::from_secs(3600);

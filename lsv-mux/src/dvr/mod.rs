@@ -12,7 +12,8 @@
 //!
 //! What leaves the time-shift window stays for another one, as players have playlists that list it. Then it is deleted, and
 //! all of a stream once its files are not fetchable any longer. Only the process that packages a stream knows what is listed
-//! of it: what an earlier process left is deleted when the next one starts.
+//! of it: what an earlier process left is deleted when the next one starts; and what a node left that does not come back, by
+//! others when it is so old that nobody can list it.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -35,6 +36,9 @@ pub struct Config {
     /// Where in the store they are, `dvr`. Nodes that share a store need one each: all of it is deleted that this
     /// process does not know.
     pub folder: String,
+    /// The folder that those of all nodes lie in which share the store. What nodes left there that did not come back is deleted
+    /// when no playlist that had it can be in use any more. None: nobody else's is touched.
+    pub shared: Option<String>,
     /// Bytes of segments of one stream that wait for the store. Beyond it the oldest are not kept. Half a minute at 8 Mbit/s in two
     /// formats, 64 MiB.
     pub queue_bytes: usize,
@@ -50,6 +54,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             folder: "dvr".to_owned(),
+            shared: None,
             queue_bytes: 64 << 20,
             patience: Duration::from_secs(30),
             grace: None,

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use futures::FutureExt;
+use lsv_core::channel::Moment;
 use lsv_core::hub::Settings;
 use lsv_core::media::MediaFrame;
 use lsv_core::path::ChannelId;
@@ -586,6 +587,43 @@ async fn what_an_earlier_process_left_is_deleted_and_nothing_else() {
         .map(str::to_owned),
     );
     assert_eq!(live.store.names(), expected);
+}
+
+#[tokio::test]
+async fn what_nodes_left_that_are_gone_is_deleted_when_nobody_can_list_it() {
+    let store = Store::default();
+    let mut config = Config::default();
+    (config.folder, config.shared) = ("dvr/one".to_owned(), Some("dvr".to_owned()));
+    let dvr = Dvr::new(Arc::new(store.clone()), config);
+    let kept = [
+        "dvr/one/cam/1-ts-1.ts",
+        "dvrs/1-ts-1.ts",
+        "record/cam/a.mp4",
+    ];
+    let gone = (0..2_500).map(|number| format!("dvr/two/cam/1-ts-{number}.ts"));
+    let gone = gone.chain(["dvr/cam/1-ts-1.ts".to_owned()]);
+    let all = kept.into_iter().map(str::to_owned).chain(gone);
+    for name in all {
+        let name = ObjectName::parse(&name).unwrap();
+        store.put(&name, Bytes::new()).await.unwrap();
+    }
+    let count = || store.names().len();
+    // All are as old as time itself.
+    let old = Moment::EPOCH.plus(keeper::LONGEST_WINDOW * 2 + keeper::MARGIN);
+    let before = Moment::from_unix(old.unix() - 1);
+    let next = dvr.sweep_others(None, 5, before).await.unwrap();
+    assert_eq!((next, count()), (None, 2_504));
+    // So much at a time, from where the last one came to.
+    let next = dvr.sweep_others(None, 2, old).await.unwrap();
+    assert!(next.is_some());
+    assert_eq!(count(), 505);
+    let next = dvr.sweep_others(next, 2, old).await.unwrap();
+    assert_eq!(next, None);
+    assert_eq!(store.names(), kept);
+    // Nobody else's is touched where nobody else is known of.
+    let alone = Dvr::new(Arc::new(store.clone()), Config::default());
+    alone.sweep_others(None, 2, old).await.unwrap();
+    assert_eq!(store.names(), kept);
 }
 
 const PLAYLISTS: [(&str, &str); 3] = [
