@@ -1,8 +1,10 @@
 //! The journal of recordings: what is being written is noted in the store that it is written to.
 //!
-//! An entry has the name of the recording's object below [`FOLDER`], and its content names the node that writes. The node
-//! writes the entry again every [`REFRESH`], and removes it when the recording is whole. So a start finds what a crash
-//! cut off, and anybody can tell what is being written from what was left behind: that is older than [`STALE`].
+//! An entry has the name of the recording's object below [`FOLDER`], and its first line names the node that writes; what
+//! follows is another with each writing, so that whoever takes an entry over knows that nobody else did
+//! ([`ObjectStore::replace`]). The node writes the entry again every [`REFRESH`], and removes it when the recording is whole.
+//! So a start finds what a crash cut off, and anybody can tell what is being written from what was left behind: that is
+//! older than [`STALE`].
 
 use std::time::Duration;
 

@@ -136,9 +136,9 @@ impl Files {
             };
             if let Err(error) = closed {
                 let name = &file.name;
-                noted.leave();
-                tracing::error!(%name, %error, "a recording stays in fragments until the next start");
+                tracing::error!(%name, %error, "a recording stays in fragments for now");
             }
+            drop(noted);
         };
         self.closing.spawn(close.in_current_span());
     }

@@ -19,7 +19,8 @@
 //! What is being written is noted in a journal in the same store ([`lsv_core::ports::unfinished`]). A process that was
 //! killed loses what was not written yet: the fragment that was being made, and what waited for the store. When its node
 //! starts again, it makes whole what the journal knows: files get their tables, playlists their last segment and their
-//! end. Where several nodes share a store, others do that for one that has been gone for [`Config::adopt_after`].
+//! end. Where several nodes share a store, others do that for one that has been gone for [`Config::adopt_after`]. What
+//! fails is tried again after that time, by whoever comes first.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -32,7 +33,7 @@ use lsv_core::events::Events;
 use lsv_core::hub::{self, Delivery, Event, Hub, Stream, Subscriber};
 use lsv_core::media::MediaFrame;
 use lsv_core::path::{ChannelId, Rendition, StreamPath};
-use lsv_core::ports::{ObjectName, ObjectStore, unfinished};
+use lsv_core::ports::{ObjectStore, unfinished};
 #[cfg(feature = "process")]
 use lsv_core::recording::Kind;
 use lsv_core::recording::StorageClasses;
@@ -45,7 +46,7 @@ use tracing::Instrument;
 use crate::mp4::recording::Options;
 use cutter::Cutter;
 use files::Files;
-use journal::Journal;
+use journal::{Journal, Noted};
 use names::Shelf;
 use on_demand::OnDemand;
 use output::Output;
@@ -137,24 +138,14 @@ impl Recorders {
         let mut events = hub.events();
         let mut tasks = JoinSet::new();
         let mut adopted = HashMap::new();
-        // What this process begins to write is not among what a former one left.
-        let left = tokio::time::timeout(LISTING_PATIENCE, self.journal.left());
-        match left.await {
-            Ok(Ok(left)) => drop(tasks.spawn(self.clone().recover(left))),
-            Ok(Err(error)) => {
-                tracing::error!(%error, "what a former process left unfinished stays so")
-            }
-            Err(_) => {
-                tracing::warn!("what a former process left unfinished waits for the next start")
-            }
-        }
+        tasks.spawn(self.clone().recover_left());
         let journal = self.journal.clone();
         tasks.spawn(async move { journal.keep().await });
         self.adopt_all(&hub, &mut adopted, &mut tasks);
         let mut look = tokio::time::interval(self.config.adopt_after);
         loop {
             tokio::select! {
-                _ = look.tick(), if !self.config.node.is_empty() => {
+                _ = look.tick() => {
                     let now = Moment::from(SystemTime::now());
                     tasks.spawn(self.clone().recover_abandoned(now));
                 }
@@ -213,35 +204,49 @@ impl Recorders {
         tasks.spawn(task.run().instrument(span));
     }
 
-    /// Makes whole what other nodes left that are gone at `now`.
-    async fn recover_abandoned(self, now: Moment) {
-        match self.journal.adopt(now).await {
-            Ok(names) => self.recover(names).await,
+    /// Makes whole what a former process left.
+    async fn recover_left(self) {
+        match self.journal.left().await {
+            Ok(left) => self.recover(left).await,
             Err(error) => {
-                tracing::warn!(%error, "what other nodes left unfinished is looked for again later")
+                tracing::warn!(%error, "what a former process left unfinished is looked for again later")
             }
         }
     }
 
-    async fn recover(self, names: Vec<ObjectName>) {
+    /// Makes whole what nodes left that are gone at `now`, and what this one could not before.
+    async fn recover_abandoned(self, now: Moment) {
+        match self.journal.adopt(now).await {
+            Ok(left) => self.recover(left).await,
+            Err(error) => {
+                tracing::warn!(%error, "what is left unfinished is looked for again later")
+            }
+        }
+    }
+
+    async fn recover(self, left: Vec<Noted>) {
         let mut swept = Vec::new();
-        for name in names {
-            let Some(channel) = names::channel_of(&name) else {
+        for noted in left {
+            let name = noted.name();
+            let Some(channel) = names::channel_of(name) else {
                 continue;
             };
             let output = self.output(&channel);
-            match recover::recover(&output, &name).await {
+            match recover::recover(&output, name).await {
                 Ok(None) => {}
-                Ok(Some(outdated)) => swept.push((output, name, outdated)),
+                Ok(Some(outdated)) => {
+                    noted.rest();
+                    swept.push((output, noted, outdated));
+                }
                 Err(error) => {
-                    tracing::error!(%name, %error, "a recording that a crash cut off stays as it is");
+                    tracing::error!(%name, %error, "a recording that was cut off stays as it is, and is tried again later");
                 }
             }
         }
-        for (output, name, mut outdated) in swept {
+        for (output, noted, mut outdated) in swept {
             outdated.remove_all().await;
-            if let Err(error) = output.journal.close(&name).await {
-                tracing::error!(%name, %error, "the journal of recordings could not be written");
+            if let Err(error) = output.journal.close(noted.name()).await {
+                tracing::error!(name = %noted.name(), %error, "the journal of recordings could not be written");
             }
         }
     }
@@ -438,9 +443,6 @@ impl Recording {
 async fn next(frames: &mut Option<Subscriber<MediaFrame>>) -> Option<Delivery<MediaFrame>> {
     frames.as_mut()?.next().await
 }
-
-/// How long the start waits for a store that is out of reach, before it records without a look at what was left.
-const LISTING_PATIENCE: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -134,5 +134,5 @@ impl Growing {
     }
 }
 
-/// How long a store is asked to put an object together, before that is left to the next start.
+/// How long a store is asked to put an object together, before that is left to another time.
 const COMPOSE_PATIENCE: Duration = Duration::from_secs(120);

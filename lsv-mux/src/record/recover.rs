@@ -14,18 +14,16 @@ use super::output::Output;
 use crate::mp4::recording::{Header, Index, Scan};
 use crate::retry::persist;
 
-/// Makes `name` whole: an MP4 file gets its tables, a playlist its last segments and its end. Gives what is to be removed
+/// Makes `name`, which this process has taken over, whole: an MP4 file gets its tables, a playlist its last segments and its end. Gives what is to be removed
 /// before the journal may forget a session.
 ///
 /// # Errors
 /// What keeps it from that; the journal then still knows of it, unless nothing can be made of it.
 pub(super) async fn recover(output: &Output, name: &ObjectName) -> ports::Result<Option<Outdated>> {
-    let noted = output.journal.note(name).await?;
     let recovered = match name.as_str().strip_suffix(PLAYLIST) {
         Some(folder) => session(output, name, folder).await,
         None => file(output, name).await.map(|()| None),
     };
-    noted.leave();
     match recovered {
         Ok(Some(outdated)) => Ok(Some(outdated)),
         // It was never begun, or is gone, or is nothing of ours.

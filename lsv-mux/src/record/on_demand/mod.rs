@@ -312,15 +312,16 @@ impl OnDemand {
                 }
             }
         }
-        if let Some(folder) = self.folder.take() {
-            folder.noted.leave();
+        // The session may be removed from here on; what is left of it stays this process's.
+        let noted = self.folder.take().map(|folder| folder.noted);
+        noted.iter().for_each(Noted::rest);
+        if !self.outdated.is_empty() {
+            drop(unfinished);
+            self.outdated.remove_all().await;
         }
-        if self.outdated.is_empty() {
-            return self.output.journal.close(&name).await;
-        }
-        drop(unfinished);
-        self.outdated.remove_all().await;
-        self.output.journal.close(&name).await
+        let closed = self.output.journal.close(&name).await;
+        drop(noted);
+        closed
     }
 
     fn tell_lost(&self, lost: Duration) -> ports::Result<()> {

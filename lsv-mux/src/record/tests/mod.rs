@@ -4,7 +4,7 @@ use bytes::Bytes;
 use lsv_core::events::Happening;
 use lsv_core::hub::Offer;
 use lsv_core::path::ChannelId;
-use lsv_core::ports::StorageClass;
+use lsv_core::ports::{ObjectName, StorageClass};
 use lsv_core::recording::Kind;
 
 use super::*;
