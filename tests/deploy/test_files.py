@@ -86,6 +86,23 @@ class Role(unittest.TestCase):
             done = self.run_script("lsv-role", wrong)
             self.assertEqual((done.returncode, done.stdout), (64, "") if wrong else (0, "lsv |none\n"))
 
+    def test_temporary_files_lie_where_writing_is_allowed(self):
+        """The root of a container is read-only but for its data folder: pictures of watermarks are put there."""
+        program = self.folder / "lsv-processor"
+        program.write_text('#!/bin/sh\nmktemp && echo "$TMPDIR"\n', encoding="utf-8")
+        for data in [self.folder / "data", self.folder / "not there yet"]:
+            file, folder = self.run_script("lsv-role", "processor", LSV_DATA=str(data)).stdout.splitlines()
+            self.assertEqual(folder, f"{data}/tmp")
+            self.assertEqual(pathlib.Path(file).parent, data / "tmp")
+        given = self.folder / "given"
+        self.assertIn(str(given), self.run_script("lsv-role", "processor", TMPDIR=str(given)).stdout)
+        # What cannot be written to is said at the start, by all but the proxy, which has no data folder.
+        refused = {"LSV_DATA": "/proc/self/none"}
+        self.assertEqual(self.run_script("lsv-role", "proxy", **refused).stdout, "lsv-proxy |none\n")
+        done = self.run_script("lsv-role", "gateway", **refused)
+        self.assertEqual(done.stdout, "")
+        self.assertIn("/proc/self/none", done.stderr)
+
     def test_a_public_key_becomes_a_file(self):
         done = self.run_script("lsv-role", "gateway", PLAYBACK_PUBLIC_KEY="-----BEGIN\nline\nEND-----")
         self.assertEqual(done.stdout, "lsv-gateway |none\n")

@@ -278,6 +278,15 @@ class Templates(unittest.TestCase):
         for rule in bucket["LifecycleConfiguration"]["Rules"]:
             self.assertEqual(rule.get("Prefix"), {"unfinished": None, "tails": ".tail/", "windows": "dvr/"}.get(rule["Id"], "record/"))
 
+    def test_what_is_read_only_has_a_data_folder(self):
+        """Temporary files lie there too: lsv-role. A proxy writes none."""
+        for name, resource in resources("eu-central-1", everything("eu-central-1")).items():
+            for container in resource["Properties"].get("ContainerDefinitions", []):
+                self.assertTrue(container["ReadonlyRootFilesystem"], name)
+                mounted = [mount["ContainerPath"] for mount in container.get("MountPoints", [])]
+                self.assertEqual(mounted, [] if container["Command"][0] == "proxy" else ["/data"], name)
+                self.assertFalse({"LSV_DATA", "TMPDIR"} & set(environment(resource)), name)
+
     def test_secrets_are_in_no_plain_place(self):
         """What is NoEcho goes into a secret; environments of tasks and functions name secrets."""
         given = everything("eu-central-1")
