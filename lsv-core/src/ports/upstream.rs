@@ -19,6 +19,14 @@ pub trait Directory: fmt::Debug + Send + Sync {
     /// As any call of a port: whoever knows may be out of reach.
     async fn locate(&self, channel: &ChannelId, via: &Via) -> Result<Option<Session>>;
 
+    /// Where its source can be pulled from, for those who do not get what [`locate`](Self::locate) says is processed.
+    ///
+    /// # Errors
+    /// As any call of a port: whoever knows may be out of reach.
+    async fn source(&self, channel: &ChannelId, via: &Via) -> Result<Option<Session>> {
+        self.locate(channel, via).await
+    }
+
     /// The record of a channel, for a request that came `via` other nodes.
     ///
     /// # Errors
@@ -41,6 +49,10 @@ pub struct Local {
 impl Directory for Local {
     async fn locate(&self, channel: &ChannelId, _: &Via) -> Result<Option<Session>> {
         self.sessions.locate(channel, self.form).await
+    }
+
+    async fn source(&self, channel: &ChannelId, _: &Via) -> Result<Option<Session>> {
+        self.sessions.locate(channel, Form::Source).await
     }
 
     async fn record(&self, channel: &ChannelId, _: &Via) -> Result<Arc<Channel>> {

@@ -14,7 +14,7 @@ use lsv_core::via::Via;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
-use super::{Shared, node, offline};
+use super::{Missing, Shared, node, offline};
 use crate::net::relay::filler::{End, Filler};
 use crate::net::relay::status::{State, Status, Stop};
 
@@ -45,6 +45,8 @@ pub(super) struct Job {
     heard: watch::Sender<Option<Instant>>,
     /// Since when the source says that it is over.
     ended: Option<Instant>,
+    /// The node that was to process it, and gave nothing.
+    missing: Missing,
     /// Why a node gave no stream when it was asked last.
     failed: Option<String>,
     /// The record as it was told last.
@@ -78,6 +80,7 @@ impl Job {
             stage,
             heard,
             ended: None,
+            missing: Missing::default(),
             failed: None,
             known: None,
         };
@@ -105,17 +108,19 @@ impl Job {
                     self.ended = None;
                     let began = Instant::now();
                     last = Some(session.clone());
-                    match self.pull(session).await {
+                    let left = self.pull(session.clone()).await;
+                    let is_stable = began.elapsed() >= STABLE;
+                    self.missing.forget_if(is_stable, &session);
+                    match left {
                         Ok(Left::Moved(session)) => next = Some(session),
                         Ok(Left::Ended(End::Stopped(_))) => return offline(),
-                        Ok(Left::Ended(end)) => self.note(&end),
-                        Ok(Left::Silent) => tracing::warn!("nothing comes from the node"),
+                        Ok(left) => self.note(&left, &session),
                         // Those who watch wait for better times.
                         Err(denied)
                             if denied.reason == Reason::Unavailable && self.stream().is_some() => {}
                         Err(denied) => return denied,
                     }
-                    delay = match began.elapsed() >= STABLE {
+                    delay = match is_stable {
                         true => LOOK_AGAIN,
                         false => (delay * 2).min(LONGEST_DELAY),
                     };
@@ -143,11 +148,11 @@ impl Job {
 
     /// Where the stream can be had. A node that itself waits for another's is no place to wait at.
     async fn locate(&self) -> ports::Result<Option<Session>> {
-        let found = self
-            .shared
-            .directory
-            .locate(&self.channel, &self.via)
-            .await?;
+        let (directory, channel) = (&self.shared.directory, &self.channel);
+        let mut found = directory.locate(channel, &self.via).await?;
+        if self.missing.is_given_up(found.as_ref()) {
+            found = directory.source(channel, &self.via).await?;
+        }
         let waits = |session: &Session| session.waiting && !session.through.is_empty();
         Ok(found.filter(|session| !waits(session)))
     }
@@ -174,18 +179,22 @@ impl Job {
         }
     }
 
-    fn note(&mut self, end: &End) {
-        match end {
-            End::SourceEnded => {
+    fn note(&mut self, left: &Left, session: &Session) {
+        self.missing.note(session, *self.heard.borrow());
+        match left {
+            Left::Ended(End::SourceEnded) => {
                 tracing::info!("the source has ended its stream");
                 self.ended = Some(Instant::now());
             }
-            End::Failed(error) => {
+            Left::Ended(End::Failed(error)) => {
                 tracing::warn!(%error, "the node gives no stream");
                 self.failed = Some(error.to_string());
             }
-            End::Refused(error) => tracing::warn!(%error, "the stream cannot be published here"),
-            End::Stopped(_) => {}
+            Left::Ended(End::Refused(error)) => {
+                tracing::warn!(%error, "the stream is refused here")
+            }
+            Left::Silent => tracing::warn!("nothing comes from the node"),
+            Left::Ended(End::Stopped(_)) | Left::Moved(_) => {}
         }
     }
 

@@ -28,10 +28,12 @@ use tracing::Instrument;
 use crate::net::Client;
 
 mod job;
+mod missing;
 mod node;
 mod rung;
 
 use self::job::{Job, Live, Stage};
+use self::missing::Missing;
 use self::rung::Rung;
 
 /// Pulls streams into a hub when they are wanted, from where a [`Directory`] says. Clones share it.

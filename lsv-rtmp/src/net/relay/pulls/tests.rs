@@ -17,6 +17,8 @@ use crate::session::Event;
 #[derive(Debug)]
 struct World {
     session: Mutex<Option<Session>>,
+    /// Where its publisher is.
+    source: Mutex<Option<Session>>,
     channel: Mutex<Option<Arc<Channel>>>,
     /// Nobody answers anything, and that only after a while.
     is_away: AtomicBool,
@@ -27,6 +29,7 @@ impl World {
     fn new() -> Arc<Self> {
         Arc::new(Self {
             session: Mutex::default(),
+            source: Mutex::default(),
             channel: Mutex::new(Some(Arc::new(record()))),
             is_away: AtomicBool::new(false),
             asked: AtomicUsize::new(0),
@@ -52,6 +55,7 @@ impl World {
         let before = known.as_ref().map_or(0, |known| known.since.unix());
         let since = Moment::from_unix(before + 1);
         *known = Some(Session { since, ..session });
+        self.source.lock().unwrap().clone_from(&known);
     }
 
     /// A node begins to process it, whose publisher stays where it is.
@@ -93,6 +97,10 @@ impl Directory for World {
         self.answers().await?;
         sleep(Duration::from_millis(5)).await;
         Ok(self.session.lock().unwrap().clone())
+    }
+
+    async fn source(&self, _: &ChannelId, _: &Via) -> ports::Result<Option<Session>> {
+        Ok(self.source.lock().unwrap().clone())
     }
 
     async fn record(&self, channel: &ChannelId, _: &Via) -> ports::Result<Arc<Channel>> {
@@ -368,6 +376,35 @@ async fn who_watches_gets_what_is_processed_once_somebody_does_it() {
     assert!(processed.is_ok(), "the source is still pulled");
     sleep(Duration::from_secs(2)).await;
     assert_eq!(stream(&hub).state(), State::Live);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_watches_gets_the_source_while_a_dead_processor_is_announced() {
+    let (network, hub, world) = (Network::default(), Hub::default(), World::new());
+    let (mut gateway, mut dies) = (network.listen("gateway"), network.listen("dies"));
+    let mut channel = record();
+    (channel.settings.is_codec, channel.settings.ld) = (true, true);
+    world.is(Some(channel));
+    world.is_live_at("gateway");
+    world.is_processed_at("dies");
+    let pulls = pulls(&network, &hub, &world);
+    let path = source();
+    let ((), processed) = tokio::join!(brought(&pulls, &path), next_plays(&mut dies));
+    let _viewer = stream(&hub).viewer(Protocol::Flv);
+    sleep(Duration::from_secs(20)).await;
+    drop((processed, dies));
+    let since = Instant::now();
+    let _source = next_plays(&mut gateway).await;
+    let waited = since.elapsed().as_secs();
+    assert!((7..12).contains(&waited), "{waited} s");
+
+    let mut dead = network.listen("dies");
+    let asked = timeout(Duration::from_secs(60), dead.connect()).await;
+    assert!(asked.is_err(), "to try it costs a break");
+    let mut other = network.listen("other");
+    world.is_processed_at("other");
+    let processed = timeout(Duration::from_secs(10), next_plays(&mut other)).await;
+    assert!(processed.is_ok(), "another has taken its place");
 }
 
 #[tokio::test(start_paused = true)]
