@@ -1,8 +1,8 @@
 //! ECS on this machine: a server that speaks what the platform asks of a cluster, and runs containers as processes.
 //!
 //! There is one cluster, and one task definition, whose container is `lsv-processor`. What ECS does in half a minute, such as to
-//! start a container, happens at once; a container that is asked to stop and does not is killed after [`STOP_TIMEOUT`]. Nothing
-//! runs in the background: it is looked how containers are whenever somebody asks.
+//! start a container, happens at once, unless a test wants it [late](Delays); a container that is asked to stop and does not is killed
+//! after [`STOP_TIMEOUT`]. Nothing runs in the background: it is looked how containers are whenever somebody asks.
 
 mod task;
 
@@ -37,6 +37,15 @@ pub enum NoTask {
     Capacity,
     /// The call is refused: there were too many.
     Throttled,
+}
+
+/// By how many calls what ECS says and does is late; not at all by default.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Delays {
+    /// Listings that lack a new task, and that still have one that is to end.
+    pub listed: usize,
+    /// Answers that describe a new task as pending, without container and address, beside that of the call that started it.
+    pub running: usize,
 }
 
 /// A task of the cluster, as it is now.
@@ -79,6 +88,7 @@ struct Cluster {
     definition: Definition,
     endpoint: String,
     refusals: VecDeque<NoTask>,
+    delays: Delays,
     tasks: BTreeMap<String, Task>,
     /// The tasks that calls with a token started.
     tokens: BTreeMap<String, String>,
@@ -101,6 +111,7 @@ impl Ecs {
             definition,
             endpoint: endpoint.clone(),
             refusals: VecDeque::new(),
+            delays: Delays::default(),
             tasks: BTreeMap::new(),
             tokens: BTreeMap::new(),
         }));
@@ -143,6 +154,11 @@ impl Ecs {
         self.lock().refusals.extend(std::iter::repeat_n(why, times));
     }
 
+    /// Is late from here on.
+    pub fn delay(&self, delays: Delays) {
+        self.lock().delays = delays;
+    }
+
     /// How many calls are still to be refused.
     #[must_use]
     pub fn refusals(&self) -> usize {
@@ -177,7 +193,7 @@ impl Ecs {
     pub fn join(&self, service: &str, address: IpAddr) -> Member {
         let mut cluster = self.lock();
         let id = cluster.new_id();
-        let task = Task::of_service(service, address);
+        let task = Task::of_service(service, address, cluster.delays.running);
         cluster.tasks.insert(id.clone(), task);
         Member {
             agent: format!("{}/api/{id}", self.endpoint),
@@ -295,7 +311,8 @@ impl Cluster {
             None => {
                 let id = self.new_id();
                 let agent = format!("{}/api/{id}", self.endpoint);
-                let task = Task::run(&self.definition, agent, input);
+                let late = self.delays.running;
+                let task = Task::run(&self.definition, agent, input, late);
                 self.tasks.insert(id.clone(), task);
                 self.tokens.insert(token, id.clone());
                 id
@@ -319,7 +336,7 @@ impl Cluster {
             let is_wanted = wanted("family", Some(task.family()))
                 && wanted("startedBy", Some(&task.mark))
                 && wanted("serviceName", task.service.as_deref());
-            if is_wanted && task.desired() == "RUNNING" {
+            if is_wanted && task.is_listed(self.delays.listed) {
                 arns.push(arn);
             }
         }

@@ -23,8 +23,15 @@ pub(super) struct Task {
     /// Where a task of a service is reached.
     address: Option<IpAddr>,
     container: Option<Container>,
+    /// What becomes its container.
+    planned: Option<(Command, TempDir)>,
+    /// How often it is still described as pending.
+    pending: usize,
+    /// What listings say of it, and how many have said so since it is not true any more.
+    listed: bool,
+    outdated: usize,
     created: f64,
-    status: &'static str,
+    has_ended: bool,
     fate: Option<Fate>,
     exit_code: Option<i32>,
 }
@@ -46,8 +53,8 @@ struct Container {
 }
 
 impl Task {
-    /// One that has just been started, as `input` says.
-    pub(super) fn run(definition: &Definition, agent: String, input: &Value) -> Self {
+    /// One that has just been started, as `input` says; it is pending for `late` looks at it.
+    pub(super) fn run(definition: &Definition, agent: String, input: &Value, late: usize) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let arguments = definition.arguments.iter().map(String::as_str);
         let arguments: Vec<&str> = STANDARD.into_iter().chain(arguments).collect();
@@ -62,26 +69,23 @@ impl Task {
             let text = |field: &str| pair[field].as_str().unwrap_or_default();
             command.env(text("name"), text("value"));
         }
-        let container = Container {
-            process: Process::run(command),
-            stopping: None,
-            _folder: folder,
-        };
         Self {
             mark: input["startedBy"].as_str().unwrap_or_default().to_owned(),
             overrides: overrides.clone(),
-            container: Some(container),
-            status: "PENDING",
+            planned: Some((command, folder)),
+            // The call that starts it says so as well.
+            pending: late + 1,
             ..Self::new()
         }
     }
 
-    /// One of a service, which is somebody else's process.
-    pub(super) fn of_service(service: &str, address: IpAddr) -> Self {
+    /// One of a service, which is somebody else's process; it is pending for `late` looks at it.
+    pub(super) fn of_service(service: &str, address: IpAddr, late: usize) -> Self {
         Self {
             mark: "ecs-svc/1".to_owned(),
             service: Some(service.to_owned()),
             address: Some(address),
+            pending: late,
             ..Self::new()
         }
     }
@@ -95,8 +99,12 @@ impl Task {
             overrides: json!({"containerOverrides": []}),
             address: None,
             container: None,
+            planned: None,
+            pending: 0,
+            listed: false,
+            outdated: 0,
             created: now.unwrap_or_default().as_secs_f64(),
-            status: "RUNNING",
+            has_ended: false,
             fate: None,
             exit_code: None,
         }
@@ -114,6 +122,28 @@ impl Task {
         }
     }
 
+    /// How far it is.
+    fn status(&self) -> &'static str {
+        match (self.has_ended, self.pending) {
+            (true, _) => "STOPPED",
+            (false, 0) => "RUNNING",
+            (false, _) => "PENDING",
+        }
+    }
+
+    /// Whether a listing that is `late` shows it.
+    pub(super) fn is_listed(&mut self, late: usize) -> bool {
+        let is_to_run = self.desired() == "RUNNING";
+        self.outdated = match self.listed == is_to_run {
+            true => 0,
+            false => self.outdated + 1,
+        };
+        if self.outdated > late {
+            (self.listed, self.outdated) = (is_to_run, 0);
+        }
+        self.listed
+    }
+
     /// Looks how its container is, and kills one that does not stop.
     pub(super) fn look(&mut self) {
         let Some(container) = &mut self.container else {
@@ -121,7 +151,7 @@ impl Task {
         };
         match container.process.status() {
             Some(status) => {
-                self.status = "STOPPED";
+                self.has_ended = true;
                 self.exit_code = status.code().or_else(|| Some(128 + status.signal()?));
                 self.fate.get_or_insert_with(|| Fate {
                     code: "EssentialContainerExited",
@@ -145,52 +175,66 @@ impl Task {
             return;
         }
         self.fate = Some(fate);
-        if let Some(container) = &mut self.container {
-            container.stopping = Some(Instant::now());
-            container.process.signal(Signal::TERM);
+        match &mut self.container {
+            Some(container) => {
+                container.stopping = Some(Instant::now());
+                container.process.signal(Signal::TERM);
+            }
+            None => self.has_ended = true,
+        }
+    }
+
+    /// What is pending was described once more, and is a container in the end.
+    fn goes_on(&mut self) {
+        self.pending = self.pending.saturating_sub(1);
+        if self.pending == 0
+            && let Some((command, folder)) = self.planned.take_if(|_| self.fate.is_none())
+        {
+            self.container = Some(Container {
+                process: Process::run(command),
+                stopping: None,
+                _folder: folder,
+            });
         }
     }
 
     pub(super) fn seen(&mut self, id: &str) -> Seen {
         self.look();
-        if self.status == "PENDING" {
-            self.status = "RUNNING";
-        }
-        let container = self.container.as_ref();
-        let process = container.filter(|_| self.status != "STOPPED");
+        let process = self.container.as_ref().filter(|_| !self.has_ended);
         Seen {
             id: id.to_owned(),
-            status: self.status,
+            status: self.status(),
             stop_code: self.fate.as_ref().map(|fate| fate.code),
             exit_code: self.exit_code,
             process: process.map(|container| container.process.id()),
         }
     }
 
-    /// What ECS tells of it, but for its name. It runs from the second time on.
+    /// What ECS tells of it, but for its name.
     pub(super) fn told(&mut self) -> Value {
         self.look();
-        let mut container = json!({"name": self.family(), "lastStatus": self.status});
+        let status = self.status();
+        let mut container = json!({"name": self.family(), "lastStatus": status});
         if let Some(code) = self.exit_code {
             container["exitCode"] = json!(code);
         }
         let mut told = json!({
             "startedBy": self.mark, "overrides": self.overrides, "launchType": "FARGATE", "createdAt": self.created,
-            "lastStatus": self.status, "desiredStatus": self.desired(), "containers": [container],
+            "lastStatus": status, "desiredStatus": self.desired(), "containers": [container],
         });
-        if let Some(address) = self.address {
+        if let Some(address) = self.address.filter(|_| status != "PENDING") {
             let details = json!([{"name": "privateIPv4Address", "value": address}]);
             told["attachments"] = json!([{"type": "ElasticNetworkInterface", "status": "ATTACHED", "details": details}]);
         }
-        match self.status {
-            "PENDING" => self.status = "RUNNING",
+        match status {
+            "PENDING" => self.goes_on(),
             _ => told["startedAt"] = json!(self.created),
         }
         if let Some(fate) = &self.fate {
             told["stopCode"] = json!(fate.code);
             told["stoppedReason"] = json!(fate.reason);
         }
-        if self.status == "STOPPED" {
+        if self.has_ended {
             told["stoppedAt"] = json!(self.created);
         }
         told

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::Path;
 
-use lsv_tests::ecs::{Definition, Member, NoTask, Seen};
+use lsv_tests::ecs::{Definition, Delays, Member, NoTask, Seen};
 use lsv_tests::{
     Ecs, FlvWatcher, HlsWatcher, Moto, Process, Proxy, Server, Signal, eventually,
     push_file_and_return, signal, stream_key,
@@ -59,24 +59,38 @@ impl Site {
         }
     }
 
-    /// Publishes a channel with a rendition to the first gateway.
-    async fn publish(&self, id: &str, clip: &Path) -> Process {
+    /// A channel with a rendition; answers its stream key.
+    async fn channel(&self, id: &str) -> String {
         let channel = json!({
             "id": id, "outdate": "2090-01-01", "isCodec": true, "ld": true, "codecSize": "small"
         });
         let (gateway, _) = &self.gateways[0];
-        let key = stream_key(&gateway.api().create(&channel).await);
-        push_file_and_return(clip, &gateway.rtmp(&key))
+        stream_key(&gateway.api().create(&channel).await)
     }
 
-    /// The one container that runs, once it is another than `before`.
+    /// Publishes such a channel to the first gateway.
+    async fn publish(&self, id: &str, clip: &Path) -> Process {
+        let key = self.channel(id).await;
+        push_file_and_return(clip, &self.gateways[0].0.rtmp(&key))
+    }
+
+    /// The one container that runs, once it is another than `before`. Two that ask for the same at the turn of a minute get two:
+    /// one of them is stopped.
     async fn container(&self, before: &str) -> Seen {
-        eventually("a container runs", async || {
-            let mut running = self.ecs.running();
-            assert!(running.len() <= 1, "one for each channel: {running:?}");
-            running.pop().filter(|task| task.id != before)
+        eventually("one container runs", async || {
+            let running = self.ecs.running();
+            let [one] = &running[..] else { return None };
+            (one.id != before).then(|| one.clone())
         })
         .await
+    }
+
+    async fn protects(&self, gateway: usize, is: bool) {
+        let (_, member) = &self.gateways[gateway];
+        eventually("a task is protected while it has publishers", async || {
+            (self.ecs.protects(member) == is).then_some(())
+        })
+        .await;
     }
 
     /// A task when it has ended.
@@ -93,24 +107,35 @@ impl Site {
 #[tokio::test(flavor = "multi_thread")]
 async fn containers_encode_what_gateways_take() {
     let (_folder, clip) = clip(24).await;
-    let site = Site::start(1, &[]).await;
-    let (ecs, (gateway, member)) = (&site.ecs, &site.gateways[0]);
-    assert!(!ecs.protects(member));
+    let site = Site::start(2, &[]).await;
+    let (ecs, [(first, _), (second, _)]) = (&site.ecs, &site.gateways[..]) else {
+        unreachable!("two were started");
+    };
+    site.protects(0, false).await;
     // As many as the SDK tries one call.
     ecs.refuse(NoTask::Throttled, 4);
     ecs.refuse(NoTask::Capacity, 1);
-    let _encoder = site.publish(CHANNEL, &clip).await;
+    ecs.delay(Delays {
+        listed: 3,
+        running: 2,
+    });
+    let key = site.channel(CHANNEL).await;
+    let encoder = push_file_and_return(&clip, &first.rtmp(&key));
     let flv = FlvWatcher::open(&site.origin.http("/cam/live.flv")).await;
     flv.shows(Instant::now(), 1_000).await;
     for why in ["ThrottlingException", "Capacity is unavailable"] {
-        gateway.logged(&["WARN", "could not be started", why]).await;
+        first.logged(&["WARN", "could not be started", why]).await;
     }
-    let first = site.container("").await;
-    assert_eq!(ecs.refusals(), 0);
-    eventually("the gateway's task is protected", async || {
-        ecs.protects(member).then_some(())
-    })
-    .await;
+    site.protects(0, true).await;
+    let of_first = eventually("a container is to run", async || ecs.tasks().pop()).await;
+    assert_eq!((of_first.status, ecs.refusals()), ("PENDING", 0));
+
+    // It is in no listing yet, and there is to be no other when the encoder moves.
+    drop(encoder);
+    let _encoder = push_file_and_return(&clip, &second.rtmp(&key));
+    site.protects(1, true).await;
+    site.protects(0, false).await;
+    let one = site.container("").await;
     let rendition = HlsWatcher::open(&site.origin.http("/cam/360p/live.m3u8"));
     let goes_on = async |when: &str| {
         let since = Instant::now();
@@ -120,25 +145,26 @@ async fn containers_encode_what_gateways_take() {
     };
     goes_on("at first").await;
 
-    signal(first.process.expect("it runs"), Signal::KILL);
-    let ended = site.ended(&first.id).await;
+    signal(one.process.expect("it runs"), Signal::KILL);
+    let ended = site.ended(&one.id).await;
     let (code, of) = (ended.exit_code, ended.stop_code);
     assert_eq!((code, of), (Some(137), Some("EssentialContainerExited")));
-    let second = site.container(&first.id).await;
+    let other = site.container(&one.id).await;
     goes_on("with another container").await;
 
     let change = async |on: bool| {
-        let api = gateway.api();
+        let api = second.api();
         api.change(CHANNEL, &json!({ "isCodec": on })).await;
     };
     change(false).await;
-    let ended = site.ended(&second.id).await;
+    let ended = site.ended(&other.id).await;
     let (code, of) = (ended.exit_code, ended.stop_code);
     assert_eq!((code, of), (Some(0), Some("UserInitiated")));
     flv.shows(Instant::now(), 3_000).await;
     change(true).await;
-    site.container(&second.id).await;
+    site.container(&other.id).await;
     goes_on("with a third").await;
+    assert_eq!(ecs.running().len(), 1, "{:?}", ecs.tasks());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -199,6 +225,10 @@ async fn the_proxy_finds_the_gateways_of_a_service() {
 
     ecs.leave(&one);
     first.kill().await;
+    ecs.delay(Delays {
+        listed: 1,
+        running: 1,
+    });
     proxy.healthy(1).await;
     let address = proxy.address().to_string();
     let mut publisher = lsv_tests::Client::connect(&address).await;
