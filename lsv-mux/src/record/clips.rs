@@ -76,8 +76,8 @@ impl ClipWriter {
     pub(crate) async fn finish(mut self) {
         self.end();
         self.spill.close();
-        if let Err(error) = self.work.await {
-            tracing::error!(%error, "a clip is not whole before the next start");
+        if let Err(error) = (&mut self.work).await {
+            tracing::error!(%error, "a clip is not whole for now");
         }
     }
 
@@ -86,6 +86,13 @@ impl ClipWriter {
         if !cuts.is_empty() {
             self.spill.push(cuts);
         }
+    }
+}
+
+impl Drop for ClipWriter {
+    /// Nobody writes on: what was begun is not noted any longer, so that it is made whole later.
+    fn drop(&mut self) {
+        self.spill.close();
     }
 }
 

@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::join_all;
+use futures::{StreamExt, stream};
 use lsv_core::backoff;
 use lsv_core::channel::Moment;
 use lsv_core::ports::unfinished::{self, FOLDER, REFRESH, entry};
 use lsv_core::ports::{Error, Object, ObjectInfo, ObjectName, ObjectStore, PageRequest, Result};
+use tokio::sync::RwLock;
 use tokio::time::MissedTickBehavior;
 
 use super::names;
@@ -23,8 +25,8 @@ pub(super) struct Journal {
     node: Arc<str>,
     adopt_after: Duration,
     held: Held,
-    /// Held while an entry is written again: one that is closed is not.
-    refreshing: Arc<tokio::sync::Mutex<()>>,
+    /// Held while entries are written again: one that is closed is not.
+    refreshing: Arc<RwLock<()>>,
 }
 
 /// What this process has in hand, which it never takes over.
@@ -62,7 +64,7 @@ impl Journal {
     /// Notes that `name` is whole. Whoever noted that it was being written keeps that until this is done.
     pub(super) async fn close(&self, name: &ObjectName) -> Result<()> {
         set(&self.held, name, Stage::Resting);
-        drop(self.refreshing.lock().await);
+        drop(self.refreshing.write().await);
         let entry = entry(name)?;
         match persist!(self.store.delete(&entry)) {
             Err(Error::NotFound(_)) | Ok(()) => Ok(()),
@@ -77,9 +79,10 @@ impl Journal {
         loop {
             ticks.tick().await;
             let held: Vec<ObjectName> = locked(&self.held).keys().cloned().collect();
-            for name in held {
-                self.refresh(&name).await;
-            }
+            // Where a store is slow, those that come last must not get old.
+            stream::iter(held)
+                .for_each_concurrent(AT_ONCE, async |name| self.refresh(&name).await)
+                .await;
         }
     }
 
@@ -87,7 +90,7 @@ impl Journal {
         let Ok(entry) = entry(name) else {
             return;
         };
-        let turn = self.refreshing.lock().await;
+        let turn = self.refreshing.read().await;
         if locked(&self.held).get(name) != Some(&Stage::Written) {
             return;
         }
@@ -265,5 +268,5 @@ fn locked(held: &Held) -> MutexGuard<'_, HashMap<ObjectName, Stage>> {
 /// How often a writer says that it is still there before others take it for gone: a word or two may get lost.
 const WORDS: u32 = 5;
 
-/// Entries that are read at the same time.
+/// Entries that are read or written at the same time.
 const AT_ONCE: usize = 16;

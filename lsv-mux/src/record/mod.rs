@@ -28,6 +28,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
+use futures::{StreamExt, stream};
 use lsv_core::channel::Moment;
 use lsv_core::events::Events;
 use lsv_core::hub::{self, Delivery, Event, Hub, Stream, Subscriber};
@@ -49,6 +50,7 @@ use files::Files;
 use journal::{Journal, Noted};
 use names::Shelf;
 use on_demand::OnDemand;
+use on_demand::outdated::Outdated;
 use output::Output;
 use spill::Spill;
 use thumbnails::Thumbnails;
@@ -225,28 +227,32 @@ impl Recorders {
     }
 
     async fn recover(self, left: Vec<Noted>) {
-        let mut swept = Vec::new();
-        for noted in left {
-            let name = noted.name();
-            let Some(channel) = names::channel_of(name) else {
-                continue;
-            };
-            let output = self.output(&channel);
-            match recover::recover(&output, name).await {
-                Ok(None) => {}
-                Ok(Some(outdated)) => {
-                    noted.rest();
-                    swept.push((output, noted, outdated));
-                }
-                Err(error) => {
-                    tracing::error!(%name, %error, "a recording that was cut off stays as it is, and is tried again later");
-                }
+        // One that a store does not give keeps no other waiting.
+        let recovered = stream::iter(left).map(|noted| self.recover_one(noted));
+        let recovered: Vec<_> = recovered
+            .buffer_unordered(RECOVERED_AT_ONCE)
+            .collect()
+            .await;
+        for (noted, mut outdated) in recovered.into_iter().flatten() {
+            outdated.remove_all().await;
+            if let Err(error) = self.journal.close(noted.name()).await {
+                tracing::error!(name = %noted.name(), %error, "the journal of recordings could not be written");
             }
         }
-        for (output, noted, mut outdated) in swept {
-            outdated.remove_all().await;
-            if let Err(error) = output.journal.close(noted.name()).await {
-                tracing::error!(name = %noted.name(), %error, "the journal of recordings could not be written");
+    }
+
+    /// Makes whole what was left. Gives what is to be removed before it is closed.
+    async fn recover_one(&self, noted: Noted) -> Option<(Noted, Outdated)> {
+        let name = noted.name();
+        let output = self.output(&names::channel_of(name)?);
+        match recover::recover(&output, name).await {
+            Ok(outdated) => {
+                noted.rest();
+                outdated.map(|outdated| (noted, outdated))
+            }
+            Err(error) => {
+                tracing::error!(%name, %error, "a recording that was cut off stays as it is, and is tried again later");
+                None
             }
         }
     }
@@ -443,6 +449,9 @@ impl Recording {
 async fn next(frames: &mut Option<Subscriber<MediaFrame>>) -> Option<Delivery<MediaFrame>> {
     frames.as_mut()?.next().await
 }
+
+/// Recordings that are made whole at once, each with what is remembered of its samples.
+const RECOVERED_AT_ONCE: usize = 4;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -26,8 +26,11 @@ pub(super) async fn recover(output: &Output, name: &ObjectName) -> ports::Result
     };
     match recovered {
         Ok(Some(outdated)) => Ok(Some(outdated)),
-        // It was never begun, or is gone, or is nothing of ours.
-        Ok(None) | Err(Error::NotFound(_) | Error::Damaged { .. }) => {
+        // It was never begun, or is gone.
+        Ok(None) | Err(Error::NotFound(_)) => output.journal.close(name).await.map(|()| None),
+        // It is nothing of ours.
+        Err(error @ Error::Damaged { .. }) => {
+            tracing::error!(%name, %error, "a recording that was cut off cannot be made whole");
             output.journal.close(name).await.map(|()| None)
         }
         Err(error) => Err(error),

@@ -31,6 +31,10 @@ fn composed(store: &Store) -> usize {
     composed.count()
 }
 
+fn journal(store: &Store, node: &str) -> Journal {
+    Journal::new(Arc::new(store.clone()), node, unfinished::STALE)
+}
+
 /// When the only entry is so old that its node is taken for gone.
 async fn old(store: &Store) -> Moment {
     let entry = ObjectName::parse(&entries(store)[0]).expect("a name");
@@ -195,21 +199,46 @@ async fn what_could_not_be_made_whole_is_tried_again() {
     assert_eq!((composed(&left), entries(&left).len()), (1, 0));
 }
 
+/// Where a store is slow, no recording of many is taken for one that nobody writes.
+#[tokio::test(start_paused = true)]
+async fn entries_of_many_recordings_stay_young_in_a_slow_store() {
+    let store = Store::default();
+    store.0.lock().expect("no call panicked").slow = Duration::from_secs(10);
+    let journal = journal(&store, "one");
+    let names: Vec<ObjectName> = (0..50)
+        .map(|number| format!("record/cam-{number}/mp4/a.mp4"))
+        .map(|name| ObjectName::parse(&name).expect("a name"))
+        .collect();
+    let noted = futures::future::join_all(names.iter().map(|name| journal.note(name))).await;
+    assert!(noted.iter().all(Result::is_ok));
+    let since = tokio::time::Instant::now();
+    let keep = tokio::spawn(async move { journal.keep().await });
+    tokio::time::sleep(unfinished::STALE * 2).await;
+    keep.abort();
+    let end = tokio::time::Instant::now();
+    let history = store.0.lock().expect("no call panicked").history.clone();
+    for name in &names {
+        let entry = unfinished::entry(name).expect("a name");
+        let of_entry = history.iter().filter(|(_, name, _)| name == entry.as_str());
+        let times = of_entry.map(|(when, ..)| *when);
+        let mut times: Vec<_> = times.chain([since, end]).collect();
+        times.sort_unstable();
+        for pair in times.windows(2) {
+            assert!(pair[1] - pair[0] < unfinished::STALE / 2, "{name}");
+        }
+    }
+}
+
 /// However old an entry is and whoever it names, a process does not take over what it has in hand.
 #[tokio::test(start_paused = true)]
 async fn nobody_takes_over_what_it_writes_itself() {
     let store = Store::default();
-    let journal = |node: &str| {
-        let store: Arc<dyn ObjectStore> = Arc::new(store.clone());
-        Journal::new(store, node, unfinished::STALE)
-    };
     let taken = |taken: &[Noted]| -> Vec<String> {
         let names = taken.iter().map(|noted| noted.name().to_string());
         names.collect()
     };
     let name = "record/cam/mp4/a.mp4";
-    let journals = (journal("one"), journal("two"), journal("one"));
-    let (one, two, again) = &journals;
+    let [one, two, again] = ["one", "two", "one"].map(|node| journal(&store, node));
     let noted = one.note(&ObjectName::parse(name).expect("a name")).await;
     let noted = noted.expect("is noted");
     let old = old(&store).await;

@@ -23,6 +23,8 @@ pub(in crate::record) struct Kept {
     /// What was asked for of each object when it was written last.
     pub(super) classes: std::collections::BTreeMap<String, StorageClass>,
     pub(super) away: bool,
+    /// How long it takes to write something whole.
+    pub(super) slow: Duration,
     /// No call is answered.
     pub(super) stalled: bool,
     /// There is no room for a second copy.
@@ -142,6 +144,10 @@ impl ObjectStore for Store {
 
     async fn put(&self, name: &ObjectName, bytes: Bytes) -> Result<()> {
         self.answers().await;
+        let slow = self.0.lock().expect("no call panicked").slow;
+        if !slow.is_zero() {
+            tokio::time::sleep(slow).await;
+        }
         self.call(|kept| {
             kept.objects.insert(name.to_string(), bytes.to_vec());
             kept.class(name, self.1);
