@@ -15,6 +15,7 @@ from moto.server import ThreadedMotoServer
 
 import clouded  # noqa: F401 (for what it adds to moto)
 import test_stack
+import test_templates
 
 ROOT = pathlib.Path(__file__).parents[2]
 REGION = "us-east-1"
@@ -113,6 +114,17 @@ class Deployed(unittest.TestCase):
         self.assertEqual(len(images), 2)
         done = self.deploy("live", "Architecture=arm64", STATE="UPDATE_COMPLETE", ARCHITECTURE="")
         self.assertEqual((done.returncode, done.stderr), (1, "deploy: Architecture is X86_64 or ARM64\n"))
+
+    def test_a_push_secret_starts_anew_what_reads_it(self):
+        image = test_templates.image(REGION)
+        for given, revision in [("PushSecret=another", r"\d{14}"), ("PushSecret=another SecretsRevision=7", "7"), ("GatewaySize=small", None)]:
+            done = self.deploy("live", f"Image={image}", *given.split(), STATE="UPDATE_COMPLETE")
+            self.assertEqual(done.returncode, 0, done.stderr[-2000:])
+            asked = (self.folder / "notes.deployed").read_text(encoding="utf-8").splitlines()[-1].split()
+            revisions = [word.partition("=")[2] for word in asked if word.startswith("SecretsRevision=")]
+            self.assertEqual(len(revisions), 1 if revision else 0)
+            for one in revisions:
+                self.assertRegex(one, f"^{revision}$")
 
     def test_a_stack_that_failed_is_none(self):
         """CloudFormation changes it no more: what is to be done is said, before anything is built."""
