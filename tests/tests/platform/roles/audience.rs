@@ -100,6 +100,10 @@ impl Audience {
                     let (absent, others) = jolts.into_iter().partition(|it| it.contains("404"));
                     let absent: Vec<String> = absent;
                     breaches.extend(absent);
+                    let jumps = viewer.jumps(since);
+                    if jumps > TO_THE_SOURCE_AND_BACK {
+                        breaches.push(format!("it had to load anew {jumps} times"));
+                    }
                     known.extend::<Vec<String>>(others);
                 }
                 _ => breaches.extend(jolts),
@@ -170,6 +174,9 @@ const WAYS: &[Way] = &[
 
 /// The origin that keeps segments as nodes make them.
 const KEEPS: usize = 1;
+
+/// It has a stream's source where nobody processes it, until somebody does.
+const TO_THE_SOURCE_AND_BACK: usize = 2;
 
 /// As the nodes have it by default.
 const RECONNECT_WINDOW: Duration = Duration::from_secs(15);
