@@ -175,7 +175,7 @@ fn edge(
     if limits.disk_bytes > 0 {
         settings.folder = Some(config.data.join("cache"));
     }
-    let upstreams = Everywhere::new(bases, secret);
+    let upstreams = Everywhere::new(bases, secret, config.reconnect_window);
     let edge = Edge::new(settings, limits.clone(), Arc::new(upstreams));
     edge.with_context(|| format!("cannot keep a cache in {}", config.data.display()))
 }

@@ -24,20 +24,51 @@ pub(super) enum Bases {
 }
 
 impl Bases {
-    async fn of(&self, channel: &ChannelId) -> ports::Result<Vec<String>> {
+    /// Who has a channel, and what of it.
+    async fn of(&self, channel: &ChannelId) -> ports::Result<(Vec<String>, Form)> {
         match self {
-            Self::Asked(nodes) => Ok(nodes.order(channel).await),
+            Self::Asked(nodes) => Ok((nodes.order(channel).await, Form::Source)),
             Self::Registered(sessions) => {
                 let asked = sessions.locate(channel, Form::Processed);
                 let found = timeout(PATIENCE, asked)
                     .await
                     .map_err(Error::unavailable)??;
-                let base = found.and_then(|session| session.http);
+                let found = found.and_then(|session| Some((vec![session.http?], session.form)));
                 // One whose announcement lapsed may be there all the same.
-                let base = base.ok_or_else(|| Error::NotFound(format!("{channel}, live")))?;
-                Ok(vec![base])
+                found.ok_or_else(|| Error::NotFound(format!("{channel}, live")))
             }
         }
+    }
+}
+
+/// The nodes to ask for a channel, the first one first.
+#[derive(Debug)]
+struct Order {
+    nodes: Vec<Uri>,
+    /// Who processes it, or did until then.
+    processor: Option<(Uri, Instant)>,
+}
+
+impl Order {
+    /// `nodes` have it in `form`, after what was known `before`. While another processor is looked for, the one that is gone
+    /// is asked last, for `window`: what the source's node has not got is not to be had for a moment, and not absent.
+    fn after(
+        before: Option<&Self>,
+        (mut nodes, form): (Vec<Uri>, Form),
+        now: Instant,
+        window: Duration,
+    ) -> Self {
+        let processor = match form {
+            Form::Processed => nodes.first().map(|node| (node.clone(), now)),
+            Form::Source => before.and_then(|before| before.processor.clone()),
+        };
+        let processor = processor.filter(|(_, seen)| now.duration_since(*seen) < window);
+        if let Some((node, _)) = &processor
+            && !nodes.contains(node)
+        {
+            nodes.push(node.clone());
+        }
+        Self { nodes, processor }
     }
 }
 
@@ -46,19 +77,22 @@ impl Bases {
 pub(super) struct Everywhere {
     bases: Bases,
     secret: Secret,
-    orders: Cache<ChannelId, Arc<[Uri]>, Error>,
+    /// How long viewers wait for what was lost.
+    window: Duration,
+    orders: Cache<ChannelId, Arc<Order>, Error>,
 }
 
 impl Everywhere {
-    pub(super) fn new(bases: Bases, secret: Secret) -> Self {
+    pub(super) fn new(bases: Bases, secret: Secret, window: Duration) -> Self {
         let mut limits = Limits::default();
         limits.bytes = ORDERS_BYTES;
-        let weigh = |channel: &ChannelId, order: &Arc<[Uri]>| {
-            channel.as_str().len() + order.len() * URI_BYTES
+        let weigh = |channel: &ChannelId, order: &Arc<Order>| {
+            channel.as_str().len() + (order.nodes.len() + 1) * URI_BYTES
         };
         Self {
             bases,
             secret,
+            window,
             orders: Cache::new(&limits, weigh),
         }
     }
@@ -68,9 +102,12 @@ impl Everywhere {
 impl Upstreams for Everywhere {
     async fn of(&self, channel: &ChannelId) -> ports::Result<Vec<Upstream>> {
         let find = async || {
-            let order = self.bases.of(channel).await?;
-            let order: Arc<[Uri]> = order.iter().filter_map(|base| base.parse().ok()).collect();
-            Ok(Fetched::Value(order, ORDER))
+            let (bases, form) = self.bases.of(channel).await?;
+            let nodes = bases.iter().filter_map(|base| base.parse().ok()).collect();
+            let now = Instant::now();
+            let before = self.orders.spare(channel, now).map(|kept| kept.value);
+            let order = Order::after(before.as_deref(), (nodes, form), now, self.window);
+            Ok(Fetched::Value(Arc::new(order), ORDER))
         };
         let order = self.orders.get(channel, Instant::now, find).await;
         let order = match order {
@@ -81,7 +118,7 @@ impl Upstreams for Everywhere {
         };
         let expires = Moment::from(SystemTime::now()).plus(CREDENTIAL).unix();
         let credential = node::mint(&self.secret, &format!("/{channel}"), expires);
-        let bases = order.iter().flat_map(|order| order.iter());
+        let bases = order.iter().flat_map(|order| &order.nodes);
         let upstreams = bases.map(|base| Upstream::new(base.clone()).with_credential(&credential));
         Ok(upstreams.collect())
     }
@@ -102,3 +139,33 @@ const ORDERS_BYTES: usize = 8 << 20;
 const URI_BYTES: usize = 100;
 /// How long a credential can be used: for a request to begin, with clocks that differ.
 const CREDENTIAL: Duration = Duration::from_secs(120);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_processed_a_channel_is_asked_last_for_a_while() {
+        let (gateway, one, other) = ("http://g", "http://p", "http://q");
+        let begun = Instant::now();
+        let window = Duration::from_secs(15);
+        let mut known: Option<Order> = None;
+        let mut asked = |node: &str, form, seconds| {
+            let nodes = vec![node.parse().expect("an address")];
+            let now = begun + Duration::from_secs(seconds);
+            let order = Order::after(known.as_ref(), (nodes, form), now, window);
+            let nodes = order.nodes.iter().map(|node| node.to_string());
+            let nodes: Vec<String> = nodes.map(|it| it.trim_end_matches('/').into()).collect();
+            known = Some(order);
+            nodes
+        };
+        assert_eq!(asked(gateway, Form::Source, 0), [gateway]);
+        assert_eq!(asked(one, Form::Processed, 1), [one]);
+        assert_eq!(asked(gateway, Form::Source, 2), [gateway, one]);
+        assert_eq!(asked(gateway, Form::Source, 15), [gateway, one]);
+        assert_eq!(asked(gateway, Form::Source, 16), [gateway]);
+        assert_eq!(asked(one, Form::Processed, 17), [one]);
+        assert_eq!(asked(other, Form::Processed, 18), [other]);
+        assert_eq!(asked(gateway, Form::Source, 19), [gateway, other]);
+    }
+}
