@@ -173,7 +173,6 @@ class Templates(unittest.TestCase):
             "PushSign": "md5",
             "PushSecret": "",
             "PlaybackPublicKey": "",
-            "SecretsRevision": "2",
             "ColdStorageClass": "STANDARD_IA",
             "KmsKeyArn": "",
             "GatewaySize": "small",
@@ -288,14 +287,6 @@ class Templates(unittest.TestCase):
                 self.assertEqual(mounted, [] if container["Command"][0] == "proxy" else ["/data"], name)
                 self.assertFalse({"LSV_DATA", "TMPDIR"} & set(environment(resource)), name)
 
-    def test_a_revision_starts_all_that_read_secrets_anew(self):
-        region = "eu-central-1"
-        first, second = (resources(region, parameters(region, SecretsRevision=revision)) for revision in "12")
-        changed = {name for name in first if first[name] != second[name]}
-        reading = {name for name, resource in first.items() if "LSV_AWS_SECRET" in environment(resource)}
-        self.assertEqual(changed, reading)
-        self.assertEqual({name.rsplit("/", 1)[1] for name in reading}, {"GatewayTask", "ProcessorTask", "OriginTask", "Function"})
-
     def test_secrets_are_in_no_plain_place(self):
         """What is NoEcho goes into a secret; environments of tasks and functions name secrets."""
         given = everything("eu-central-1")
@@ -309,9 +300,8 @@ class Templates(unittest.TestCase):
         """Each variable is one that a program reads: those of `--help`, and those that the image's own script takes."""
         script = pathlib.Path(render.FOLDER, "../image/lsv-role").read_text(encoding="utf-8")
         of_access = {"SECRET", "LOGIN", "CONSOLE"}
-        of_nobody = {"SECRETS_REVISION"}
         for resource in resources("eu-central-1", everything("eu-central-1")).values():
-            unknown = set(environment(resource)) - settings.known() - of_access - of_nobody
+            unknown = set(environment(resource)) - settings.known() - of_access
             self.assertEqual({name for name in unknown if name not in script}, set())
 
 

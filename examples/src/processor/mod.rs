@@ -28,8 +28,10 @@ use lsv_rtmp::net::{Client, Service};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 
+mod coming;
 mod job;
 
+use self::coming::Coming;
 use self::job::Processing;
 use crate::config::Config;
 use crate::logging::LogLevel;
@@ -189,7 +191,10 @@ impl Processor {
         tokio::spawn(packagers.clone().run(self.hub.clone()));
         let authorizer = Arc::new(self.viewers.clone());
         let mut playback = lsv_mux::http::State::new(self.hub.clone(), packagers, authorizer)
-            .with_posters(Arc::new(self.workshop.gallery.clone()));
+            .with_posters(Arc::new(self.workshop.gallery.clone()))
+            .with_upstream(Arc::new(Coming {
+                hub: self.hub.clone(),
+            }));
         playback.config.trusted_proxies = config.trusted_proxies.clone();
         let unless_over = middleware::from_fn_with_state(Arc::clone(&self.hands_over), unless_over);
         routes
