@@ -199,6 +199,19 @@ async fn what_could_not_be_made_whole_is_tried_again() {
     assert_eq!((composed(&left), entries(&left).len()), (1, 0));
 }
 
+/// Of two nodes that look at the same moment one takes an entry over.
+#[tokio::test(start_paused = true)]
+async fn one_of_two_nodes_takes_an_entry_over() {
+    let store = Store::default();
+    let [gone, one, two] = ["gone", "one", "two"].map(|node| journal(&store, node));
+    let name = ObjectName::parse("record/cam/mp4/a.mp4").expect("a name");
+    drop(gone.note(&name).await.expect("is noted"));
+    let old = old(&store).await;
+    let (one, two) = tokio::join!(one.adopt(old), two.adopt(old));
+    let taken = [one, two].map(|taken| taken.expect("is listed").len());
+    assert_eq!(taken.iter().sum::<usize>(), 1, "{taken:?}");
+}
+
 /// Where a store is slow, no recording of many is taken for one that nobody writes.
 #[tokio::test(start_paused = true)]
 async fn entries_of_many_recordings_stay_young_in_a_slow_store() {
