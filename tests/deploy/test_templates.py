@@ -287,6 +287,15 @@ class Templates(unittest.TestCase):
                 self.assertEqual(mounted, [] if container["Command"][0] == "proxy" else ["/data"], name)
                 self.assertFalse({"LSV_DATA", "TMPDIR"} & set(environment(resource)), name)
 
+    def test_whatever_fails_viewers_is_counted(self):
+        """An origin that hangs says nothing: the load balancer answers for it."""
+        alarm = resources("eu-central-1", parameters("eu-central-1"))["lsv-Alarms/OriginErrors"]["Properties"]
+        metrics = {one["Id"]: one["MetricStat"]["Metric"]["MetricName"] for one in alarm["Metrics"] if "MetricStat" in one}
+        self.assertEqual({metrics["errors"], metrics["unanswered"]}, {"HTTPCode_Target_5XX_Count", "HTTPCode_ELB_5XX_Count"})
+        (share,) = (one["Expression"] for one in alarm["Metrics"] if "Expression" in one)
+        for name in metrics:
+            self.assertIn(name, share)
+
     def test_secrets_are_in_no_plain_place(self):
         """What is NoEcho goes into a secret; environments of tasks and functions name secrets."""
         given = everything("eu-central-1")
