@@ -28,7 +28,6 @@ RIGHTS = {
 }
 # What no call of these folders names: the agent of ECS protects a task with its role's rights, S3 uses the key of KMS for who writes.
 BESIDE = {
-    "ecs:GetTaskProtection",
     "ecs:UpdateTaskProtection",
     "kms:Decrypt",
     "kms:GenerateDataKey",
@@ -84,6 +83,16 @@ class Rights(unittest.TestCase):
     def test_gateways_alone_start_tasks(self):
         for role in ["ProxyRole", "ProcessorRole", "OriginRole", "ApiRole"]:
             self.assertEqual({"ecs:RunTask", "iam:PassRole"} & granted(role), set())
+
+    def test_gateways_protect_themselves_as_long_as_their_service_can_do_without(self):
+        """Tasks of RunTask, as processors are, cannot be protected."""
+        made = given.resources("eu-central-1", given.everything("eu-central-1"))
+        self.assertEqual({"ecs:UpdateTaskProtection", "ecs:DescribeServices"} - granted("GatewayRole"), set())
+        self.assertEqual({action for action in granted("ProcessorRole") if action.startswith("ecs:")}, set())
+        service = made["lsv-Gateway/GatewayService"]["Properties"]["ServiceName"]
+        self.assertEqual(given.environment(made["lsv-Gateway/GatewayTask"])["LSV_AWS_SERVICE"], service)
+        looked_at = [it["Resource"] for it in rules.statements(made["lsv-Access/GatewayRole"]["Properties"]) if it["Action"] == "ecs:DescribeServices"]
+        self.assertEqual([resource.rsplit("/", 1)[1] for resource in looked_at], [service])
 
     def test_the_api_removes_recordings_and_writes_none(self):
         of_objects = {action for action in granted("ApiRole") if action.startswith("s3:")}

@@ -99,6 +99,8 @@ impl Ecs {
     pub const CLUSTER: &str = "live";
     /// The task definition's family, and its container.
     pub const PROCESSOR: &str = "processor";
+    /// The service whose tasks a test runs itself.
+    pub const GATEWAYS: &str = "gateway";
 
     /// An empty cluster.
     ///
@@ -145,6 +147,8 @@ impl Ecs {
             Self::PROCESSOR,
             "--aws-subnets",
             "subnet-1",
+            "--aws-service",
+            Self::GATEWAYS,
         ];
         flags.map(str::to_owned).to_vec()
     }
@@ -256,6 +260,7 @@ async fn call(State(shared): State<Shared>, headers: HeaderMap, input: String) -
         Some("ListTasks") => Json(cluster.list(&input)).into_response(),
         Some("DescribeTasks") => Json(cluster.describe(&input)).into_response(),
         Some("StopTask") => cluster.stop(&input),
+        Some("DescribeServices") => Json(cluster.services(&input)).into_response(),
         other => refusal("InvalidAction", &format!("nobody is to call {other:?}")),
     }
 }
@@ -287,6 +292,18 @@ async fn protect(
 }
 
 impl Cluster {
+    /// Services have the tasks that they are to have.
+    fn services(&self, input: &Value) -> Value {
+        let name = input["services"][0].as_str();
+        let tasks = self.tasks.values();
+        let count = tasks.filter(|task| task.service.as_deref() == name).count();
+        let deployments = [json!({"status": "PRIMARY"})];
+        let service = json!({
+            "serviceName": name, "deployments": deployments, "runningCount": count, "desiredCount": count,
+        });
+        json!({"services": [service], "failures": []})
+    }
+
     fn run(&mut self, input: &Value) -> Response {
         match self.refusals.pop_front() {
             Some(NoTask::Capacity) => {

@@ -80,6 +80,9 @@ pub struct Options {
     /// What they run on: FARGATE, EC2 [default: FARGATE]
     #[arg(long, env = "LSV_AWS_LAUNCH_TYPE", value_name = "TYPE")]
     pub aws_launch_type: Option<String>,
+    /// Service of the cluster that this node is a task of: ECS is to end those without streams first
+    #[arg(long, env = "LSV_AWS_SERVICE", value_name = "NAME")]
+    pub aws_service: Option<String>,
     /// Bus of EventBridge that learns what happens
     #[arg(long, env = "LSV_AWS_EVENT_BUS", value_name = "NAME")]
     pub aws_event_bus: Option<String>,
@@ -254,6 +257,7 @@ impl Options {
             aws_subnets: self.aws_subnets.or(file.aws_subnets),
             aws_security_groups: self.aws_security_groups.or(file.aws_security_groups),
             aws_launch_type: self.aws_launch_type.or(file.aws_launch_type),
+            aws_service: self.aws_service.or(file.aws_service),
             aws_event_bus: self.aws_event_bus.or(file.aws_event_bus),
             aws_secret: self.aws_secret.or(file.aws_secret),
             http: self.http.or(file.http),

@@ -49,7 +49,7 @@ pub async fn run(
     let events = Events::new();
     let stores = Stores::open(&config, &events).await?;
     let platform = Platform::new(&config, addresses, stores, events).await?;
-    platform.attend(&config);
+    platform.attend(&config).await;
     let first = match role {
         Role::AllInOne => Some(platform.first_channel().await?),
         Role::Gateway => None,

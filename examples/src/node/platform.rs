@@ -76,8 +76,8 @@ impl Platform {
     }
 
     /// Sees to what runs around the node.
-    pub(super) fn attend(&self, config: &Config) {
-        self.stores.attend(config, &self.hub);
+    pub(super) async fn attend(&self, config: &Config) {
+        self.stores.attend(config, &self.hub).await;
     }
 
     /// The channel to show in examples: the newest that is not the demo's, or `live`, made where there is none.

@@ -57,7 +57,6 @@ pub async fn run(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
     let stores = Stores::open(&config, &events).await?;
     let reached = Reached::among_others(&config, listeners)?;
     let processor = Processor::new(&config, &reached, stores, events).await?;
-    processor.stores.attend(&config, &processor.hub);
     let serving = Serving::default();
     let routes = serving.routes(processor.metrics.clone());
     let router = processor.router(&config, routes);

@@ -7,7 +7,7 @@ use anyhow::Context;
 use lsv_auth::Secret;
 use lsv_aws::SdkConfig;
 use lsv_aws::dynamodb::{self, LeaseTimes, Tables};
-use lsv_aws::ecs::{self, Protection};
+use lsv_aws::ecs::{self, Protection, Service, SparingTimes};
 use lsv_aws::eventbridge::{self, Teller, Told};
 use lsv_aws::s3::{self, Encryption};
 use lsv_core::events::Events;
@@ -84,14 +84,25 @@ fn processors_in(
     Ok(Arc::new(ecs::Tasks::new(sdk, running, events.clone())))
 }
 
-/// Sees to the container of a node with `hub`: it is not stopped while it has streams.
-pub(super) fn attend(config: &Config, hub: &Hub) {
-    if !matches!(config.stores.place, super::Place::Aws(_)) {
+/// Sees to the container of a node with `hub`: while it has streams, others of its service are stopped first.
+pub(super) async fn attend(config: &Config, hub: &Hub) {
+    let super::Place::Aws(aws) = &config.stores.place else {
         return;
-    }
-    if let Some(protection) = Protection::of_container() {
-        let busy = watch::Sender::new(false);
-        tokio::spawn(protection.follow(busy.subscribe()));
+    };
+    let of_service = aws.ecs.as_ref().and_then(|ecs| {
+        let name = ecs.service.clone()?;
+        Some((ecs.cluster.clone(), name, Protection::of_container()?))
+    });
+    if let Some((cluster, name, protection)) = of_service {
+        let service = Service::new(
+            &lsv_aws::load().await,
+            cluster,
+            name,
+            SparingTimes::default(),
+        );
+        let (busy, protected) = (watch::Sender::new(false), watch::Sender::new(false));
+        tokio::spawn(protection.follow(protected.subscribe()));
+        tokio::spawn(service.spare(busy.subscribe(), protected));
         tokio::spawn(notice(hub.clone(), busy));
     }
 }

@@ -84,19 +84,23 @@ impl Stores {
     }
 
     /// Sees to what runs around a node with `hub`: what nobody needs any more at its processors is stopped, and in AWS its own
-    /// container is not while it has streams.
+    /// container after others of its service, while it has streams.
     #[cfg_attr(
         not(feature = "aws"),
-        expect(unused_variables, reason = "only AWS asks what there is")
+        expect(
+            unused_variables,
+            clippy::unused_async,
+            reason = "only AWS asks what there is"
+        )
     )]
-    pub(crate) fn attend(&self, config: &Config, hub: &Hub) {
+    pub(crate) async fn attend(&self, config: &Config, hub: &Hub) {
         if let Some(tasks) = &self.processors {
             let window = config.reconnect_window + MARGIN;
             let sessions = Arc::clone(&self.sessions);
             tokio::spawn(Reconciler::new(Arc::clone(tasks), sessions, window).run());
         }
         #[cfg(feature = "aws")]
-        aws::attend(config, hub);
+        aws::attend(config, hub).await;
     }
 
     /// What keeps the time-shift windows of the node that is `owner` of them.

@@ -65,6 +65,8 @@ pub struct Ecs {
     pub security_groups: Vec<String>,
     /// `FARGATE` or `EC2`.
     pub launch_type: String,
+    /// The service that the node itself is a task of.
+    pub service: Option<String>,
 }
 
 impl Settings {
@@ -133,6 +135,7 @@ impl Ecs {
             subnets: ids(&options.aws_subnets),
             security_groups: ids(&options.aws_security_groups),
             launch_type: launch_type.to_owned(),
+            service: options.aws_service.clone(),
         })
     }
 }

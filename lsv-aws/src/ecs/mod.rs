@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`Tasks`] | the port `TaskScheduler`: a container for each task, told what to do by `LSV_TASK` |
 //! | [`Protection`] | keeps scale-in and deployments away from a task that is at work |
+//! | [`Service`] | for how long: until they need that task |
 //! | [`Discovery`] | where the tasks of a service are, for the proxy |
 //!
 //! What stops tasks that a dead node left is `lsv_core::lifecycle::Reconciler`, which is the same for all schedulers.
@@ -13,10 +14,12 @@ mod discovery;
 mod gate;
 mod protection;
 mod run;
+mod service;
 mod tasks;
 
 pub use discovery::Discovery;
 pub use protection::{PROTECTED_FOR, Protection, ProtectionError};
+pub use service::{Service, SparingTimes};
 pub use tasks::Tasks;
 
 /// How tasks are run.

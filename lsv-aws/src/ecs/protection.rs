@@ -1,4 +1,5 @@
-//! A task of a service that is at work says so, so that scale-in and deployments take another, or wait.
+//! A task of a service that is at work says so, so that scale-in and deployments take another. They wait as long as it says so:
+//! [`Service`](super::Service) bounds that.
 //!
 //! It tells its own agent, at the address that every container of ECS has in `ECS_AGENT_URI`; that needs no credentials here, and the right
 //! `ecs:UpdateTaskProtection` of the task's role. Tasks that no service started cannot be protected and need not be.
@@ -49,16 +50,16 @@ impl Protection {
         })
     }
 
-    /// Protects the task while `is_busy` says so. Returns when nobody can say so any more and the task is released, or at once if it
+    /// Protects the task while `wish` says so. Returns when nobody can say so any more and the task is released, or at once if it
     /// cannot be protected.
     ///
     /// Protection runs out by itself after [`PROTECTED_FOR`], so that a process that hangs does not keep its task for ever.
-    pub async fn follow(self, mut is_busy: watch::Receiver<bool>) {
+    pub async fn follow(self, mut wish: watch::Receiver<bool>) {
         let mut backoff = Backoff::new(Config::default(), u64::from(std::process::id()));
         let mut told = false;
         loop {
-            let is_gone = is_busy.has_changed().is_err();
-            let wanted = !is_gone && *is_busy.borrow_and_update();
+            let is_gone = wish.has_changed().is_err();
+            let wanted = !is_gone && *wish.borrow_and_update();
             // What runs out is told again; what is released stays so.
             let pause = match wanted || told {
                 true => match self.set(wanted).await {
@@ -93,7 +94,7 @@ impl Protection {
                 return;
             }
             tokio::select! {
-                changed = is_busy.changed(), if !is_gone => drop(changed),
+                changed = wish.changed(), if !is_gone => drop(changed),
                 () = sleep(pause) => {}
             }
         }
@@ -154,9 +155,9 @@ async fn sleep(pause: Option<Duration>) {
 }
 
 /// How long a task is protected when it says so once.
-pub const PROTECTED_FOR: Duration = Duration::from_secs(60 * 60);
+pub const PROTECTED_FOR: Duration = Duration::from_secs(10 * 60);
 
-const RENEW_AFTER: Duration = Duration::from_secs(20 * 60);
+const RENEW_AFTER: Duration = Duration::from_secs(3 * 60);
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 

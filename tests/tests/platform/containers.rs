@@ -45,7 +45,7 @@ impl Site {
         environment.push(ecs.environment());
         let mut running = Vec::new();
         for _ in 0..gateways {
-            let member = ecs.join("gateway", IpAddr::from([127, 0, 0, 1]));
+            let member = ecs.join(Ecs::GATEWAYS, IpAddr::from([127, 0, 0, 1]));
             let mut environment = environment.clone();
             environment.push(("ECS_AGENT_URI", member.agent.clone()));
             let gateway = start("lsv-gateway", &environment, &ecs.flags()).await;
@@ -203,7 +203,7 @@ async fn the_proxy_finds_the_gateways_of_a_service() {
         let address = IpAddr::from([127, 0, 0, last]);
         let gateway = Server::start(&["--rtmp", &format!("{address}:{port}")]).await;
         let key = gateway.api().channel(CHANNEL).await;
-        (gateway, ecs.join("gateway", address), key)
+        (gateway, ecs.join(Ecs::GATEWAYS, address), key)
     };
     let (mut first, one, key) = gateway(2, 0).await;
     let (_, port) = first.rtmp_address().rsplit_once(':').expect("a port");
