@@ -9,7 +9,6 @@ use crate::channel::Channel;
 use crate::embedded::{Channels, Sessions};
 use crate::path::{ChannelId, StreamPath};
 use crate::ports::{Form, Lease, Precondition, Session, Told};
-use crate::via::Via;
 
 const NOW: Moment = Moment::from_unix(1_700_000_000);
 
@@ -278,17 +277,10 @@ async fn a_key_is_given_by_the_record_as_it_is() {
 
 async fn announce(sessions: &Sessions, node: &str, [waiting, leaving]: [bool; 2]) -> Lease {
     let session = Session {
-        channel: id("cam"),
-        node: node.to_owned(),
-        address: format!("rtmp://{node}:1935"),
-        rtmps: None,
-        http: None,
-        form: Form::Source,
-        since: NOW,
         take_overs: vec![Moment::from_unix(NOW.unix() - 7), NOW.plus(MAX_AGE)],
         waiting,
         leaving,
-        through: Via::default(),
+        ..Session::new(id("cam"), node, format!("rtmp://{node}:1935"), NOW)
     };
     sessions.announce(session).await.unwrap()
 }

@@ -206,17 +206,14 @@ mod tests {
             let live = self.live.lock().unwrap().clone();
             let live = live.ok_or_else(|| Error::unavailable("test"))?;
             let session = |(channel, form, http): (&str, Form, Option<&str>)| Session {
-                channel: ChannelId::parse(channel).unwrap(),
-                node: "node".to_owned(),
-                address: "rtmp://192.0.2.1:1935".to_owned(),
-                rtmps: None,
                 http: http.map(str::to_owned),
                 form,
-                since: Moment::EPOCH,
-                take_overs: Vec::new(),
-                waiting: false,
-                leaving: false,
-                through: Default::default(),
+                ..Session::new(
+                    ChannelId::parse(channel).unwrap(),
+                    "node",
+                    "rtmp://192.0.2.1:1935",
+                    Moment::EPOCH,
+                )
             };
             // What a task announces does not keep it alive.
             let processed = ("gone", Form::Processed, None);

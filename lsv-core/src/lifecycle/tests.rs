@@ -309,19 +309,12 @@ impl Flaky {
 
     /// Another node announces `cam`.
     async fn announce_at(&self, node: &str, since: Moment) -> Lease {
-        let session = Session {
-            channel: ChannelId::parse("cam").unwrap(),
-            node: node.to_owned(),
-            address: format!("rtmp://{node}:1935"),
-            rtmps: None,
-            http: None,
-            form: Form::Source,
+        let session = Session::new(
+            ChannelId::parse("cam").unwrap(),
+            node,
+            format!("rtmp://{node}:1935"),
             since,
-            take_overs: Vec::new(),
-            waiting: false,
-            leaving: false,
-            through: Via::default(),
-        };
+        );
         self.sessions.announce(session).await.unwrap()
     }
 }

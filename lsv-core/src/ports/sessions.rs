@@ -85,6 +85,28 @@ pub enum Form {
 }
 
 impl Session {
+    /// One whose publisher is at that node, which is reached at `address` and has nothing else to say.
+    pub fn new(
+        channel: ChannelId,
+        node: impl Into<String>,
+        address: impl Into<String>,
+        since: Moment,
+    ) -> Self {
+        Self {
+            channel,
+            node: node.into(),
+            address: address.into(),
+            rtmps: None,
+            http: None,
+            form: Form::Source,
+            since,
+            take_overs: Vec::new(),
+            waiting: false,
+            leaving: false,
+            through: Via::default(),
+        }
+    }
+
     /// Whether it is had at the same place as `other`.
     pub fn is_at(&self, other: &Self) -> bool {
         (&self.node, &self.address) == (&other.node, &other.address)

@@ -7,7 +7,6 @@ use lsv_aws::dynamodb::{LeaseTimes, Sessions};
 use lsv_core::channel::Moment;
 use lsv_core::path::ChannelId;
 use lsv_core::ports::{Error, Form, Session, SessionRegistry};
-use lsv_core::via::Via;
 use lsv_tests::{Fault, Flaky, Moto, eventually};
 use serde_json::json;
 
@@ -19,17 +18,14 @@ fn cam() -> ChannelId {
 
 fn session(node: &str) -> Session {
     Session {
-        channel: cam(),
-        node: node.to_owned(),
-        address: format!("rtmp://{node}:1935"),
-        rtmps: None,
         http: Some(format!("http://{node}:8080")),
-        form: Form::Source,
-        since: Moment::from_unix_millis(1_000_123),
-        take_overs: Vec::new(),
         waiting: true,
-        leaving: false,
-        through: Via::default(),
+        ..Session::new(
+            cam(),
+            node,
+            format!("rtmp://{node}:1935"),
+            Moment::from_unix_millis(1_000_123),
+        )
     }
 }
 

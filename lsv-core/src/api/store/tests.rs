@@ -16,8 +16,7 @@ use crate::channel::{Channel, Moment};
 use crate::embedded::{Channels, Objects, Sessions, Tasks};
 use crate::events::Events;
 use crate::path::ChannelId;
-use crate::ports::{Form, PageRequest, Session, TaskControl, TaskRunner, TaskSpec};
-use crate::via::Via;
+use crate::ports::{PageRequest, Session, TaskControl, TaskRunner, TaskSpec};
 
 #[derive(Debug)]
 struct Runner;
@@ -312,19 +311,12 @@ async fn nothing_is_said_to_be_gone_before_its_node_can_be_back() {
         assert_eq!(status, StatusCode::OK);
         (found["node"].clone(), since.elapsed().as_secs())
     };
-    let session = Session {
-        channel: ChannelId::parse("cam").unwrap(),
-        node: "gateway".to_owned(),
-        address: "rtmp://gateway:1935".to_owned(),
-        rtmps: None,
-        since: Moment::EPOCH,
-        http: None,
-        form: Form::Source,
-        take_overs: Vec::new(),
-        waiting: false,
-        leaving: false,
-        through: Via::default(),
-    };
+    let session = Session::new(
+        ChannelId::parse("cam").unwrap(),
+        "gateway",
+        "rtmp://gateway:1935",
+        Moment::EPOCH,
+    );
     let comes_back = async {
         tokio::time::sleep(Duration::from_secs(3)).await;
         node.stores.sessions.announce(session).await.unwrap()

@@ -7,7 +7,6 @@ use tokio::time::timeout;
 use super::{PATIENCE, id, soon};
 use crate::channel::Moment;
 use crate::ports::{Error, Form, Session, SessionRegistry};
-use crate::via::Via;
 
 /// Checks a [`SessionRegistry`].
 pub async fn session_registry(registry: &dyn SessionRegistry) {
@@ -121,16 +120,12 @@ const SHORT: Duration = Duration::from_millis(100);
 
 fn session(channel: &str, node: &str) -> Session {
     Session {
-        channel: id(channel),
-        node: node.to_owned(),
-        address: format!("rtmp://{node}:1935"),
         rtmps: Some(format!("rtmps://{node}:1938")),
-        since: Moment::from_unix(1_000),
-        http: None,
-        form: Form::Source,
-        take_overs: Vec::new(),
-        waiting: false,
-        leaving: false,
-        through: Via::default(),
+        ..Session::new(
+            id(channel),
+            node,
+            format!("rtmp://{node}:1935"),
+            Moment::from_unix(1_000),
+        )
     }
 }

@@ -24,7 +24,6 @@ use crate::ports::{
     ChannelStore, Error, Form, Lease, LiveSessions, Result, Session, SessionInfo, SessionRegistry,
 };
 use crate::remote::{Config, Mirror};
-use crate::via::Via;
 
 /// What a node has live, written down.
 #[derive(Debug, Default)]
@@ -116,17 +115,13 @@ impl Node {
     /// Takes `channel` in and announces it.
     async fn takes(&self, channel: &str, registry: &Sessions) -> Lease {
         let session = Session {
-            channel: ChannelId::parse(channel).unwrap(),
-            node: self.name.to_owned(),
-            address: "rtmp://127.0.0.1:1935".to_owned(),
-            rtmps: None,
-            since: Moment::from_unix(1_000),
             http: Some(self.base.clone()),
-            form: Form::Source,
-            take_overs: Vec::new(),
-            waiting: false,
-            leaving: false,
-            through: Via::default(),
+            ..Session::new(
+                ChannelId::parse(channel).unwrap(),
+                self.name,
+                "rtmp://127.0.0.1:1935",
+                Moment::from_unix(1_000),
+            )
         };
         let info = SessionInfo {
             channel: session.channel.clone(),

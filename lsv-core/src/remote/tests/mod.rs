@@ -59,19 +59,7 @@ impl Node {
     }
 
     async fn has(&self, name: &str, address: &str, since: u64) -> Lease {
-        let session = Session {
-            channel: cam(),
-            node: name.to_owned(),
-            address: address.to_owned(),
-            rtmps: None,
-            since: Moment::from_unix(since),
-            http: None,
-            form: Form::Source,
-            take_overs: Vec::new(),
-            waiting: false,
-            leaving: false,
-            through: Via::default(),
-        };
+        let session = Session::new(cam(), name, address, Moment::from_unix(since));
         self.sessions.announce(session).await.unwrap()
     }
 }

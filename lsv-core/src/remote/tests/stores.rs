@@ -18,7 +18,6 @@ use crate::ports::{
     SessionRegistry, StorageClass, conformance,
 };
 use crate::remote::{Config, Stores};
-use crate::via::Via;
 
 fn name(text: &str) -> ObjectName {
     ObjectName::parse(text).unwrap()
@@ -26,17 +25,13 @@ fn name(text: &str) -> ObjectName {
 
 fn session(node: &str, since: u64) -> Session {
     Session {
-        channel: cam(),
-        node: node.to_owned(),
-        address: format!("rtmp://{node}:1935"),
-        rtmps: None,
-        since: Moment::from_unix(since),
         http: Some(format!("http://{node}:8080")),
-        form: Form::Source,
-        take_overs: Vec::new(),
-        waiting: false,
-        leaving: false,
-        through: Via::default(),
+        ..Session::new(
+            cam(),
+            node,
+            format!("rtmp://{node}:1935"),
+            Moment::from_unix(since),
+        )
     }
 }
 

@@ -14,8 +14,7 @@ use lsv_core::events::Events;
 use lsv_core::lifecycle::Reconciler;
 use lsv_core::path::ChannelId;
 use lsv_core::ports::{
-    Error, Form, Session, SessionRegistry, TaskKind, TaskScheduler, TaskSpec, TaskState,
-    conformance,
+    Error, Session, SessionRegistry, TaskKind, TaskScheduler, TaskSpec, TaskState, conformance,
 };
 use lsv_tests::{Moto, eventually};
 use serde_json::{Value, json};
@@ -237,17 +236,13 @@ async fn what_a_dead_node_left_is_stopped() {
     let sdk = aws.sdk().await;
     let sessions = reach::sessions(&sdk, Default::default());
     let session = Session {
-        channel: ChannelId::parse("live").expect("an id"),
-        node: "gateway".to_owned(),
-        address: "rtmp://10.0.0.1:1935".to_owned(),
-        rtmps: None,
-        http: None,
-        form: Form::Source,
-        since: Moment::EPOCH,
-        take_overs: Vec::new(),
         waiting: true,
-        leaving: false,
-        through: Default::default(),
+        ..Session::new(
+            ChannelId::parse("live").expect("an id"),
+            "gateway",
+            "rtmp://10.0.0.1:1935",
+            Moment::EPOCH,
+        )
     };
     let _lease = sessions.announce(session).await.expect("it is announced");
     let dead = aws.tasks().await;

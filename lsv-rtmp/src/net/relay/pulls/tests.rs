@@ -130,19 +130,7 @@ fn record() -> Channel {
 }
 
 fn session(node: &str) -> Session {
-    Session {
-        channel: cam(),
-        node: node.to_owned(),
-        address: format!("rtmp://{node}"),
-        rtmps: None,
-        since: Moment::from_unix(1),
-        http: None,
-        form: Form::Source,
-        take_overs: Vec::new(),
-        waiting: false,
-        leaving: false,
-        through: Via::default(),
-    }
+    Session::new(cam(), node, format!("rtmp://{node}"), Moment::from_unix(1))
 }
 
 fn node(name: &str) -> NodeName {
