@@ -113,6 +113,11 @@ impl Lifecycle {
         self.shared.hands_over.store(true, Ordering::Relaxed);
     }
 
+    /// Whether its streams go on at another node: see [`Lifecycle::hand_over`].
+    pub fn hands_over(&self) -> bool {
+        self.shared.hands_over.load(Ordering::Relaxed)
+    }
+
     /// This node is about to stop, and asks its publishers to go elsewhere: other nodes are told to let them in.
     pub fn leave(&self) {
         self.shared.leaving.send_replace(true);
@@ -178,7 +183,7 @@ impl Lifecycle {
                 self.expect_back(stream);
             }
             Event::Ended { stream, was_live } => {
-                if !self.shared.hands_over.load(Ordering::Relaxed) {
+                if !self.hands_over() {
                     announced.remove(stream.path());
                 }
                 if was_live {

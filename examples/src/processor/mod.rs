@@ -6,7 +6,6 @@
 //! ```
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, bail};
 use axum::Router;
@@ -75,7 +74,6 @@ pub async fn run(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
     // A container's task ends where nobody wants it any more; else another processor goes on with what this one has.
     if config.task.is_none() {
         processor.lifecycle.hand_over();
-        processor.hands_over.store(true, Ordering::Relaxed);
     }
     let work = async {
         processor.tasks.drain().await;
@@ -94,8 +92,6 @@ struct Processor {
     viewers: ChannelAuthorizer,
     workshop: Workshop,
     lifecycle: Lifecycle,
-    /// Origins keep what they have: it does not end with the streams of this node.
-    hands_over: Arc<AtomicBool>,
     /// One for each channel.
     tasks: Tasks,
     stores: Stores,
@@ -150,7 +146,6 @@ impl Processor {
             viewers,
             workshop,
             lifecycle,
-            hands_over: Arc::default(),
             stores,
             metrics: metrics::collect()?,
         })
@@ -195,20 +190,16 @@ impl Processor {
                 hub: self.hub.clone(),
             }));
         playback.config.trusted_proxies = config.trusted_proxies.clone();
-        let unless_over = middleware::from_fn_with_state(Arc::clone(&self.hands_over), unless_over);
+        let unless_over = middleware::from_fn_with_state(self.lifecycle.clone(), unless_over);
         routes
             .merge(self.stores.router(Some(Arc::new(self.tasks.clone()))))
             .merge(lsv_mux::http::router(playback).layer(unless_over))
     }
 }
 
-/// What was live here is had from whoever follows.
-async fn unless_over(
-    State(over): State<Arc<AtomicBool>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    match over.load(Ordering::Relaxed) {
+/// What was live here is had from whoever follows: origins keep what they have, which does not end with the streams of this node.
+async fn unless_over(State(lifecycle): State<Lifecycle>, request: Request, next: Next) -> Response {
+    match lifecycle.hands_over() {
         true => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response(),
         false => next.run(request).await,
     }
