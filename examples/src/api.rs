@@ -51,7 +51,7 @@ pub async fn run(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
     let router = api::router(api).merge(stores.router(None));
     let servers = TaskTracker::new();
     sockets.serve_http(&config, router, &servers, &until)?;
-    banner::listeners(listeners)?;
+    banner::http_listeners(listeners)?;
     signals::until_stopped(|| {
         tracing::warn!("the API follows a changed configuration by a restart")
     })

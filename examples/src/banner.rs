@@ -124,21 +124,31 @@ const TOKEN_TIME: Duration = Duration::from_secs(86_400);
 
 /// Says where a node listens that needs no more words, and that it does.
 pub(crate) fn listeners(listeners: Listeners) -> io::Result<()> {
+    let rtmp = |scheme: &str, address| format!("{scheme}://{address}/{APP}");
+    let plain = ("RTMP", Some(rtmp("rtmp", listeners.rtmp)));
+    let secured = listeners.rtmps.map(|address| rtmp("rtmps", address));
+    print(
+        http(listeners)
+            .into_iter()
+            .chain([plain, ("RTMPS", secured)]),
+    )
+}
+
+/// The same of one that speaks HTTP alone.
+pub(crate) fn http_listeners(listeners: Listeners) -> io::Result<()> {
+    print(http(listeners))
+}
+
+type Line = (&'static str, Option<String>);
+
+fn http(listeners: Listeners) -> [Line; 2] {
+    let secured = listeners.https.map(|address| format!("https://{address}"));
+    let plain = format!("http://{}", listeners.http);
+    [("HTTP", Some(plain)), ("HTTPS", secured)]
+}
+
+fn print(lines: impl IntoIterator<Item = Line>) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    let lines = [
-        ("HTTP", Some(format!("http://{}", listeners.http))),
-        (
-            "HTTPS",
-            listeners.https.map(|address| format!("https://{address}")),
-        ),
-        ("RTMP", Some(format!("rtmp://{}/stream", listeners.rtmp))),
-        (
-            "RTMPS",
-            listeners
-                .rtmps
-                .map(|address| format!("rtmps://{address}/stream")),
-        ),
-    ];
     for (label, address) in lines {
         if let Some(address) = address {
             writeln!(out, "  {label:<15}{address}")?;

@@ -56,6 +56,8 @@ pub struct Config {
     pub certificates: Vec<CertificateFiles>,
     /// Whether plain HTTP leads to HTTPS.
     pub https_redirect: bool,
+    /// The folder of a client of ACME, if there is one.
+    pub acme_webroot: Option<PathBuf>,
     /// Where load balancers are that open connections with a PROXY protocol header.
     pub proxy_protocol: Vec<IpNet>,
     /// Where proxies are whose word on HTTP clients counts.
@@ -164,6 +166,7 @@ impl Options {
             rtmps: secured("rtmps", self.rtmps, 1938, &certificates)?,
             certificates,
             https_redirect: self.https_redirect,
+            acme_webroot: self.acme_webroot,
             proxy_protocol: networks(
                 "proxy-protocol",
                 self.proxy_protocol.as_deref().unwrap_or_default(),
@@ -228,6 +231,7 @@ impl Config {
             ("rtmp", self.rtmp != new.rtmp),
             ("rtmps", self.rtmps != new.rtmps),
             ("https-redirect", self.https_redirect != new.https_redirect),
+            ("acme-webroot", self.acme_webroot != new.acme_webroot),
             ("proxy-protocol", self.proxy_protocol != new.proxy_protocol),
             (
                 "trusted-proxies",

@@ -26,11 +26,13 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+mod challenges;
 mod counted;
 mod redirect;
 mod stalls;
 mod unread;
 
+pub(crate) use challenges::challenges;
 use counted::Counted;
 pub(crate) use redirect::{ToHttps, to_https};
 use stalls::{Streams, hand_on, until_stalled, watch};

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{CertificateFiles, Config};
-use crate::http::{self, Listener, ToHttps, to_https};
+use crate::http::{self, Listener, ToHttps, challenges, to_https};
 use crate::{descriptors, tls};
 
 /// All are bound before anything else is done, so that a port in use stops the start.
@@ -104,7 +104,11 @@ impl Sockets {
         until: &Until,
     ) -> anyhow::Result<()> {
         let listeners = self.addresses(config)?;
-        let router = redirected(router, config, listeners);
+        let mut router = redirected(router, config, listeners);
+        // Where HTTPS has no certificate that is good, an authority is not sent there.
+        if let Some(webroot) = &config.acme_webroot {
+            router = router.merge(challenges(webroot));
+        }
         for listener in std::iter::once(self.http).chain(self.https) {
             let serving = until.serving.clone();
             servers.spawn(http::serve(

@@ -90,6 +90,7 @@ class Access(Function):
     def test_the_console_brings_all_that_it_needs(self):
         answer = self.access.handler({"routeKey": "GET /console"})
         self.assertEqual(answer["statusCode"], 200)
+        self.assertEqual(self.access.handler({"routeKey": "GET /console/"}), answer)
         page, policy = answer["body"], answer["headers"]["content-security-policy"]
         for element in ("script", "style"):
             (content,) = re.findall(f"<{element}>(.*?)</{element}>", page, re.DOTALL)

@@ -26,7 +26,7 @@ class Console(test_access.Function):
             def call(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
                 route = f"{self.command} {self.path.split('?')[0]}"
-                if route in ("GET /console", "POST /login"):
+                if route in ("GET /console", "GET /console/", "POST /login"):
                     answer = function.handler({"routeKey": route, "body": body})
                     self.answer(answer["statusCode"], answer["body"], answer["headers"])
                 elif not self.authorized():

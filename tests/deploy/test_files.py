@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import textwrap
 import unittest
 
 import yaml
@@ -194,6 +195,48 @@ class Unit(unittest.TestCase):
         self.assertGreater(int(re.search(r"TimeoutStopSec=(\d+)", unit)[1]), 30)
 
 
+class Certificates(unittest.TestCase):
+    """HTTPS as single-machine.md has it made: its commands, in a folder instead of /etc."""
+
+    def setUp(self):
+        guide = (DEPLOY / "single-machine.md").read_text(encoding="utf-8")
+        self.steps = guide[guide.index("## HTTPS") :]
+        (self.hook,) = re.findall(r"```sh\n(\s*install .*?)```", self.steps, re.DOTALL)
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def shell(self, text, **variables):
+        text = text.replace("/etc/lsv", str(self.folder)).replace("-g lsv", f"-g {os.getgid()}")
+        return subprocess.run(["sh", "-c", text], capture_output=True, text=True, check=False, env=os.environ | variables)
+
+    def test_certbot_finds_hook_and_folder(self):
+        """It refuses a hook that is not there, and cannot have port 80."""
+        (command,) = re.findall(r"certbot certonly .*", self.steps)
+        self.assertNotIn("--standalone", command)
+        (hook,) = re.findall(r"--deploy-hook (\S+)", command)
+        self.assertIn(hook, self.hook)
+        self.assertLess(self.steps.index(self.hook), self.steps.index(command))
+        (webroot,) = re.findall(r"--webroot-path (\S+)", command)
+        self.assertIn(f'acme-webroot = "{webroot}"', (DEPLOY / "single-machine.md").read_text(encoding="utf-8"))
+
+    def test_the_hook_brings_each_new_certificate(self):
+        self.assertEqual(self.shell(textwrap.dedent(self.hook)).returncode, 0)
+        hook, lineage = self.folder / "renewed", self.folder / "live.example.com"
+        self.assertTrue(os.access(hook, os.X_OK))
+        lineage.mkdir()
+        make = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=live.example.com -keyout privkey.pem -out fullchain.pem"
+        for _ in range(2):
+            subprocess.run(make.split(), cwd=lineage, check=True, capture_output=True)
+            done = self.shell(str(hook), RENEWED_LINEAGE=str(lineage))
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            for made, kept in [("privkey.pem", "key.pem"), ("fullchain.pem", "cert.pem")]:
+                self.assertEqual((self.folder / kept).read_bytes(), (lineage / made).read_bytes())
+                self.assertEqual((self.folder / kept).stat().st_mode & 0o777, 0o640)
+        (lineage / "privkey.pem").unlink()
+        self.assertNotEqual(self.shell(str(hook), RENEWED_LINEAGE=str(lineage)).returncode, 0)
+
+
 class Scripts(unittest.TestCase):
     def test_shells_understand_them(self):
         for shell, path in [("bash", "deploy"), ("sh", "image/lsv-role"), ("sh", "image/lsv-health")]:
@@ -207,9 +250,9 @@ class Scripts(unittest.TestCase):
             text = guide.read_text(encoding="utf-8")
             for command in re.findall(r"`(lsv(?:-[a-z]+)? --[^`]*)`", text):
                 named.update(re.findall(r"--([a-z-]+)", command))
-            for block in re.findall(r"```toml\n(.*?)```", text, re.DOTALL):
-                named.update(re.findall(r"(?m)^([a-z-]+) =", block))
-        self.assertLess({"store", "store-node", "proxy-protocol", "segments", "tls-cert"}, named)
+            for block in re.findall(r"(?:```toml|lsv\.toml <<'END')\n(.*?)(?:```|END)", text, re.DOTALL):
+                named.update(re.findall(r"(?m)^ *([a-z-]+) =", block))
+        self.assertLess({"store", "store-node", "proxy-protocol", "segments", "tls-cert", "acme-webroot"}, named)
         self.assertEqual(named - flags, set())
 
     def test_links_of_the_guides_lead_somewhere(self):

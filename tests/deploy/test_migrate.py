@@ -78,6 +78,24 @@ class Migrated(unittest.TestCase):
         self.assertEqual((done.stdout, done.returncode), ("1 copied, 0 there already, 3 refused\n", 1))
         self.assertEqual(len(done.stderr.splitlines()), 3)
 
+    def test_times_that_cannot_be_read_are_told(self):
+        """Without a time that it was made at a channel is as good; when it ends has to be known."""
+        times = ["2032-12-09", "2032/1/9", "2032-12-09T18:00:00Z", "2032-12-09T18:00:00.123+01:00", " 2032-12-09 ", ""]
+        for number, outdate in enumerate(times):
+            self.old.put_item(Item={"id": f"good-{number}", "outdate": outdate, "createdAt": "2022-01-01T00:00:00.000Z"})
+        wrong = ["12/9/2032", "2032-13-01", "2032-12-09 18:00", "1/1/70", "soon", decimal.Decimal(1670544000), "1969-12-31"]
+        for number, outdate in enumerate(wrong):
+            self.old.put_item(Item={"id": f"bad-{number}", "outdate": outdate})
+        self.old.put_item(Item={"id": "odd", "createdAt": "Fri Dec 09 2022", "updatedAt": "12/9/2022"})
+        done = self.migrate("--to", "stack", "--dry-run")
+        self.assertEqual((done.stdout, done.returncode), ("8 copied, 0 there already, 7 refused\n", 1))
+        told = sorted(done.stderr.splitlines())
+        self.assertEqual([line.split(" ")[:2] for line in told[:7]], [[f"'bad-{number}':", "outdate"] for number in range(7)])
+        self.assertEqual(
+            told[7:],
+            ["'odd': createdAt is left out: 'Fri Dec 09 2022' is no time", "'odd': updatedAt is left out: '12/9/2022' is no time"],
+        )
+
     def test_channels_are_made_over_the_api(self):
         asked = []
 

@@ -173,6 +173,7 @@ class Templates(unittest.TestCase):
             "PushSign": "md5",
             "PushSecret": "",
             "PlaybackPublicKey": "",
+            "SecretsRevision": "2",
             "ColdStorageClass": "STANDARD_IA",
             "KmsKeyArn": "",
             "GatewaySize": "small",
@@ -287,6 +288,14 @@ class Templates(unittest.TestCase):
                 self.assertEqual(mounted, [] if container["Command"][0] == "proxy" else ["/data"], name)
                 self.assertFalse({"LSV_DATA", "TMPDIR"} & set(environment(resource)), name)
 
+    def test_a_revision_starts_all_that_read_secrets_anew(self):
+        region = "eu-central-1"
+        first, second = (resources(region, parameters(region, SecretsRevision=revision)) for revision in "12")
+        changed = {name for name in first if first[name] != second[name]}
+        reading = {name for name, resource in first.items() if "LSV_AWS_SECRET" in environment(resource)}
+        self.assertEqual(changed, reading)
+        self.assertEqual({name.rsplit("/", 1)[1] for name in reading}, {"GatewayTask", "ProcessorTask", "OriginTask", "Function"})
+
     def test_whatever_fails_viewers_is_counted(self):
         """An origin that hangs says nothing: the load balancer answers for it."""
         alarm = resources("eu-central-1", parameters("eu-central-1"))["lsv-Alarms/OriginErrors"]["Properties"]
@@ -309,8 +318,9 @@ class Templates(unittest.TestCase):
         """Each variable is one that a program reads: those of `--help`, and those that the image's own script takes."""
         script = pathlib.Path(render.FOLDER, "../image/lsv-role").read_text(encoding="utf-8")
         of_access = {"SECRET", "LOGIN", "CONSOLE"}
+        of_nobody = {"SECRETS_REVISION"}
         for resource in resources("eu-central-1", everything("eu-central-1")).values():
-            unknown = set(environment(resource)) - settings.known() - of_access
+            unknown = set(environment(resource)) - settings.known() - of_access - of_nobody
             self.assertEqual({name for name in unknown if name not in script}, set())
 
 

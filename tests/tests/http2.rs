@@ -1,5 +1,7 @@
 //! HTTPS and HTTP/2 over real sockets: all that a low-latency player asks for at once on one connection, readers that
-//! stand still, certificates that change.
+//! stand still, certificates that change and how they are come by.
+
+use std::fs;
 
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
@@ -189,6 +191,32 @@ async fn who_dawdles_in_the_handshake_is_closed() {
         closes(b"GET / HTTP/1.1\r\n\r\n"),
         silent
     );
+}
+
+/// An authority that asks before there is a certificate that is good is not sent to HTTPS, as all others are.
+#[tokio::test]
+async fn challenges_of_acme_are_answered_where_all_else_leads_to_https() {
+    let folder = TempDir::new().unwrap();
+    let certificate = Certificate::make(folder.path(), &["localhost"]).await;
+    let challenges = folder.path().join(".well-known/acme-challenge");
+    fs::create_dir_all(&challenges).unwrap();
+    let webroot = folder.path().to_str().unwrap();
+    let more = ["--https-redirect", "--acme-webroot", webroot];
+    let server = Server::start(&[&certificate.flags()[..], &more].concat()).await;
+    fs::write(challenges.join("t0ken"), "t0ken.thumbprint").unwrap();
+
+    let direct = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+    let direct = direct.build().unwrap();
+    let ask = async |path: &str| direct.get(server.http(path)).send().await.unwrap();
+    let answer = ask("/.well-known/acme-challenge/t0ken").await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(answer.text().await.unwrap(), "t0ken.thumbprint");
+    let answer = ask("/.well-known/acme-challenge/none").await;
+    assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+    let answer = ask("/live/live.m3u8").await;
+    assert_eq!(answer.status(), StatusCode::PERMANENT_REDIRECT);
+    let secured = server.https("/live/live.m3u8");
+    assert_eq!(answer.headers()["location"], secured);
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ def handler(event, _context=None):
     route = event.get("routeKey")
     if route == "POST /login":
         return _login(event)
-    if route == "GET /console" and os.environ.get("CONSOLE") == "true":
+    if route in ("GET /console", "GET /console/") and os.environ.get("CONSOLE") == "true":
         return _console()
     return _problem(404, "nothing is here")
 

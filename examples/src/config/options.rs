@@ -110,6 +110,9 @@ pub struct Options {
     /// Send whoever asks over plain HTTP to HTTPS
     #[arg(long, env = "LSV_HTTPS_REDIRECT")]
     pub https_redirect: bool,
+    /// Folder whose .well-known/acme-challenge/ is served over HTTP, for certbot --webroot and the like [default: none]
+    #[arg(long, env = "LSV_ACME_WEBROOT", value_name = "DIR")]
+    pub acme_webroot: Option<PathBuf>,
     /// Networks of load balancers that open RTMP and RTMPS with a PROXY protocol header, such as 10.0.0.0/8,127.0.0.1
     #[arg(long, env = "LSV_PROXY_PROTOCOL", value_name = "NETWORKS")]
     pub proxy_protocol: Option<String>,
@@ -267,6 +270,7 @@ impl Options {
             tls_cert: self.tls_cert.or(file.tls_cert),
             tls_key: self.tls_key.or(file.tls_key),
             https_redirect: self.https_redirect || file.https_redirect,
+            acme_webroot: self.acme_webroot.or(file.acme_webroot),
             proxy_protocol: self.proxy_protocol.or(file.proxy_protocol),
             trusted_proxies: self.trusted_proxies.or(file.trusted_proxies),
             nodes: self.nodes.or(file.nodes),

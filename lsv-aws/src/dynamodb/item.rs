@@ -35,7 +35,16 @@ pub(super) fn channel(item: &Item) -> Result<(Channel, u64), String> {
     let id = text(item, ID).ok_or("it has no name")?;
     let id = ChannelId::parse(id).map_err(|error| format!("{id:?} is no name: {error}"))?;
     let version = version(item)?;
-    let created_at = moment(item, CREATED_AT)?.unwrap_or(Moment::EPOCH);
+    let made = |name| match moment(item, name) {
+        // A time that only tells people something: as with harmless fields, below.
+        Err(problem) if version.is_none() => {
+            tracing::warn!(channel = %id, problem, "a time that the older product wrote is left out");
+            Ok(None)
+        }
+        read => read,
+    };
+    let created_at = made(CREATED_AT)?.unwrap_or(Moment::EPOCH);
+    let updated_at = made(UPDATED_AT)?.unwrap_or(created_at);
     let mut channel = Channel::new(id, created_at);
     for field in FIELDS {
         let Some(value) = item.get(field.name).and_then(given) else {
@@ -49,7 +58,7 @@ pub(super) fn channel(item: &Item) -> Result<(Channel, u64), String> {
             tracing::warn!(channel = %channel.id, problem, "a field that the older product wrote takes its default");
         }
     }
-    channel.updated_at = moment(item, UPDATED_AT)?.unwrap_or(created_at);
+    channel.updated_at = updated_at;
     channel.key = push_key(item, &channel)?;
     Ok((channel, version.unwrap_or(NO_VERSION)))
 }

@@ -90,7 +90,6 @@ fn nothing_is_opened_by_what_cannot_be_read() {
         ("maxViewers", json!("few")),
         ("lsvVersion", json!("one")),
         ("lsvKey", json!("{}")),
-        ("createdAt", json!("long ago")),
         ("id", json!("../x")),
         ("id", json!(null)),
     ] {
@@ -102,6 +101,23 @@ fn nothing_is_opened_by_what_cannot_be_read() {
     let mut fields = old;
     fields["logLevel"] = json!("loud");
     assert!(channel(&item(fields.clone())).is_ok());
+    fields["lsvVersion"] = json!(1);
+    assert!(channel(&item(fields)).is_err());
+}
+
+/// They let nobody in.
+#[test]
+fn times_of_the_older_product_that_cannot_be_read_are_left_out() {
+    let mut fields =
+        json!({"id": "cam", "createdAt": "Fri Dec 09 2022", "updatedAt": "2022-12-09T01:02:03Z"});
+    let (read, _) = channel(&item(fields.clone())).unwrap();
+    assert_eq!(read.created_at, Moment::EPOCH);
+    assert_eq!(read.updated_at, Moment::from_unix(1_670_547_723));
+    fields["createdAt"] = fields["updatedAt"].take();
+    fields["updatedAt"] = json!("12/9/2022");
+    let (read, _) = channel(&item(fields.clone())).unwrap();
+    assert_eq!(read.updated_at, read.created_at);
+    // What this release wrote is whole, or damaged.
     fields["lsvVersion"] = json!(1);
     assert!(channel(&item(fields)).is_err());
 }
