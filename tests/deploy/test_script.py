@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import urllib.request
 
 import boto3
 from moto.server import ThreadedMotoServer
@@ -44,6 +45,8 @@ class Deployed(unittest.TestCase):
         server.start()
         self.addCleanup(server.stop)
         _, port = server.get_host_and_port()
+        # All servers of a process have one memory: the image of another test is in ECR already.
+        urllib.request.urlopen(urllib.request.Request(f"http://localhost:{port}/moto-api/reset", method="POST")).close()
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name)
