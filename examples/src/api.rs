@@ -111,8 +111,12 @@ fn api(
     ready: watch::Receiver<bool>,
 ) -> anyhow::Result<Api> {
     let signer = Signer::new(stores.secrets.push.clone(), config.push_sign.clone());
-    let viewers = ChannelAuthorizer::new(Arc::clone(&stores.channels), signer.clone())
-        .protecting(config.play.protection(&stores.secrets.playback));
+    let secrets = &stores.secrets;
+    let addresses = config
+        .play
+        .addresses(&secrets.playback, secrets.cloud_front.as_ref());
+    let viewers =
+        ChannelAuthorizer::new(Arc::clone(&stores.channels), signer.clone()).protecting(addresses);
     let metrics = metrics::collect()?;
     Ok(Api {
         channels: Arc::clone(&stores.channels),

@@ -24,6 +24,8 @@ pub struct Play {
     pub cloud_front_hosts: Hosts,
     /// What signs play addresses as CloudFront does: the id of a key pair, and its private key in PEM.
     pub cloud_front_sign: Option<(String, Secret)>,
+    /// Id of the key pair with which CloudFront asks for signatures everywhere; the platform's secrets have its private key.
+    pub cloud_front_key_id: Option<String>,
     /// Hosts whose pages may embed channels; none for any.
     pub hosts: Hosts,
     /// Whether viewers may watch who do not say which page they come from.
@@ -66,6 +68,7 @@ impl Play {
                 Some(entry) => Some(signing_key(entry)?),
                 None => None,
             },
+            cloud_front_key_id: options.cloudfront_key_id.clone(),
             hosts: parsed("play-hosts", options.play_hosts.as_deref())?,
             empty_referer: match options.play_empty_referer.as_deref() {
                 None | Some("allow") => true,
@@ -77,6 +80,27 @@ impl Play {
             max_viewers: options.max_viewers.unwrap_or_default(),
             max_viewers_per_ip: options.max_viewers_per_ip.unwrap_or_default(),
         })
+    }
+
+    /// The same for who gives out play addresses, all of them signed where CloudFront asks for that everywhere: with `key`, the
+    /// private one.
+    pub fn addresses(&self, secret: &Secret, key: Option<&Secret>) -> Protection {
+        let mut protection = self.protection(secret);
+        if let Some(id) = &self.cloud_front_key_id {
+            protection.behind_signatures = true;
+            match key.map(|key| signer(id, key)) {
+                Some(Ok(signer)) => {
+                    protection.minter = Some(Arc::new(Minter::new(signer, entropy)));
+                }
+                Some(Err(error)) => {
+                    tracing::error!(%error, "`cloudfront-key` of the platform's secrets signs nothing");
+                }
+                None => tracing::warn!(
+                    "`cloudfront-key` is not among the platform's secrets: play addresses are not signed"
+                ),
+            }
+        }
+        protection
     }
 
     /// The same for an authorizer, with what tokens are signed with.

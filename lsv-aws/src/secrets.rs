@@ -1,5 +1,5 @@
 //! The platform's secrets, kept in Secrets Manager as one JSON object of texts:
-//! `{"secret": ..., "playback-secret": ..., "api-token": ..., "node-token": ...}`.
+//! `{"secret": ..., "playback-secret": ..., "api-token": ..., "node-token": ..., "cloudfront-key": ...}`.
 //!
 //! Nothing of a secret is in an error or a log, not even where its JSON is broken.
 
@@ -23,6 +23,8 @@ pub struct Secrets {
     pub api_token: Secret,
     /// What nodes show each other; where there is none, it is the API's token.
     pub node_token: Secret,
+    /// The private key in PEM that CloudFront's signatures of play addresses are made with, if there is one.
+    pub cloudfront_key: Option<Secret>,
 }
 
 /// Why the secrets could not be read.
@@ -81,6 +83,7 @@ struct Document {
     playback_secret: Option<Hidden>,
     api_token: Option<Hidden>,
     node_token: Option<Hidden>,
+    cloudfront_key: Option<Hidden>,
 }
 
 /// A text that is a secret from the moment it is read; empty ones are none.
@@ -119,6 +122,7 @@ fn parse(id: &str, text: &[u8]) -> Result<Secrets, Error> {
     };
     let node_token = document.node_token.and_then(|hidden| hidden.0);
     Ok(Secrets {
+        cloudfront_key: document.cloudfront_key.and_then(|hidden| hidden.0),
         node_token: node_token.unwrap_or_else(|| api_token.clone()),
         secret,
         playback_secret,
@@ -132,14 +136,16 @@ mod tests {
 
     #[test]
     fn secrets_are_read_by_their_names() {
-        let text = br#"{"secret": "a\u00fc", "playback-secret": "b", "api-token": "c", "node-token": "d", "more": 1}"#;
+        let text = br#"{"secret": "a\u00fc", "playback-secret": "b", "api-token": "c", "node-token": "d", "cloudfront-key": "e\nf", "more": 1}"#;
         let secrets = parse("id", text).unwrap();
         assert!(secrets.secret.matches("aü".as_bytes()));
         assert!(secrets.playback_secret.matches(b"b") && secrets.api_token.matches(b"c"));
         assert!(secrets.node_token.matches(b"d"));
+        assert!(secrets.cloudfront_key.unwrap().matches(b"e\nf"));
         let text =
-            br#"{"secret": "a", "playback-secret": "b", "api-token": "c", "node-token": ""}"#;
-        assert!(parse("id", text).unwrap().node_token.matches(b"c"));
+            br#"{"secret": "a", "playback-secret": "b", "api-token": "c", "node-token": "", "cloudfront-key": ""}"#;
+        let secrets = parse("id", text).unwrap();
+        assert!(secrets.node_token.matches(b"c") && secrets.cloudfront_key.is_none());
     }
 
     #[test]

@@ -314,6 +314,15 @@ class Templates(unittest.TestCase):
                 self.assertNotIn(given["UserPassword"], text, name)
                 self.assertNotIn(given["PushSecret"], text, name)
 
+    def test_play_addresses_are_signed_with_the_key_that_is_asked_for(self):
+        for region in ["eu-central-1", "cn-northwest-1"]:
+            made = resources(region, everything(region))
+            function = environment(made["lsv-Api/Function"])
+            keys = environment(made["lsv-Gateway/GatewayTask"])["LSV_CLOUDFRONT_KEYS"]
+            self.assertEqual(f'{function["LSV_CLOUDFRONT_KEY_ID"]}=/data/playback.pem', keys)
+            open_to_all = resources(region, parameters(region))["lsv-Api/Function"]
+            self.assertNotIn("LSV_CLOUDFRONT_KEY_ID", environment(open_to_all))
+
     def test_names_of_settings_are_known(self):
         """Each variable is one that a program reads: those of `--help`, and those that the image's own script takes."""
         script = pathlib.Path(render.FOLDER, "../image/lsv-role").read_text(encoding="utf-8")

@@ -86,7 +86,7 @@ pub struct Options {
     /// Bus of EventBridge that learns what happens
     #[arg(long, env = "LSV_AWS_EVENT_BUS", value_name = "NAME")]
     pub aws_event_bus: Option<String>,
-    /// Secret of Secrets Manager with secret, playback-secret, api-token and node-token, in JSON
+    /// Secret of Secrets Manager with secret, playback-secret, api-token, node-token and cloudfront-key, in JSON
     #[arg(long, env = "LSV_AWS_SECRET", value_name = "ID")]
     pub aws_secret: Option<String>,
     /// HTTP: players, API, metrics [default: 0.0.0.0:8080]
@@ -165,6 +165,9 @@ pub struct Options {
     /// K2JCJMDEHXQW5F=private.pem
     #[arg(long, env = "LSV_CLOUDFRONT_SIGN", value_name = "KEY")]
     pub cloudfront_sign: Option<String>,
+    /// Of lsv-api: the key pair whose signatures CloudFront asks for at all addresses; its private key is `cloudfront-key` in the secret of --aws-secret
+    #[arg(long, env = "LSV_CLOUDFRONT_KEY_ID", value_name = "ID")]
+    pub cloudfront_key_id: Option<String>,
     /// Hosts whose pages may embed channels, such as example.com,*.example.com [default: any]
     #[arg(long, env = "LSV_PLAY_HOSTS", value_name = "HOSTS")]
     pub play_hosts: Option<String>,
@@ -287,6 +290,7 @@ impl Options {
             cloudfront_keys: self.cloudfront_keys.or(file.cloudfront_keys),
             cloudfront_hosts: self.cloudfront_hosts.or(file.cloudfront_hosts),
             cloudfront_sign: self.cloudfront_sign.or(file.cloudfront_sign),
+            cloudfront_key_id: self.cloudfront_key_id.or(file.cloudfront_key_id),
             play_hosts: self.play_hosts.or(file.play_hosts),
             play_empty_referer: self.play_empty_referer.or(file.play_empty_referer),
             play_allow: self.play_allow.or(file.play_allow),

@@ -61,6 +61,7 @@ fn kept(config: &Config, kept: lsv_aws::secrets::Secrets) -> Secrets {
             new: false,
         },
         node: or(&config.stores.node_token, kept.node_token),
+        cloud_front: kept.cloudfront_key,
     }
 }
 

@@ -30,6 +30,7 @@ pub(super) fn open(config: &Config) -> anyhow::Result<Stores> {
             playback: keys::keep(data, "playback-secret", playback)?.secret,
             node: node.unwrap_or_else(|| api.secret.clone()),
             api,
+            cloud_front: None,
         },
         is_shared: false,
         told: None,

@@ -55,6 +55,8 @@ pub(crate) struct Secrets {
     pub(crate) api: Kept,
     /// What nodes show each other's APIs.
     pub(crate) node: Secret,
+    /// The private key of CloudFront's signatures, where the platform's secrets hold one.
+    pub(crate) cloud_front: Option<Secret>,
 }
 
 impl Stores {
@@ -177,6 +179,7 @@ impl Secrets {
             playback: given("playback-secret", &config.playback_secret)?,
             node: node.unwrap_or_else(|| secret.clone()),
             api: Kept { secret, new: false },
+            cloud_front: None,
         })
     }
 }

@@ -37,6 +37,10 @@ pub struct Protection {
     /// not signed. None.
     #[cfg(feature = "cloudfront")]
     pub minter: Option<Arc<super::Minter>>,
+    /// Whether CloudFront itself, in front of this platform, asks for signatures at every address, whatever is asked for here. The API
+    /// then signs all play addresses. No.
+    #[cfg(feature = "cloudfront")]
+    pub behind_signatures: bool,
     /// Hosts whose pages may embed channels; none named, those of all pages. The platform's own host is no exception: its
     /// player pages need it here. None.
     pub hosts: Hosts,
@@ -76,6 +80,8 @@ impl Default for Protection {
             cloud_front_hosts: Hosts::default(),
             #[cfg(feature = "cloudfront")]
             minter: None,
+            #[cfg(feature = "cloudfront")]
+            behind_signatures: false,
             hosts: Hosts::default(),
             empty_referer: true,
             allow: Networks::default(),

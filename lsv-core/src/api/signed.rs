@@ -78,58 +78,76 @@ fn client(parts: &Parts, api: &Api) -> Option<IpAddr> {
 /// What is put behind play addresses of one channel.
 #[derive(Debug, Default)]
 pub(super) struct Ticket {
-    query: Option<String>,
-    /// Whether it counts over RTMP as well.
-    is_token: bool,
-    /// Until when it is good.
+    /// What the platform asks for, over RTMP as well.
+    token: Option<String>,
+    /// What CloudFront asks for.
+    signature: Option<String>,
+    /// Until when they are good.
     pub(super) expires: Option<Moment>,
+    /// Why viewers are not let in with them.
+    pub(super) warning: Option<&'static str>,
 }
 
 impl Ticket {
     /// What lets `viewer` in at `host`: a token where viewers of the channel need one, or else what CloudFront would sign, where
-    /// they need that.
+    /// they need that; both where CloudFront asks by itself.
     pub(super) fn new(api: &Api, channel: &Channel, viewer: Viewer, host: &str) -> Self {
         let protection = api.viewers.protection();
         let settings = Some(&channel.settings);
         let expires = api.now().whole_seconds().plus(viewer.stay);
-        let ip = match protection.token_of(settings) {
-            Token::Off => {
-                let minted = minted(&protection, channel, viewer, host, expires);
-                return Self {
-                    expires: minted.is_some().then_some(expires),
-                    query: minted,
-                    is_token: false,
-                };
-            }
-            Token::On => viewer.ip,
-            Token::Ip => viewer.ip.or(viewer.client),
-        };
-        let Some(secret) = &protection.secret else {
-            return Self::default();
+        let bound = match protection.token_of(settings) {
+            Token::Off => None,
+            Token::On => Some(viewer.ip),
+            Token::Ip => Some(viewer.ip.or(viewer.client)),
         };
         let prefix = format!("/{}", channel.id);
+        let token = protection.secret.as_ref().zip(bound);
+        let token = token.map(|(secret, ip)| playback::mint(secret, &prefix, expires.unix(), ip));
+        let (signature, warning) = match needs_signature(&protection, channel, bound.is_some()) {
+            true => {
+                let signature = minted(&protection, channel, viewer, host, expires);
+                let warning = signature.is_none().then_some(UNSIGNED);
+                (signature, warning)
+            }
+            false => (None, None),
+        };
+        let is_good = token.is_some() || signature.is_some();
         Self {
-            query: Some(playback::mint(secret, &prefix, expires.unix(), ip)),
-            is_token: true,
-            expires: Some(expires),
+            token,
+            signature,
+            expires: is_good.then_some(expires),
+            warning,
         }
     }
 
     /// `url`, which has no query, with the credential.
     pub(super) fn on(&self, url: String) -> String {
-        match &self.query {
-            Some(query) => format!("{url}?{query}"),
-            None => url,
+        match (&self.token, &self.signature) {
+            (None, None) => url,
+            (Some(query), None) | (None, Some(query)) => format!("{url}?{query}"),
+            (Some(token), Some(signature)) => format!("{url}?{token}&{signature}"),
         }
     }
 
     /// The same for an address of RTMP, which CloudFront does not carry.
     pub(super) fn on_rtmp(&self, url: String) -> String {
-        match self.is_token {
-            true => self.on(url),
-            false => url,
+        match &self.token {
+            Some(token) => format!("{url}?{token}"),
+            None => url,
         }
     }
+}
+
+/// Whether viewers need what CloudFront signs: with a token, nodes do not ask for it, but CloudFront may.
+#[cfg(feature = "cloudfront")]
+fn needs_signature(protection: &Protection, channel: &Channel, has_token: bool) -> bool {
+    let asked = protection.takes_cloud_front(Some(&channel.settings));
+    protection.behind_signatures || asked && !has_token
+}
+
+#[cfg(not(feature = "cloudfront"))]
+fn needs_signature(_: &Protection, _: &Channel, _: bool) -> bool {
+    false
 }
 
 #[cfg(feature = "cloudfront")]
@@ -141,14 +159,15 @@ fn minted(
     expires: Moment,
 ) -> Option<String> {
     let minter = protection.minter.as_ref()?;
-    let is_wanted = protection.takes_cloud_front(Some(&channel.settings));
-    is_wanted.then(|| minter.mint(host, &channel.id, expires, viewer.ip))?
+    minter.mint(host, &channel.id, expires, viewer.ip)
 }
 
 #[cfg(not(feature = "cloudfront"))]
 fn minted(_: &Protection, _: &Channel, _: Viewer, _: &str, _: Moment) -> Option<String> {
     None
 }
+
+const UNSIGNED: &str = "viewers need what CloudFront signs, and these addresses are not signed: the API has no key to sign with";
 
 const ONE_DAY: u64 = 86_400;
 const ONE_YEAR: u64 = 365 * ONE_DAY;

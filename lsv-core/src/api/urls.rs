@@ -93,6 +93,9 @@ pub(super) struct Play {
     /// Until when the addresses can be used; for ever if there is none.
     #[schema(value_type = Option<String>, format = DateTime)]
     expires: Option<Moment>,
+    /// Why viewers are not let in by these addresses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<&'static str>,
 }
 
 /// Where to play one rendition.
@@ -219,6 +222,7 @@ impl Play {
                 dash: cmaf.then(|| at(http, "/dash.html")),
             },
             expires: ticket.expires,
+            warning: ticket.warning,
         }
     }
 }
