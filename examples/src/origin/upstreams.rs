@@ -45,13 +45,14 @@ impl Bases {
 #[derive(Debug)]
 struct Order {
     nodes: Vec<Uri>,
-    /// Who processes it, or did until then.
-    processor: Option<(Uri, Instant)>,
+    /// Who processes it; or did until lately, and is asked until then.
+    processor: Option<(Uri, Option<Instant>)>,
 }
 
 impl Order {
-    /// `nodes` have it in `form`, after what was known `before`. While another processor is looked for, the one that is gone
-    /// is asked last, for `window`: what the source's node has not got is not to be had for a moment, and not absent.
+    /// `nodes` have it in `form`, after what was known `before`. A processor that is announced no more is still asked first, for
+    /// `window`: it may have it all the same, as when its announcement lapsed while a store was away. Where it does not, what the source's
+    /// node has not got is not to be had for a moment, and not absent.
     fn after(
         before: Option<&Self>,
         (mut nodes, form): (Vec<Uri>, Form),
@@ -59,14 +60,16 @@ impl Order {
         window: Duration,
     ) -> Self {
         let processor = match form {
-            Form::Processed => nodes.first().map(|node| (node.clone(), now)),
-            Form::Source => before.and_then(|before| before.processor.clone()),
+            Form::Processed => nodes.first().map(|node| (node.clone(), None)),
+            Form::Source => before
+                .and_then(|before| before.processor.clone())
+                .map(|(node, until)| (node, Some(until.unwrap_or(now + window))))
+                .filter(|(_, until)| until.is_some_and(|until| now < until)),
         };
-        let processor = processor.filter(|(_, seen)| now.duration_since(*seen) < window);
         if let Some((node, _)) = &processor
             && !nodes.contains(node)
         {
-            nodes.push(node.clone());
+            nodes.insert(0, node.clone());
         }
         Self { nodes, processor }
     }
@@ -145,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_processed_a_channel_is_asked_last_for_a_while() {
+    fn who_processed_a_channel_is_asked_first_for_a_while() {
         let (gateway, one, other) = ("http://g", "http://p", "http://q");
         let begun = Instant::now();
         let window = Duration::from_secs(15);
@@ -161,11 +164,14 @@ mod tests {
         };
         assert_eq!(asked(gateway, Form::Source, 0), [gateway]);
         assert_eq!(asked(one, Form::Processed, 1), [one]);
-        assert_eq!(asked(gateway, Form::Source, 2), [gateway, one]);
-        assert_eq!(asked(gateway, Form::Source, 15), [gateway, one]);
-        assert_eq!(asked(gateway, Form::Source, 16), [gateway]);
-        assert_eq!(asked(one, Form::Processed, 17), [one]);
-        assert_eq!(asked(other, Form::Processed, 18), [other]);
-        assert_eq!(asked(gateway, Form::Source, 19), [gateway, other]);
+        assert_eq!(asked(gateway, Form::Source, 2), [one, gateway]);
+        assert_eq!(asked(gateway, Form::Source, 16), [one, gateway]);
+        assert_eq!(asked(gateway, Form::Source, 17), [gateway]);
+        assert_eq!(asked(gateway, Form::Source, 18), [gateway]);
+        assert_eq!(asked(one, Form::Processed, 19), [one]);
+        // Nobody could be asked for a while.
+        assert_eq!(asked(gateway, Form::Source, 200), [one, gateway]);
+        assert_eq!(asked(other, Form::Processed, 201), [other]);
+        assert_eq!(asked(gateway, Form::Source, 202), [other, gateway]);
     }
 }

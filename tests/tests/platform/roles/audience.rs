@@ -97,7 +97,9 @@ impl Audience {
                 // What several nodes made is not one playlist, and what a lost node made is not to be had. Nothing is said not to
                 // be there.
                 (Lost::Source, &KEEPS) => {
-                    let (absent, others) = jolts.into_iter().partition(|it| it.contains("404"));
+                    let (absent, others) = jolts
+                        .into_iter()
+                        .partition(|it| it.contains("404 Not Found"));
                     let absent: Vec<String> = absent;
                     breaches.extend(absent);
                     let jumps = viewer.jumps(since);
