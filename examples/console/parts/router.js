@@ -1,0 +1,63 @@
+// Which page is open: `#/channels/cam/live?day=2026-11-24` is page `channels`, of `cam`, its tab `live`.
+
+import { useEffect, useState } from './ui.js';
+
+const guards = new Set();
+
+/// Where the address leads: `{ path: ['channels', 'cam', 'live'], query: URLSearchParams }`.
+export function place() {
+  const [path, query] = location.hash.replace(/^#\/?/, '').split('?');
+  return { path: path.split('/').filter(Boolean).map(decode), query: new URLSearchParams(query) };
+}
+
+export function usePlace() {
+  const [now, setNow] = useState(place);
+  useEffect(() => {
+    const moved = () => setNow(place());
+    window.addEventListener('hashchange', moved);
+    return () => window.removeEventListener('hashchange', moved);
+  }, []);
+  return now;
+}
+
+/// The address of a page, for links: href(['channels', id, 'live']).
+export function href(path, query = {}) {
+  const search = new URLSearchParams(query).toString();
+  return `#/${path.map(encodeURIComponent).join('/')}${search ? `?${search}` : ''}`;
+}
+
+export function go(path, query) {
+  location.hash = href(path, query);
+}
+
+/// Asks `may()`, a promise of a yes or no, before the operator leaves a page with what is not saved.
+export function useGuard(isDirty, may) {
+  useEffect(() => {
+    if (!isDirty) return undefined;
+    guards.add(may);
+    const closing = (event) => event.preventDefault();
+    window.addEventListener('beforeunload', closing);
+    return () => {
+      guards.delete(may);
+      window.removeEventListener('beforeunload', closing);
+    };
+  }, [isDirty]);
+}
+
+// A link is followed when every guard lets it.
+document.addEventListener('click', async (event) => {
+  const link = event.target.closest?.('a[href^="#/"]');
+  if (!link || guards.size === 0 || event.defaultPrevented || event.metaKey || event.ctrlKey) return;
+  event.preventDefault();
+  for (const may of guards) if (!(await may())) return;
+  guards.clear();
+  location.hash = link.getAttribute('href');
+});
+
+function decode(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
