@@ -132,7 +132,7 @@ export function Field({ draft, name, as = null, disabled = false }) {
         ${about.enum.map((word) => html`<option key=${word} value=${word}>${optionName(name, word)}</option>`)}
       </select>`;
     }
-    if (as === 'area') return html`<textarea ...${common} dir="auto" rows="3" maxlength=${about.maxLength} value=${value} onInput=${typed}></textarea>`;
+    if (as === 'area') return html`<textarea ...${common} dir="auto" rows="3" value=${value} onInput=${typed}></textarea>`;
     if (as === 'day') return html`<input type="date" ...${common} value=${String(value).slice(0, 10)} onInput=${typed} />`;
     if (as === 'colour') {
       return html`<span class="joined"><input type="color" aria-label=${fieldName(name)} value=${hex(value)} onInput=${typed} />
@@ -140,7 +140,7 @@ export function Field({ draft, name, as = null, disabled = false }) {
     }
     const isNumber = about.type === 'integer';
     return html`<input type=${isNumber ? 'number' : 'text'} inputmode=${isNumber ? 'numeric' : undefined} ...${common} dir="auto"
-      min=${about.minimum} max=${about.maximum} maxlength=${about.maxLength} value=${value} onInput=${typed} />`;
+      min=${about.minimum} max=${about.maximum} value=${value} onInput=${typed} />`;
   }}</${Row}>`;
 }
 
@@ -166,10 +166,23 @@ function optionName(name, word) {
   return has(`option.${name}.${word}`) ? t(`option.${name}.${word}`) : word;
 }
 
-/// What is wrong with the field that a problem names.
+/// What is wrong with the field that a problem names. What the platform says in English is said in the operator's language,
+/// where it is one of the usual things.
 export function fieldSentence(problem) {
-  return `${fieldName(problem.field)}: ${problem.sentence}`;
+  const [accepts, key] = ACCEPTS.find(([words]) => words.test(problem.detail)) ?? [];
+  if (!key) return `${fieldName(problem.field)}: ${problem.sentence}`;
+  const numbers = Object.entries(accepts.exec(problem.detail).groups ?? {}).map(([name, digits]) => [name, Number(digits)]);
+  return `${fieldName(problem.field)}: ${t('problem.invalid-value')} ${t(key, Object.fromEntries(numbers))}`;
 }
+
+const ACCEPTS = [
+  [/text of up to (?<max>\d+) characters/, 'accepts.text'],
+  [/a whole number from (?<min>\d+) to (?<max>\d+)/, 'accepts.whole'],
+  [/1 to 64 of A-Z/, 'accepts.id'],
+  [/a colour name such as red/, 'accepts.color'],
+  [/YYYY-MM-DD or/, 'accepts.day'],
+  [/a host name or address, with or without a port/, 'accepts.host'],
+];
 
 /// Puts the focus on a field that was refused.
 export function focusField(name) {

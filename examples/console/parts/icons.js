@@ -13,6 +13,7 @@ const SHAPES = {
   download: 'M12 4v11m-5-4 5 5 5-5M4 20h16',
   edit: 'M4 20l1-4L16 5l3 3L8 19l-4 1ZM14 7l3 3',
   events: 'M3 12h4l3 7 4-14 3 7h4',
+  forward: 'm9 5 7 7-7 7',
   key: 'M8 15a4 4 0 1 1 3.5-2H21v3h-3v3h-3v-3h-3.5A4 4 0 0 1 8 15Z',
   menu: 'M4 7h16M4 12h16M4 17h16',
   onDemand: 'M4 5h16v14H4zM10 9l5 3-5 3z',

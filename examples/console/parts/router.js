@@ -30,6 +30,15 @@ export function go(path, query) {
   location.hash = href(path, query);
 }
 
+/// The same page with other words behind its `?`, without a step in the history: for what is typed or chosen in a list.
+/// What is empty goes from the address.
+export function amend(changes) {
+  const { path, query } = place();
+  const given = { ...Object.fromEntries(query), ...changes };
+  history.replaceState(null, '', href(path, Object.fromEntries(Object.entries(given).filter(([, value]) => value))));
+  window.dispatchEvent(new HashChangeEvent('hashchange'));
+}
+
 /// Asks `may()`, a promise of a yes or no, before the operator leaves a page with what is not saved.
 export function useGuard(isDirty, may) {
   useEffect(() => {

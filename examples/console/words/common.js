@@ -101,4 +101,6 @@ export const words = {
   'accepts.text': ['Up to {max} characters.', '最多 {max} 个字符。'],
   'accepts.id': ['1 to 64 of A-Z, a-z, 0-9, _ and -.', '1 到 64 个字符：A-Z、a-z、0-9、_ 和 -。'],
   'accepts.color': ['A colour name such as red, or #rrggbb.', '颜色名称（如 red）或 #rrggbb。'],
+  'accepts.day': ['A day, such as 2032-12-09.', '日期，如 2032-12-09。'],
+  'accepts.host': ['A host name or address, with or without a port; nothing around it.', '主机名或 IP 地址，可带端口；不含其他内容。'],
 };
