@@ -4,7 +4,7 @@ import { call, channelPath } from '../parts/api.js';
 import { useLoad, usePoll } from '../parts/hooks.js';
 import { Icon } from '../parts/icons.js';
 import { href } from '../parts/router.js';
-import { LiveBadge, Loaded } from '../parts/states.js';
+import { LiveBadge, Loaded, Trouble } from '../parts/states.js';
 import { html, useEffect, useState } from '../parts/ui.js';
 import { know, t } from '../parts/words.js';
 import { Live } from './channel/live.js';
@@ -37,7 +37,8 @@ const TABS = {
 };
 const SESSION_MS = 2000;
 
-/// Each tab gets `{ record, etag, saved(record, etag), session, query }`: `session` is null while the channel is not live.
+/// Each tab gets `{ record, etag, saved(record, etag), session, query }`: `session` is null while the channel is not live,
+/// undefined until that is known.
 export function Channel({ id, tab, query }) {
   const loaded = useLoad((signal) => call('GET', channelPath(id), { signal }), [id]);
   const session = usePoll((signal) => sessionOf(id, signal), SESSION_MS, [id]);
@@ -52,16 +53,17 @@ export function Channel({ id, tab, query }) {
       <a class="up" href=${href(['channels'])}><${Icon} name="back" />${t('channel.all')}</a>
       <header class="title">
         <h1 dir="auto">${name}</h1>
-        <${LiveBadge} live=${Boolean(session.data)} />
+        <${LiveBadge} live=${Boolean(session.data?.live)} />
       </header>
       <nav class="tabs" aria-label=${t('channel.sections')}>
         ${Object.keys(TABS).map((key) => html`<a key=${key} href=${href(['channels', id, key])} aria-current=${key === tab ? 'page' : undefined}>${t(`tab.${key}`)}</a>`)}
       </nav>
-      <${Tab} key=${tab} record=${record} etag=${etag} saved=${saved} session=${session.data} query=${query} reloadSession=${session.reload} />`;
+      ${session.problem && html`<${Trouble} problem=${session.problem} retry=${session.reload} />`}
+      <${Tab} key=${tab} record=${record} etag=${etag} saved=${saved} session=${session.data?.live} query=${query} reloadSession=${session.reload} />`;
   }}</${Loaded}>`;
 }
 
 async function sessionOf(id, signal) {
   const { data } = await call('GET', 'videostream/online', { signal });
-  return data.find(({ channel }) => channel === id) ?? null;
+  return { live: data.find(({ channel }) => channel === id) ?? null };
 }

@@ -8,6 +8,18 @@ import { notify } from './toast.js';
 import { html, useId, useRef, useState } from './ui.js';
 import { t } from './words.js';
 
+/// Copies `value`. Without HTTPS there is no clipboard, but the old way works from a click, on what `select()` has selected.
+async function take(value, done, select) {
+  try {
+    await navigator.clipboard.writeText(value);
+    done();
+  } catch {
+    select();
+    if (document.execCommand('copy')) done();
+    else notify(t('say.copyFailed'), { problem: true });
+  }
+}
+
 /// `secret` hides the value until it is asked for; it is copied and drawn all the same.
 export function CopyField({ label, value, qr = false, secret = false, hint = null }) {
   const id = useId();
@@ -15,19 +27,11 @@ export function CopyField({ label, value, qr = false, secret = false, hint = nul
   const [copied, flash] = useFlash();
   const [shows, setShows] = useState(!secret);
   const [code, setCode] = useState(false);
-  const copy = async () => {
-    try {
-      await navigator.clipboard.writeText(value);
-      flash();
-    } catch {
-      // Without HTTPS there is no clipboard, but the old way works from a click.
-      setShows(true);
-      input.current.type = 'text';
-      input.current.select();
-      if (document.execCommand('copy')) flash();
-      else notify(t('say.copyFailed'), { problem: true });
-    }
-  };
+  const copy = () => take(value, flash, () => {
+    setShows(true);
+    input.current.type = 'text';
+    input.current.select();
+  });
   return html`<div class="copy-field">
     <label for=${id}>${label}</label>
     <div class="joined">
@@ -43,4 +47,17 @@ export function CopyField({ label, value, qr = false, secret = false, hint = nul
       <p class="address">${secret ? '' : value}</p>
     </${Dialog}>`}
   </div>`;
+}
+
+/// A command or a piece of code: shown whole over several lines, and copied with one click.
+export function CopyBlock({ label, value }) {
+  const id = useId();
+  const code = useRef(null);
+  const [copied, flash] = useFlash();
+  const copy = () => take(value, flash, () => getSelection().selectAllChildren(code.current));
+  return html`<figure class="copy-block" aria-labelledby=${id}>
+    <figcaption id=${id}>${label}</figcaption>
+    <pre tabindex="0"><code ref=${code}>${value}</code></pre>
+    <button type="button" aria-label="${t('do.copy')}: ${label}" onClick=${copy}><${Icon} name=${copied ? 'check' : 'copy'} /><span>${copied ? t('do.copied') : t('do.copy')}</span></button>
+  </figure>`;
 }

@@ -16,8 +16,8 @@ function load() {
 }
 
 /// Plays `url`, the address of a channel's output as `urls` has it, as `name`: `cmaf`, `hls`, `flv` or `dash`.
-/// `video.dataset.state` says how it goes.
-export function Preview({ name, url, label }) {
+/// `alone` plays that one and does not look for renditions beside it. `video.dataset.state` says how it goes.
+export function Preview({ name, url, label, alone = false }) {
   const video = useRef(null);
   const [shown, setShown] = useState({ state: 'connecting', numbers: null });
   useEffect(() => {
@@ -28,7 +28,8 @@ export function Preview({ name, url, label }) {
       if (gone) return;
       player = new Player(video.current);
       const { href, search } = new URL(url, document.baseURI);
-      player.play(SOURCES[name], new URLSearchParams(search), href);
+      const source = alone ? { ...SOURCES[name], ladder: undefined } : SOURCES[name];
+      player.play(source, new URLSearchParams(search), href);
       timer = setInterval(() => setShown({ state: player.state, numbers: player.numbers() }), REFRESH_MS);
     }).catch(() => setShown({ state: 'unsupported', numbers: null }));
     return () => {
@@ -36,7 +37,7 @@ export function Preview({ name, url, label }) {
       clearInterval(timer);
       player?.stop();
     };
-  }, [name, url]);
+  }, [name, url, alone]);
   const { state, numbers } = shown;
   const facts = [
     numbers?.width && `${numbers.width}×${numbers.height}`,
