@@ -1,0 +1,39 @@
+// Deleting a channel: asked for by its name, from the list and from its settings.
+
+import { call, channelPath } from '../../parts/api.js';
+import { confirm } from '../../parts/dialog.js';
+import { complain, notify } from '../../parts/toast.js';
+import { t } from '../../parts/words.js';
+import './words.js';
+
+/// A name inside a sentence: its direction of writing stays its own.
+export function inSentence(text) {
+  return `\u2068${text}\u2069`;
+}
+
+/// A channel's name for people.
+export function nameOf({ id, videoname }) {
+  return videoname.trim() || id;
+}
+
+/// Asks, and deletes; true when the channel is gone.
+export async function deleteChannel(record) {
+  const name = inSentence(nameOf(record));
+  const sure = await confirm({
+    title: t('channels.deleteTitle', { name }),
+    text: t('channels.deleteText', { id: record.id }),
+    action: t('channels.deleteDo'),
+  });
+  if (!sure) return false;
+  try {
+    await call('DELETE', channelPath(record.id));
+  } catch (problem) {
+    // Gone is gone, whoever was faster.
+    if (problem.kind !== 'not-found') {
+      complain(problem);
+      return false;
+    }
+  }
+  notify(t('channels.deleted', { name }));
+  return true;
+}
