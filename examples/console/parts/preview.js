@@ -16,8 +16,9 @@ function load() {
 }
 
 /// Plays `url`, the address of a channel's output as `urls` has it, as `name`: `cmaf`, `hls`, `flv` or `dash`.
-/// `alone` plays that one and does not look for renditions beside it. `video.dataset.state` says how it goes.
-export function Preview({ name, url, label, alone = false }) {
+/// `alone` plays that one and does not look for renditions beside it; `waiting` is drawn as long as nothing comes.
+/// `video.dataset.state` says how it goes.
+export function Preview({ name, url, label, alone = false, waiting = null }) {
   const video = useRef(null);
   const [shown, setShown] = useState({ state: 'connecting', numbers: null });
   useEffect(() => {
@@ -46,5 +47,6 @@ export function Preview({ name, url, label, alone = false }) {
   return html`<div class="preview">
     <video ref=${video} controls muted autoplay playsinline aria-label=${label} data-state=${state}></video>
     <p><strong role="status">${t(`preview.${state}`)}</strong><span class="quiet">${facts.join(' · ')}</span></p>
+    ${state === 'offline' && waiting}
   </div>`;
 }

@@ -6,7 +6,7 @@ import { complain, notify } from './toast.js';
 import { know, t } from './words.js';
 
 know({
-  'kick.do': ['Disconnect publisher', '断开推流'],
+  'kick.do': ['Disconnect', '断开推流'],
   'kick.title': ['Disconnect the publisher?', '断开当前推流？'],
   'kick.text': [
     'Viewers lose the picture. The encoder may come back by itself within seconds, unless you make a new key as well.',
