@@ -13,8 +13,7 @@ import { Doctor, Facts, Viewers } from './live/session.js';
 import { Watch } from './live/watch.js';
 
 know({
-  'live.player': ['Open player page', '打开播放页'],
-  'live.emptyTitle': ['Nobody publishes this channel yet', '当前没有推流'],
+  'live.emptyTitle': ['Nobody publishes this channel at the moment', '当前没有推流'],
   'live.emptyText': [
     'Push a stream to it in one of these ways, and its picture appears here by itself.',
     '用以下任一方式推流，画面会自动显示在这里。',
@@ -46,12 +45,10 @@ function OnAir({ record, play, session, renew, stop }) {
       <${Viewers} session=${session} />
     </div>
     <div class="stack">
-      <div class="row">
-        <a class="button" href=${play.pages.best} target="_blank" rel="noopener"><${Icon} name="channels" />${t('live.player')}</a>
+      <${Facts} session=${session}>
         <button type="button" onClick=${renew}><${Icon} name="key" />${t('key.do')}</button>
         <button type="button" class="danger" onClick=${stop}><${Icon} name="stop" />${t('kick.do')}</button>
-      </div>
-      <${Facts} session=${session} />
+      </${Facts}>
       <${Doctor} warnings=${session.warnings ?? []} />
     </div>
   </div>`;

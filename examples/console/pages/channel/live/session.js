@@ -26,6 +26,7 @@ know({
   'session.channels': ['{count} channels', '{count} 声道'],
   'session.bitRate': ['Bit rate in, last 2 minutes', '推流码率（最近 2 分钟）'],
   'viewers.title': ['Viewers', '观众'],
+  'viewers.preview': ['The preview counts as one of them.', '预览也计入其中。'],
   'viewers.protocol': ['Protocol', '协议'],
   'viewers.count': ['Viewers', '观众数'],
   'viewers.out': ['Bit rate out', '输出码率'],
@@ -103,7 +104,8 @@ function remember({ channel, since, bitrateIn }) {
   return points.map(({ bits }) => bits);
 }
 
-export function Facts({ session }) {
+/// `children` are what can be done to it.
+export function Facts({ session, children }) {
   const [points, setPoints] = useState([]);
   useEffect(() => setPoints(remember(session)), [session]);
   const { video, audio, keyFrameInterval: gop } = session;
@@ -120,6 +122,7 @@ export function Facts({ session }) {
       <dt>${t('session.audio')}</dt><dd>${audio ? sound(audio) : t('session.noAudio')}</dd>
     </dl>
     <${Chart} points=${points} most=${POINTS} label=${t('session.bitRate')} format=${bitRate} />
+    <div class="row">${children}</div>
   </section>`;
 }
 
@@ -147,6 +150,7 @@ export function Viewers({ session }) {
   </tr>`;
   return html`<section class="card">
     <h2>${t('viewers.title')}</h2>
+    <p class="quiet">${t('viewers.preview')}</p>
     <div class="scroll"><table>
       <thead><tr><th scope="col">${t('viewers.protocol')}</th><th scope="col" class="number">${t('viewers.count')}</th><th scope="col" class="number">${t('viewers.out')}</th></tr></thead>
       <tbody>

@@ -17,11 +17,11 @@ know({
   'way.rtmp': ['RTMP', 'RTMP'],
   'watch.off': ['{way} is off: turn it on in the settings', '{way} 未开启：前往设置开启'],
   'watch.encrypted': ['There is no DASH while HLS is encrypted: open the settings', 'HLS 加密时不提供 DASH：前往设置'],
+  'watch.player': ['Open player page', '打开播放页'],
   'watch.picture': ['Picture', '画质'],
   'watch.all': ['Automatic', '自动'],
   'watch.source': ['Source', '原画'],
   'watch.video': ['Live picture of {channel}', '{channel} 的直播画面'],
-  'watch.counts': ['The preview counts as a viewer.', '预览会计为一位观众。'],
   'watch.refused': [
     'The protection of this channel refuses this page, as it would any other viewer here. If hosts are named, name {host} too.',
     '此频道的播放保护拒绝了本页面的观看请求。如果设置了域名白名单，请将 {host} 也加入。',
@@ -47,23 +47,25 @@ export function Watch({ record, play, session }) {
   const of = renditions.find(({ name }) => name === picture) ?? play;
   const name = record.videoname || record.id;
   return html`<section class="card">
-    <h2>${t('watch.title')}</h2>
-    <div class="row ways" role="group" aria-label=${t('watch.ways')}>
-      ${WAYS.map((one) => has(one)
-        ? html`<button key=${one} type="button" aria-pressed=${one === way ? 'true' : 'false'} onClick=${() => keep(one)}>${t(`way.${one}`)}</button>`
-        : html`<${Off} key=${one} id=${record.id} way=${one} encrypted=${Boolean(play[one])} />`)}
+    <header class="row">
+      <h2 class="grow">${t('watch.title')}</h2>
       ${renditions.length > 0 && html`<label class="inline-label">${t('watch.picture')}
         <select value=${of.name ?? ''} onChange=${(event) => setPicture(event.target.value)}>
           <option value="">${t(way === 'flv' || way === 'rtmp' ? 'watch.source' : 'watch.all')}</option>
           ${[...renditions].reverse().map((rendition) => html`<option key=${rendition.name} value=${rendition.name}>${rendition.name}</option>`)}
         </select>
       </label>`}
+      <a class="button" href=${play.pages.best} target="_blank" rel="noopener">${t('watch.player')}</a>
+    </header>
+    <div class="row ways" role="group" aria-label=${t('watch.ways')}>
+      ${WAYS.map((one) => has(one)
+        ? html`<button key=${one} type="button" aria-pressed=${one === way ? 'true' : 'false'} onClick=${() => keep(one)}>${t(`way.${one}`)}</button>`
+        : html`<${Off} key=${one} id=${record.id} way=${one} encrypted=${Boolean(play[one])} />`)}
     </div>
     ${way === 'rtmp'
       ? html`<${Rtmp} url=${of.rtmp} />`
-      : html`<${Preview} key=${`${way} ${of[way]}`} name=${way} url=${of[way]} alone=${of !== play} label=${t('watch.video', { channel: name })} />
-          <${Refused} id=${record.id} url=${of[way]} />
-          <p class="quiet">${t('watch.counts')}</p>`}
+      : html`<${Preview} key=${`${way} ${of[way]}`} name=${way} url=${of[way]} alone=${of !== play} label=${t('watch.video', { channel: name })}
+          waiting=${html`<${Refused} id=${record.id} url=${of[way]} />`} />`}
   </section>`;
 }
 

@@ -32,7 +32,8 @@ know({
   'signed.off': ['This output is off. Turn it on in the settings, or choose another.', '该输出未开启。请在设置中开启，或选择其他输出。'],
   'signed.saved': ['It is made for the settings that are saved, not for the changes beside.', '地址按已保存的设置生成，不包含尚未保存的更改。'],
   'signed.page': ['Player page', '播放页面'],
-  'problem.invalid-parameter': ['This value is not accepted.', '不接受此值。'],
+  'signed.wrong.ttl': ['A whole number, and a year at most.', '请输入整数，最长一年。'],
+  'signed.wrong.ip': ['An IP address such as 192.0.2.7 or 2001:db8::1.', '请输入 IP 地址，例如 192.0.2.7 或 2001:db8::1。'],
 });
 
 const UNITS = { minutes: 60, hours: 3600, days: 86400 };
@@ -61,7 +62,7 @@ export function SignedAddress({ record, dirty }) {
     }
   };
   const { busy, problem, play } = status;
-  const at = (field) => (problem?.field === field ? problem.sentence : null);
+  const at = (field) => (problem?.field === field ? t(`signed.wrong.${field}`) : null);
   return html`<form class="card" onSubmit=${make} novalidate>
     <h2>${t('signed.title')}</h2>
     <p class="quiet">${t('signed.text')}</p>
