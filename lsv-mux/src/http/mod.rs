@@ -46,7 +46,9 @@ use lsv_core::ports::{Authorizer, ObjectStore, Upstream};
 
 use crate::packager::Packagers;
 use crate::poster::Posters;
+pub use pages::{players, players_path};
 pub use patience::Stall;
+pub use shelf::{Leaf, Shelf};
 use site::Site;
 
 mod address;
@@ -66,6 +68,7 @@ mod poster;
 mod problem;
 mod recorded;
 mod reload;
+mod shelf;
 mod site;
 mod visit;
 
@@ -223,6 +226,7 @@ pub fn router(state: State) -> axum::Router {
         .route("/{channel}/", any.clone())
         .route("/{channel}/{*rest}", any)
         .with_state(Arc::new(Site::new(state)))
+        .merge(players())
 }
 
 #[cfg(test)]

@@ -1,21 +1,51 @@
 //! The player pages and what they load, embedded in the binary.
 //!
-//! Everything that a page loads lies under `/players/<version>/`, where the version is a hash of all of it: caches
-//! keep it for good, and a new binary is a new address. A page names them relative to itself, so that it works
-//! behind a proxy that adds a path in front.
+//! A page names what it loads under `/players/<version>/` relative to itself, so that it works behind a proxy that adds
+//! a path in front.
 
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash, Hasher};
-use std::io::Write;
-use std::sync::{LazyLock, OnceLock};
+use std::sync::LazyLock;
 
-use axum::response::Response;
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, header};
+use axum::extract::Path;
+use axum::middleware::map_response;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{Router, get};
+use http::{HeaderMap, HeaderValue, Method, Uri, header};
 use lsv_core::path::Rendition;
 
-use super::content::{Content, Gzip};
+use super::cors;
 use super::problem::Problem;
+use super::shelf::{Leaf, Shelf};
+
+/// What the player pages load, at `/players/<version>/`, for whoever serves no media: [`router`](super::router) has it.
+pub fn players() -> Router {
+    let file = get(asset)
+        .options(async |headers: HeaderMap| cors::preflight(&headers))
+        .fallback(async || Problem::method_not_allowed().into_response())
+        .layer(map_response(async |mut response: Response| {
+            cors::share(response.headers_mut());
+            response
+        }));
+    Router::new().route("/players/{version}/{*file}", file)
+}
+
+/// Where [`players`] lie, from the root of the host: for pages of others that play.
+pub fn players_path() -> String {
+    format!("players/{}", PLAYERS.files.version())
+}
+
+async fn asset(
+    Path((version, name)): Path<(String, String)>,
+    uri: Uri,
+    method: Method,
+    headers: HeaderMap,
+) -> Response {
+    PLAYERS
+        .files
+        .answer(&version, &name, &method, &headers)
+        .unwrap_or_else(|| {
+            Problem::not_found("there is no such player file").answer(uri.path(), &headers)
+        })
+}
 
 /// A player page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,10 +79,9 @@ impl Page {
         method: &Method,
         headers: &HeaderMap,
     ) -> Response {
-        let shelf = &*SHELF;
         let pages = match rendition {
-            Rendition::Source => &shelf.pages,
-            _ => &shelf.rendition_pages,
+            Rendition::Source => &PLAYERS.pages,
+            _ => &PLAYERS.rendition_pages,
         };
         let page = match self {
             Self::Auto => &pages.auto,
@@ -68,7 +97,7 @@ impl Page {
 
 /// The page of a channel's recordings.
 pub(super) fn recordings(method: &Method, headers: &HeaderMap) -> Response {
-    let page = &SHELF.recordings;
+    let page = &PLAYERS.recordings;
     let mut response = page.answer(HeaderValue::from_static("no-cache"), method, headers);
     restrict(response.headers_mut());
     let vary = HeaderValue::from_static("Accept, Accept-Encoding");
@@ -80,7 +109,7 @@ pub(super) fn recordings(method: &Method, headers: &HeaderMap) -> Response {
 pub(super) fn problem(path: &str, title: &str, detail: &str) -> String {
     let up = "../".repeat(path.matches('/').count().saturating_sub(1));
     PROBLEM
-        .replace("@players", &format!("{up}players/{}", SHELF.version))
+        .replace("@players", &format!("{up}{}", players_path()))
         .replace("@title", title)
         // May hold anything, so that nothing is replaced in it.
         .replace("@detail", &escape(detail))
@@ -104,69 +133,30 @@ fn escape(text: &str) -> String {
         .replace('>', "&gt;")
 }
 
-/// Answers for `/players/<version>/<file>`. Another version is most likely that of a neighbour in the middle of an
-/// update: it gets what there is, not to be kept.
-pub(super) fn asset(path: &str, method: &Method, headers: &HeaderMap) -> Result<Response, Problem> {
-    let shelf = &*SHELF;
-    let missing = || Problem::not_found("there is no such player file");
-    let (version, name) = path.split_once('/').ok_or_else(missing)?;
-    let (_, asset) = shelf
-        .assets
-        .iter()
-        .find(|(known, _)| *known == name)
-        .ok_or_else(missing)?;
-    let cache = match version == shelf.version {
-        true => HeaderValue::from_static("public, max-age=31536000, immutable"),
-        false => HeaderValue::from_static("no-cache"),
-    };
-    Ok(asset.answer(cache, method, headers))
-}
-
-/// Everything, with its version.
-struct Shelf {
-    version: String,
-    assets: Vec<(&'static str, Asset)>,
+/// Everything that viewers see.
+struct Players {
+    files: Shelf,
     pages: Pages,
     rendition_pages: Pages,
-    recordings: Asset,
+    recordings: Leaf,
 }
 
 struct Pages {
-    auto: Asset,
-    flv: Asset,
-    hls: Asset,
-    dash: Asset,
+    auto: Leaf,
+    flv: Leaf,
+    hls: Leaf,
+    dash: Leaf,
 }
 
-struct Asset {
-    body: Bytes,
-    content_type: &'static str,
-    etag: String,
-    gzip: OnceLock<Bytes>,
-}
-
-static SHELF: LazyLock<Shelf> = LazyLock::new(|| {
-    let mut hasher = DefaultHasher::new();
-    FILES.hash(&mut hasher);
-    let version = format!("{:016x}", hasher.finish());
-    let assets = FILES
-        .iter()
-        .map(|(name, body)| {
-            (
-                *name,
-                Asset::new(Bytes::from_static(body), media_type(name)),
-            )
-        })
-        .collect();
-    Shelf {
+static PLAYERS: LazyLock<Players> = LazyLock::new(|| {
+    let files = Shelf::new(&FILES);
+    let version = files.version();
+    let below = format!("../../players/{version}");
+    Players {
         pages: Pages::new(&format!("../players/{version}")),
-        rendition_pages: Pages::new(&format!("../../players/{version}")),
-        recordings: Asset::new(
-            Bytes::from(RECORDINGS.replace("@players", &format!("../../players/{version}"))),
-            "text/html; charset=utf-8",
-        ),
-        assets,
-        version,
+        rendition_pages: Pages::new(&below),
+        recordings: Leaf::page(RECORDINGS.replace("@players", &below)),
+        files,
     }
 });
 
@@ -177,7 +167,7 @@ impl Pages {
                 .replace("@players", players)
                 .replace("@play", play)
                 .replace("@title", title);
-            Asset::new(Bytes::from(text), "text/html; charset=utf-8")
+            Leaf::page(text)
         };
         Self {
             auto: page("auto", "Live"),
@@ -185,49 +175,6 @@ impl Pages {
             hls: page("hls", "Live, HLS"),
             dash: page("dash", "Live, DASH"),
         }
-    }
-}
-
-impl Asset {
-    fn new(body: Bytes, content_type: &'static str) -> Self {
-        let mut hasher = DefaultHasher::new();
-        body.hash(&mut hasher);
-        Self {
-            etag: format!("\"{:016x}\"", hasher.finish()),
-            gzip: OnceLock::new(),
-            body,
-            content_type,
-        }
-    }
-
-    fn answer(&self, cache_control: HeaderValue, method: &Method, headers: &HeaderMap) -> Response {
-        let gzip = || Some(self.gzip.get_or_init(|| compress(&self.body)).clone());
-        let content = Content {
-            body: self.body.clone().into(),
-            gzip: Gzip::By(&gzip),
-            content_type: self.content_type,
-            cache_control,
-            etag: &self.etag,
-            inherits: None,
-        };
-        content.answer(method, headers)
-    }
-}
-
-fn compress(body: &[u8]) -> Bytes {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    // Writing into memory cannot fail.
-    let written = encoder.write_all(body);
-    debug_assert!(written.is_ok());
-    encoder.finish().map(Bytes::from).unwrap_or_default()
-}
-
-fn media_type(name: &str) -> &'static str {
-    match name.rsplit_once('.') {
-        Some((_, "js")) => "text/javascript; charset=utf-8",
-        Some((_, "css")) => "text/css; charset=utf-8",
-        Some((_, "svg")) => "image/svg+xml",
-        _ => "text/plain; charset=utf-8",
     }
 }
 
@@ -271,18 +218,15 @@ mod tests {
 
     #[test]
     fn pages_name_only_what_is_embedded() {
-        let page = String::from_utf8(SHELF.pages.auto.body.to_vec()).unwrap();
-        let prefix = format!("../players/{}/", SHELF.version);
+        let page = PLAYERS.pages.auto.text();
+        let prefix = format!("../{}/", players_path());
         let named: Vec<&str> = page
             .split('"')
             .filter_map(|text| text.strip_prefix(&prefix))
             .collect();
         assert!(named.len() >= 3);
         for name in named {
-            assert!(
-                SHELF.assets.iter().any(|(known, _)| *known == name),
-                "{name}"
-            );
+            assert!(PLAYERS.files.names().any(|known| known == name), "{name}");
         }
         assert!(!page.contains('@'));
     }

@@ -31,7 +31,7 @@ use super::object::{self, About, OPENING_BYTES};
 use super::problem::Problem;
 use super::reload::reload;
 use super::visit::Visit;
-use super::{State, cors, flv, growing, pages, poster, recorded};
+use super::{State, cors, flv, growing, poster, recorded};
 use crate::window::{Cache, File, FileError, Growing, Opened, Outputs, Reload, Stored};
 
 /// Everything that a request needs.
@@ -71,9 +71,6 @@ impl Site {
 
     async fn answer(&self, parts: &mut Parts) -> Result<Response, Problem> {
         let uri = parts.uri.clone();
-        if let Some(asset) = uri.path().strip_prefix("/players/") {
-            return pages::asset(asset, &parts.method, &parts.headers);
-        }
         let query = uri.query();
         if query.is_some_and(|query| query.len() > self.state.limits.query_bytes) {
             return Err(Problem::bad_request("the query is too long"));
