@@ -27,6 +27,7 @@ export class Player {
 
   #video;
   #credentials = null;
+  #base = '';
   #engine = null;
   #closed = Promise.resolve();
   #session = 0;
@@ -43,15 +44,16 @@ export class Player {
     this.#video = video;
   }
 
-  /// Plays `source` until `stop` or another `play`.
-  play(source, credentials) {
+  /// Plays `source` of the channel whose page is at `base` until `stop` or another `play`.
+  play(source, credentials, base = location.href) {
     this.stop();
     this.source = source;
     this.#credentials = credentials;
+    this.#base = base;
     this.#attempts = 0;
     this.stalls = 0;
     this.#watch = setInterval(() => this.#tick(), TICK_MS);
-    this.#clock.synchronise(new URL(`time?${credentials}`, location.href));
+    this.#clock.synchronise(new URL(`time?${credentials}`, base));
     this.#open();
   }
 
@@ -114,7 +116,7 @@ export class Player {
         if (session === this.#session) this.#enter('unsupported');
         return;
       }
-      const url = await playable(this.source, this.#credentials);
+      const url = await playable(this.source, this.#credentials, this.#base);
       await this.#closed;
       if (session !== this.#session) return;
       this.#engine = engine.open(this.#video, url, ended, this.#clock);

@@ -21,19 +21,19 @@ export function named(name, search) {
   return webSocket ? { ...SOURCES.flv, label: 'FLV over WebSocket', webSocket } : SOURCES[name];
 }
 
-/// The address of a source, with the viewer's credentials.
-export function address(source, credentials) {
-  const url = new URL(source.file, location.href);
+/// The address of a source of the channel whose page is at `base`, with the viewer's credentials.
+export function address(source, credentials, base = location.href) {
+  const url = new URL(source.file, base);
   url.search = credentials.toString();
   if (source.webSocket) url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
   return url.href;
 }
 
 /// The address to play: that of all renditions, where the channel has some that are not behind the same address.
-export async function playable(source, credentials) {
-  const alone = address(source, credentials);
+export async function playable(source, credentials, base = location.href) {
+  const alone = address(source, credentials, base);
   if (!source.ladder) return alone;
-  const all = address({ ...source, file: source.ladder }, credentials);
+  const all = address({ ...source, file: source.ladder }, credentials, base);
   try {
     const signal = AbortSignal.timeout(PROBE_TIMEOUT_MS);
     const index = await (await fetch(all, { signal, cache: 'no-store' })).text();
@@ -45,12 +45,12 @@ export async function playable(source, credentials) {
 
 /// Asks the channel what it offers until something is there, then picks the best that this browser plays. Goes on as
 /// long as `wanted()`; calls `missing` when there is nothing yet.
-export async function choose(credentials, video, wanted, missing) {
+export async function choose(credentials, video, wanted, missing, base = location.href) {
   const sources = Object.values(SOURCES);
   // The library of the most likely choice loads meanwhile.
   sources[0].engine.supported(video).catch(() => {});
   while (wanted()) {
-    const answers = await Promise.all(sources.map((source) => offers(address(source, credentials))));
+    const answers = await Promise.all(sources.map((source) => offers(address(source, credentials, base))));
     const offered = new Set(sources.filter((_, at) => answers[at]));
     for (const source of offered) {
       if (await source.engine.supported(video).catch(() => false)) return { source, offered };
