@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use lsv_core::access::ChannelAuthorizer;
 use lsv_core::api::{self, Api, Listeners};
 use lsv_core::channel::Signer;
@@ -17,7 +18,7 @@ use crate::metrics::{self, now};
 use crate::sockets::{Sockets, Until};
 use crate::stores::Stores;
 use crate::workshop::overlays;
-use crate::{banner, signals, trust};
+use crate::{banner, console, signals, trust};
 
 /// Serves the API until it is told to stop; under AWS Lambda, whatever its function is called with.
 ///
@@ -48,7 +49,7 @@ pub async fn run(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
         events,
         ready.subscribe(),
     )?;
-    let router = api::router(api).merge(stores.router(None));
+    let router = router(api).merge(stores.router(None));
     let servers = TaskTracker::new();
     sockets.serve_http(&config, router, &servers, &until)?;
     banner::http_listeners(listeners)?;
@@ -86,7 +87,7 @@ async fn function(config: &Config) -> anyhow::Result<()> {
     };
     let ready = watch::Sender::new(true);
     let api = api(config, nowhere, &stores, &mirror, events, ready.subscribe())?;
-    let router = api::router(api);
+    let router = router(api);
     let stores = Arc::new(stores);
     let around = from_fn(move |request: axum::extract::Request, next: Next| {
         let (mirror, stores) = (mirror.clone(), Arc::clone(&stores));
@@ -100,6 +101,14 @@ async fn function(config: &Config) -> anyhow::Result<()> {
     });
     lsv_aws::lambda::serve(router.layer(around)).await?;
     Ok(())
+}
+
+/// The API with the console, and the players that its previews are made of.
+fn router(api: Api) -> Router {
+    let console = console::router(&api);
+    api::router(api)
+        .merge(console)
+        .merge(lsv_mux::http::players())
 }
 
 fn api(

@@ -23,6 +23,7 @@ pub mod tls;
 pub mod trust;
 
 mod banner;
+mod console;
 mod metrics;
 mod reached;
 mod reload;

@@ -48,6 +48,7 @@ use self::problem::Answer;
 pub use crate::access::Secured;
 pub use openapi::description;
 pub use problem::{Kind, Problem};
+pub use reached::{Elsewhere, Origin};
 
 /// What the API works on.
 pub struct Api {

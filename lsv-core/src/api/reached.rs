@@ -1,6 +1,7 @@
 //! How a client reached the API, and the hosts, ports and schemes that its answers name because of it.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::header;
@@ -9,6 +10,7 @@ use axum::http::request::Parts;
 use super::problem::Answer;
 use super::{Kind, Listeners, Problem, Secured};
 use crate::channel::Authority;
+use crate::ports::ChannelStore;
 
 /// The scheme and host that a client reached the API under.
 pub(super) struct Reached {
@@ -21,12 +23,58 @@ pub(super) struct Reached {
 }
 
 /// Scheme, host and port of what is had over HTTP.
-pub(super) struct Origin {
-    pub(super) secured: bool,
-    pub(super) authority: String,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Whether it is had over TLS.
+    pub secured: bool,
+    /// The host, with a port where it is not the scheme's own.
+    pub authority: String,
+}
+
+/// Where play addresses lead, for pages that are served beside the API.
+#[derive(Clone, Debug)]
+pub struct Elsewhere {
+    channels: Arc<dyn ChannelStore>,
+    listeners: Listeners,
+}
+
+impl Elsewhere {
+    /// For the addresses that the [`Api`](super::Api) with these gives out.
+    pub fn new(channels: Arc<dyn ChannelStore>, listeners: Listeners) -> Self {
+        Self {
+            channels,
+            listeners,
+        }
+    }
+
+    /// The origin of the play addresses that whoever sent this is given, unless it is the one that this was sent to.
+    ///
+    /// # Errors
+    /// The request names no host that there can be, or the store of domain names cannot be asked.
+    pub async fn of(&self, request: &Parts) -> Result<Option<Origin>, Problem> {
+        let reached = Reached::of(request)?;
+        let dns = self.channels.stream_dns().await?;
+        let origin = reached.origin(dns.pull.as_ref(), &self.listeners);
+        Ok((reached.own().as_ref() != Some(&origin)).then_some(origin))
+    }
 }
 
 impl Reached {
+    fn of(request: &Parts) -> Answer<Self> {
+        Ok(Self {
+            secured: is_secured(request),
+            forwarded: request.headers.contains_key(FORWARDED_PROTO),
+            host: host(request)?,
+        })
+    }
+
+    /// What the client itself takes for the origin of the answer.
+    fn own(&self) -> Option<Origin> {
+        let host = self.host.as_ref()?;
+        let port = host.port().unwrap_or(if self.secured { 443 } else { 80 });
+        Some(Origin::new(self.secured, host.host(), port))
+    }
+
     /// Host and port of an RTMP address: of the domain name that the operator set, else of the host that the client
     /// reached the API under. The port is the listener's unless the domain name brings one.
     pub(super) fn rtmp_authority(&self, set: Option<&Authority>, listener: SocketAddr) -> String {
@@ -64,23 +112,26 @@ impl Reached {
             _ if secured => 443,
             _ => listeners.http.port(),
         });
-        let host = authority.host();
-        let authority = match (secured, port) {
-            (true, 443) | (false, 80) => host.to_owned(),
-            _ => format!("{host}:{port}"),
-        };
-        Origin { secured, authority }
+        Origin::new(secured, authority.host(), port)
     }
 }
 
 impl Origin {
+    fn new(secured: bool, host: &str, port: u16) -> Self {
+        let authority = match (secured, port) {
+            (true, 443) | (false, 80) => host.to_owned(),
+            _ => format!("{host}:{port}"),
+        };
+        Self { secured, authority }
+    }
+
     /// `https` or `http`.
-    pub(super) fn scheme(&self) -> &'static str {
+    pub fn scheme(&self) -> &'static str {
         if self.secured { "https" } else { "http" }
     }
 
     /// `wss` or `ws`.
-    pub(super) fn web_socket_scheme(&self) -> &'static str {
+    pub fn web_socket_scheme(&self) -> &'static str {
         if self.secured { "wss" } else { "ws" }
     }
 }
@@ -89,11 +140,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Reached {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Answer<Self> {
-        Ok(Self {
-            secured: is_secured(parts),
-            forwarded: parts.headers.contains_key(FORWARDED_PROTO),
-            host: host(parts)?,
-        })
+        Self::of(parts)
     }
 }
 
