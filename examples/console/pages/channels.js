@@ -23,14 +23,16 @@ export function Channels({ query }) {
   useEffect(() => {
     document.title = `${t('channels.title')} · lsv`;
   }, []);
+  const make = html`<button type="button" class="primary" onClick=${() => setNew(true)}><${Icon} name="plus" />${t('channels.new')}</button>`;
+  const isEmpty = channels.complete && channels.data.length === 0;
   return html`
     <header class="title">
       <h1>${t('channels.title')}</h1>
-      <div class="end"><button type="button" class="primary" onClick=${() => setNew(true)}><${Icon} name="plus" />${t('channels.new')}</button></div>
+      ${!isEmpty && html`<div class="end">${make}</div>`}
     </header>
     ${live.problem && !channels.problem && html`<${Trouble} problem=${live.problem} retry=${live.reload} />`}
-    <${Loaded} of=${channels}>${(records) => (records.length === 0 && channels.complete
-      ? html`<${Begin} />`
+    <${Loaded} of=${channels}>${(records) => (isEmpty
+      ? html`<${Begin}>${make}</${Begin}>`
       : html`<${List} query=${query} records=${records} live=${live.data ?? NOBODY} complete=${channels.complete} forget=${channels.forget} />`)}</${Loaded}>
     ${isNew && html`<${NewChannel} typed=${typed} setTyped=${setTyped} close=${() => setNew(false)} />`}
   `;
@@ -77,7 +79,7 @@ function List({ query, records, live, complete, forget }) {
 }
 
 /// No channel at all: what one is, and how to begin.
-function Begin() {
+function Begin({ children }) {
   return html`<${Empty} icon="channels" title=${t('channels.empty')}>
     <p>${t('channels.emptyText')}</p>
     <ol>
@@ -86,6 +88,7 @@ function Begin() {
       <li>${t('channels.empty.ffmpeg')}<pre><code>ffmpeg -re -i film.mp4 -c:v libx264 -preset veryfast -g 60 -c:a aac -f flv "${t('channels.empty.address')}"</code></pre></li>
       <li>${t('channels.empty.watch')}</li>
     </ol>
+    ${children}
   </${Empty}>`;
 }
 

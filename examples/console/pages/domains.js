@@ -32,9 +32,8 @@ know({
   'domains.keyValue': ['{id}?sign=…', '{id}?sign=…'],
   'domains.reload': ['Saved. The console plays from the new address once it is reloaded.', '已保存。重新加载控制台后，预览将使用新地址。'],
   'domains.reloadDo': ['Reload', '重新加载'],
-  'domains.none': ['Use no domain', '不使用域名'],
-  'domains.none.push': ['Use no push domain: empty the field', '不使用推流域名：清空此项'],
-  'domains.none.pull': ['Use no pull domain: empty the field', '不使用拉流域名：清空此项'],
+  'domains.none.push': ['Use no push domain', '不使用推流域名'],
+  'domains.none.pull': ['Use no pull domain', '不使用拉流域名'],
   'domains.obs': ['For those who push with OBS', '使用 OBS 推流'],
   'domains.obsText': [
     'A new push domain changes the server, the stream key stays as it is. Open Settings, Stream in OBS, keep the service “Custom…”, and put in the new server. Who pushes to the old address goes on as long as that leads to the platform: nobody is disconnected by a change here.',
@@ -105,7 +104,7 @@ function DomainForm({ saved, urls, reload }) {
         <${Row} name=${name} error=${errors[name]}>${(given) => html`<input ...${given} class="address" value=${value(name)} placeholder=${`${name === 'push' ? 'push' : 'live'}.example.com`}
           inputmode="url" autocomplete="off" autocapitalize="none" spellcheck=${false} disabled=${busy} aria-invalid=${errors[name] ? 'true' : undefined}
           onInput=${(event) => set(name, event.target.value)} />`}</${Row}>
-        ${value(name) !== '' && html`<div><button type="button" disabled=${busy} aria-label=${t(`domains.none.${name}`)} onClick=${() => set(name, '')}>${t('domains.none')}</button></div>`}
+        ${value(name) !== '' && html`<div><button type="button" disabled=${busy} onClick=${() => set(name, '')}>${t(`domains.none.${name}`)}</button></div>`}
         <${Example} name=${name} typed=${value(name).trim()} saved=${saved} urls=${urls} changed=${name in changed} />
       </section>`)}
       <section class="card"><h2>${t('domains.obs')}</h2><p>${t('domains.obsText')}</p></section>

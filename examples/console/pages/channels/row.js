@@ -5,7 +5,7 @@ import { usePoll, useSeen } from '../../parts/hooks.js';
 import { Icon } from '../../parts/icons.js';
 import { href } from '../../parts/router.js';
 import { LiveBadge } from '../../parts/states.js';
-import { html, useRef, useState } from '../../parts/ui.js';
+import { html, useEffect, useMemo, useRef } from '../../parts/ui.js';
 import { dateTime, t } from '../../parts/words.js';
 import { inSentence, nameOf } from './delete.js';
 import { Expiry } from './expiry.js';
@@ -54,16 +54,18 @@ function Thumbnail({ id, name, live }) {
 }
 
 function Picture({ id, name }) {
-  const { data: address } = usePoll((signal) => posterOf(id, signal), POSTER_MS, [id]);
-  const [broken, setBroken] = useState(null);
-  if (!address || broken === address) return null;
-  return html`<img src=${address} alt=${t('channels.picture', { name: inSentence(name) })} loading="lazy" onError=${() => setBroken(address)} />`;
+  const { data: picture } = usePoll((signal) => pictureOf(id, signal), POSTER_MS, [id]);
+  const address = useMemo(() => picture && URL.createObjectURL(picture), [picture]);
+  useEffect(() => () => address && URL.revokeObjectURL(address), [address]);
+  return address && html`<img src=${address} alt=${t('channels.picture', { name: inSentence(name) })} />`;
 }
 
-/// The address lets viewers in for a while only, so it is asked for again; behind the # it differs, or the browser would keep the old picture.
-async function posterOf(id, signal) {
+/// Fetched, not named in the markup: the browser would keep the first picture for as long as the page is open.
+async function pictureOf(id, signal) {
+  // Its address lets in for a while only, so it is asked for each time.
   const { data } = await call('GET', channelPath(id, '/urls'), { signal });
-  return data.play.poster ? `${data.play.poster}#${Date.now()}` : null;
+  const answer = data.play.poster && (await fetch(data.play.poster, { signal }));
+  return answer?.ok ? answer.blob() : null;
 }
 
 function initial(name) {

@@ -3,7 +3,7 @@
 import { t } from '../../parts/words.js';
 
 const RTMP_PORT = '1935';
-const HOST = /^(\[[0-9a-f:.]+\]|[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?\.?)(?::(\d{1,5}))?$/i;
+const HOST = /^(\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?\.?)(?::(\d{1,5}))?$/i;
 
 /// `[label, address]` pairs for `push` or `pull` set to `text`; null where that is no host. `saved` are the names that `urls`
 /// were made with (`urls` null: there is no channel yet).
