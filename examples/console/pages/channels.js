@@ -33,12 +33,13 @@ export function Channels({ query }) {
     ${live.problem && !channels.problem && html`<${Trouble} problem=${live.problem} retry=${live.reload} />`}
     <${Loaded} of=${channels}>${(records) => (isEmpty
       ? html`<${Begin}>${make}</${Begin}>`
-      : html`<${List} query=${query} records=${records} live=${live.data ?? NOBODY} complete=${channels.complete} forget=${channels.forget} />`)}</${Loaded}>
+      : html`<${List} query=${query} records=${records} live=${live.data ?? NOBODY} complete=${channels.complete} loading=${channels.loading}
+          forget=${channels.forget} />`)}</${Loaded}>
     ${isNew && html`<${NewChannel} typed=${typed} setTyped=${setTyped} close=${() => setNew(false)} />`}
   `;
 }
 
-function List({ query, records, live, complete, forget }) {
+function List({ query, records, live, complete, loading, forget }) {
   const search = query.get('q') ?? '';
   const filter = oneOf(FILTERS, query.get('show'));
   const sort = oneOf(SORTS, query.get('sort'));
@@ -66,7 +67,7 @@ function List({ query, records, live, complete, forget }) {
       </div>
       <p class="quiet count" role="status">${complete ? counted(wanted.length, records.length) : ''}</p>
     </div>
-    ${!complete && html`<${Progress} label=${t('channels.loadingMore', { count: records.length })} />`}
+    ${!complete && loading && html`<${Progress} label=${t('channels.loadingMore', { count: records.length })} />`}
     ${wanted.length === 0 && complete && html`<${Empty} icon="search" title=${t('channels.nothingFound')}>
       <p>${t('channels.nothingFoundText')}</p>
       <button type="button" onClick=${() => change({ q: '', show: '' })}>${t('channels.clear')}</button>

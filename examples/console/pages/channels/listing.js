@@ -20,11 +20,11 @@ export const FILTERS = ['all', 'live', 'offline', 'expired'];
 export function useChannels() {
   const [early, setEarly] = useState([]);
   const [gone, setGone] = useState(() => new Set());
-  const begun = useRef(false);
+  const isWhole = useRef(false);
   const loaded = usePoll(async (signal) => {
-    const isFirst = !begun.current;
-    begun.current = true;
-    const records = await all(`videostream?limit=${BATCH}`, { signal, told: (some) => isFirst && !signal.aborted && setEarly(some) });
+    const told = (some) => isWhole.current || signal.aborted || setEarly(some);
+    const records = await all(`videostream?limit=${BATCH}`, { signal, told });
+    isWhole.current = true;
     setGone(new Set());
     return records;
   }, LIST_MS, []);
