@@ -47,6 +47,7 @@ know({
 });
 
 const NAMES = ['push', 'pull'];
+const PLACEHOLDERS = { push: 'push.example.com', pull: 'live.example.com' };
 
 export function Domains() {
   const loaded = useLoad(async (signal) => ({ saved: (await call('GET', 'streamdns', { signal })).data, urls: await someUrls(signal) }), []);
@@ -101,10 +102,12 @@ function DomainForm({ saved, urls, reload }) {
     <div class="grid">
       ${NAMES.map((name) => html`<section key=${name} class="card">
         <h2>${t(`domains.${name}`)}</h2>
-        <${Row} name=${name} error=${errors[name]}>${(given) => html`<input ...${given} class="address" value=${value(name)} placeholder=${`${name === 'push' ? 'push' : 'live'}.example.com`}
+        <${Row} name=${name} error=${errors[name]}>${(given) => html`<input ...${given} class="address" value=${value(name)} placeholder=${PLACEHOLDERS[name]}
           inputmode="url" autocomplete="off" autocapitalize="none" spellcheck=${false} disabled=${busy} aria-invalid=${errors[name] ? 'true' : undefined}
           onInput=${(event) => set(name, event.target.value)} />`}</${Row}>
-        ${value(name) !== '' && html`<div><button type="button" disabled=${busy} onClick=${() => set(name, '')}>${t(`domains.none.${name}`)}</button></div>`}
+        ${value(name) !== '' && html`<div>
+          <button type="button" disabled=${busy} onClick=${() => set(name, '')}>${t(`domains.none.${name}`)}</button>
+        </div>`}
         <${Example} name=${name} typed=${value(name).trim()} saved=${saved} urls=${urls} changed=${name in changed} />
       </section>`)}
       <section class="card"><h2>${t('domains.obs')}</h2><p>${t('domains.obsText')}</p></section>

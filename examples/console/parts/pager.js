@@ -28,7 +28,8 @@ export function Pager({ page, pages }) {
     ${step(page > 1 && page - 1, 'prev', t('pager.previous'))}
     ${numbers(page, pages).map((to, at) => (to === null
       ? html`<span key=${`gap${at}`} aria-hidden="true">…</span>`
-      : html`<a key=${to} class="button" href=${linkTo(to)} aria-label=${t('pager.page', { page: to })} aria-current=${to === page ? 'page' : undefined}>${to}</a>`))}
+      : html`<a key=${to} class="button" href=${linkTo(to)} aria-label=${t('pager.page', { page: to })}
+          aria-current=${to === page ? 'page' : undefined}>${to}</a>`))}
     ${step(page < pages && page + 1, 'next', t('pager.next'))}
   </nav>`;
 }

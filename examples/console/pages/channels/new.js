@@ -50,12 +50,14 @@ export function NewChannel({ typed, setTyped, close }) {
     <form onSubmit=${submit} novalidate>
       <p class="quiet">${t('channels.newText')}</p>
       <${Row} name="videoname" error=${errors.videoname}>${text('videoname', { dir: 'auto', autofocus: true })}</${Row}>
-      <${Row} name="description" label=${optional('description')} error=${errors.description}>${(given) => html`<textarea ...${given} dir="auto" rows="2" name="description"
-        value=${typed.description} aria-invalid=${errors.description ? 'true' : undefined} disabled=${busy}
-        onInput=${(event) => set('description', event.target.value)}></textarea>`}</${Row}>
-      <${Row} name="id" label=${optional('id')} help=${t('help.newId')} error=${errors.id}>${text('id', { class: 'address', spellcheck: false, autocapitalize: 'none' })}</${Row}>
+      <${Row} name="description" label=${optional('description')} error=${errors.description}>${(given) => html`
+        <textarea ...${given} dir="auto" rows="2" name="description" value=${typed.description} disabled=${busy}
+          aria-invalid=${errors.description ? 'true' : undefined} onInput=${(event) => set('description', event.target.value)}></textarea>`}</${Row}>
+      <${Row} name="id" label=${optional('id')} help=${t('help.newId')} error=${errors.id}>
+        ${text('id', { class: 'address', spellcheck: false, autocapitalize: 'none' })}
+      </${Row}>
       <${Row} name="outdate" help=${untilWhen(typed.outdate)} error=${errors.outdate}>${text('outdate', { type: 'date' })}</${Row}>
-      <div class="stack outputs-choice" role="group" aria-label=${t('channels.outputs')}>
+      <div class="stack" role="group" aria-label=${t('channels.outputs')}>
         <h3>${t('channels.outputs')}</h3>
         ${['isFlv', 'isHls', 'isCMAF'].map(flag)}
       </div>

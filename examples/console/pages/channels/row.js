@@ -37,10 +37,14 @@ export function ChannelRow({ record, session, remove }) {
       <${Expiry} outdate=${record.outdate} />
     </div>
     <div class="actions">
-      <a class="button plain icon-only" href=${href(['channels', record.id, 'settings'])} aria-label=${t('channels.edit', named)} title=${t('channels.edit', named)}><${Icon} name="edit" /></a>
-      <button type="button" class="plain icon-only" aria-label=${t('channels.delete', named)} title=${t('channels.delete', named)} onClick=${remove}><${Icon} name="trash" /></button>
+      <a class="button plain icon-only" href=${href(['channels', record.id, 'settings'])} ...${labelled(t('channels.edit', named))}><${Icon} name="edit" /></a>
+      <button type="button" class="plain icon-only" onClick=${remove} ...${labelled(t('channels.delete', named))}><${Icon} name="trash" /></button>
     </div>
   </li>`;
+}
+
+function labelled(text) {
+  return { 'aria-label': text, title: text };
 }
 
 /// The newest picture of a channel that is live; its first letter where there is none.
