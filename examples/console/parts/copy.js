@@ -57,7 +57,7 @@ export function CopyBlock({ label, value }) {
   const copy = () => take(value, flash, () => getSelection().selectAllChildren(code.current));
   return html`<figure class="copy-block" aria-labelledby=${id}>
     <figcaption id=${id}>${label}</figcaption>
-    <pre tabindex="0"><code ref=${code}>${value}</code></pre>
+    <pre><code ref=${code}>${value}</code></pre>
     <button type="button" aria-label="${t('do.copy')}: ${label}" onClick=${copy}><${Icon} name=${copied ? 'check' : 'copy'} /><span>${copied ? t('do.copied') : t('do.copy')}</span></button>
   </figure>`;
 }

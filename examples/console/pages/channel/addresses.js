@@ -1,6 +1,6 @@
 // The addresses of a channel: where to push, where to play, and what to put into a web page.
 
-import { call, channelPath } from '../../parts/api.js';
+import { addresses } from '../../parts/addresses.js';
 import { CopyBlock, CopyField } from '../../parts/copy.js';
 import { useLoad } from '../../parts/hooks.js';
 import { Icon } from '../../parts/icons.js';
@@ -60,7 +60,7 @@ const WAYS = ['cmaf', 'hls', 'index', 'dash', 'flv', 'wsflv', 'rtmp', 'rtmps'];
 const PAGES = ['best', 'hls', 'dash', 'flv'];
 
 export function Addresses({ record, etag, saved }) {
-  const urls = useLoad(async (signal) => (await call('GET', channelPath(record.id, '/urls'), { signal })).data, [record.id, record.key, record.updatedAt]);
+  const urls = useLoad((signal) => addresses(record, { signal }), [record.id, record.key, record.updatedAt]);
   return html`<${Loaded} of=${urls}>${({ push, pushRtmps, play }) => html`<div class="grid addresses">
     <div class="stack">
       <${PushCard} push=${push} pushRtmps=${pushRtmps} renew=${() => newKey(record, etag, saved)} />

@@ -1,7 +1,7 @@
 // What is on air: the picture in each way that viewers get it, the facts of the session, and what its encoder does wrong.
 // While nothing is, how to begin.
 
-import { call, channelPath } from '../../parts/api.js';
+import { addresses } from '../../parts/addresses.js';
 import { Icon } from '../../parts/icons.js';
 import { usePoll } from '../../parts/hooks.js';
 import { kick, newKey } from '../../parts/publisher.js';
@@ -30,7 +30,7 @@ const ADDRESSES_MS = 12 * 3600 * 1000;
 
 export function Live({ record, etag, saved, session, reloadSession }) {
   const of = [record.id, record.key, record.updatedAt];
-  const urls = usePoll(async (signal) => (await call('GET', channelPath(record.id, '/urls'), { signal })).data, ADDRESSES_MS, of);
+  const urls = usePoll((signal) => addresses(record, { signal }), ADDRESSES_MS, of);
   const renew = () => newKey(record, etag, saved);
   if (session === undefined) return html`<${Loading} />`;
   return html`<${Loaded} of=${urls}>${({ push, play }) => session

@@ -1,6 +1,6 @@
 // Who may watch a channel: its settings, and a tool that makes an address for one viewer.
 
-import { call, channelPath } from '../../parts/api.js';
+import { addresses } from '../../parts/addresses.js';
 import { DraftForm, Field, useDraft } from '../../parts/form.js';
 import { useLoad } from '../../parts/hooks.js';
 import { Loaded } from '../../parts/states.js';
@@ -11,8 +11,8 @@ import { SignedAddress } from './protection/signed.js';
 know({
   'protection.now': ['At the moment', '当前状态'],
   'protection.open': [
-    'Viewers need no credential: whoever has an address may watch, unless pages, networks or numbers below keep them out.',
-    '观众无需凭证：任何人拿到地址即可观看，除非受到下方网页、网络或人数限制。',
+    'Viewers need no credential: whoever has an address may watch, unless the limits for pages, networks and numbers on this page keep them out.',
+    '观众无需凭证：任何人拿到地址即可观看，除非受到本页的域名、网络或人数限制。',
   ],
   'protection.signed': [
     'Viewers need a signed address. One without a signature, or with one that is over, is refused.',
@@ -91,7 +91,7 @@ const GROUPS = [
 
 export function Protection({ record, etag, saved }) {
   const draft = useDraft({ record, etag, saved });
-  const urls = useLoad(async (signal) => (await call('GET', channelPath(record.id, '/urls'), { signal })).data, [record.id, record.updatedAt]);
+  const urls = useLoad((signal) => addresses(record, { signal }), [record.id, record.updatedAt]);
   return html`<div class="split">
     <${DraftForm} draft=${draft}>
       ${GROUPS.map(([group, fields]) => html`<section key=${group} class="card">

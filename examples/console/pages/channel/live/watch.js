@@ -41,7 +41,7 @@ const WAYS = ['cmaf', 'hls', 'flv', 'dash', 'rtmp'];
 export function Watch({ record, play, session }) {
   const [kept, keep] = useKept('way', 'cmaf');
   const [picture, setPicture] = useState('');
-  const has = (way) => Boolean(play[way]) && !(way === 'dash' && record.isEncrypted);
+  const has = (way) => Boolean(play[way]);
   const way = has(kept) ? kept : WAYS.find(has);
   const renditions = (play.renditions ?? []).filter(({ name }) => isMade(name, session));
   const of = renditions.find(({ name }) => name === picture) ?? play;
@@ -60,7 +60,7 @@ export function Watch({ record, play, session }) {
     <div class="row ways" role="group" aria-label=${t('watch.ways')}>
       ${WAYS.map((one) => has(one)
         ? html`<button key=${one} type="button" aria-pressed=${one === way ? 'true' : 'false'} onClick=${() => keep(one)}>${t(`way.${one}`)}</button>`
-        : html`<${Off} key=${one} id=${record.id} way=${one} encrypted=${Boolean(play[one])} />`)}
+        : html`<${Off} key=${one} id=${record.id} way=${one} encrypted=${one === 'dash' && record.isCMAF && record.isEncrypted} />`)}
     </div>
     ${way === 'rtmp'
       ? html`<${Rtmp} url=${of.rtmp} />`

@@ -1,6 +1,6 @@
 // Makes an address that lets one viewer in: for how long, from where, for which output.
 
-import { call, channelPath } from '../../../parts/api.js';
+import { addresses } from '../../../parts/addresses.js';
 import { CopyField } from '../../../parts/copy.js';
 import { Row } from '../../../parts/form.js';
 import { Icon } from '../../../parts/icons.js';
@@ -53,10 +53,10 @@ export function SignedAddress({ record, dirty }) {
     event.preventDefault();
     setStatus({ busy: true, problem: null, play: null });
     const ttl = /^\d+$/.test(asked.count) ? String(asked.count * UNITS[asked.unit]) : asked.count;
-    const query = new URLSearchParams({ ttl, ...(asked.ip.trim() && { ip: asked.ip.trim() }) });
+    const query = { ttl, ...(asked.ip.trim() && { ip: asked.ip.trim() }) };
     try {
-      const { data } = await call('GET', channelPath(record.id, `/urls?${query}`));
-      setStatus({ busy: false, problem: null, play: data.play });
+      const { play } = await addresses(record, { query });
+      setStatus({ busy: false, problem: null, play });
     } catch (problem) {
       setStatus({ busy: false, problem, play: null });
     }
