@@ -46,6 +46,11 @@ export function Channel({ id, tab, query }) {
   useEffect(() => {
     document.title = `${name} · lsv`;
   }, [name]);
+  const isHere = loaded.data !== null;
+  useEffect(() => {
+    // On a phone the tabs are wider than the page.
+    document.querySelector('.tabs [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
+  }, [tab, isHere]);
   return html`<${Loaded} of=${loaded}>${({ data: record, etag }) => {
     const Tab = TABS[tab] ?? Live;
     const saved = (data, next) => loaded.set({ data, etag: next });
