@@ -9,8 +9,8 @@ import { know, t } from '../../parts/words.js';
 know({
   'relay.title': ['Push on to other servers', '转推到其他平台'],
   'relay.text': [
-    'The source is sent on as it comes in, without a watermark and without encoding. Changes reach live channels within five seconds.',
-    '源流原样转推，不加水印，不重新编码。更改在五秒内对直播中的频道生效。',
+    'The source is sent on as viewers see it: as it comes in, or with its watermark. Changes reach live channels within five seconds.',
+    '转推观众所看到的源画面：原样转推，设有水印时带水印。更改在五秒内对直播中的频道生效。',
   ],
   'relay.target': ['Target {number}', '目标 {number}'],
   'relay.help': ['rtmp:// or rtmps://, with application and stream key.', 'rtmp:// 或 rtmps://，包含应用名和推流码。'],

@@ -14,19 +14,19 @@ know({
   'watermark.placeText': ['Text and picture share one place: pixels of the source, from its top left corner.', '文字和图片使用同一位置：以源画面左上角为原点的像素。'],
   'watermark.look': ['How it will look', '效果预览'],
   'watermark.cost': [
-    'A watermark is drawn into the picture. So the source is encoded again, which takes processor time for as long as the channel is live; without one it goes out as it came in. Live outputs and recordings show it; the relay does not.',
-    '水印会绘制到画面中，因此源流需要重新编码，直播期间会占用 CPU；不加水印时源流原样输出。直播输出和录像均带水印，转推不带。',
+    'A watermark is drawn into the picture. So the source is encoded again, which takes processor time for as long as the channel is live; without one it goes out as it came in. Whatever is watched, recorded or relayed shows it.',
+    '水印会绘制到画面中，因此源流需要重新编码，直播期间会占用 CPU；不加水印时源流原样输出。直播输出、录像和转推都会带上水印。',
   ],
   'field.isWaterMark': ['Draw a text', '显示文字'],
   'field.WaterMarkText': ['Text', '文字'],
-  'help.WaterMarkText': ['Up to 256 characters of any language.', '最多 256 个字符，支持任何语言。'],
+  'help.WaterMarkText': ['Up to 256 characters of any language, in one line or several.', '最多 256 个字符，支持任何语言，可以换行。'],
   'field.WaterMarkFontSize': ['Size (pixels)', '字号（像素）'],
   'help.WaterMarkFontSize': ['4 to 512.', '4 到 512。'],
   'field.WaterMarkFontColor': ['Colour', '颜色'],
   'help.WaterMarkFontColor': ['A name such as white, or #rrggbb.', '颜色名称（如 white）或 #rrggbb。'],
   'field.isImageWaterMark': ['Draw a picture', '显示图片'],
   'field.ImageURL': ['Address of the picture', '图片地址'],
-  'help.ImageURL': ['http:// or https://, a PNG or JPEG that the platform can reach. Transparency is kept.', 'http:// 或 https://，平台可访问的 PNG 或 JPEG，保留透明度。'],
+  'help.ImageURL': ['A PNG, JPEG, WebP or GIF of up to 8 MiB at http:// or https://, where the platform can reach it. Transparency is kept.', '平台可访问的 http:// 或 https:// 地址，PNG、JPEG、WebP 或 GIF，最大 8 MiB，保留透明度。'],
   'field.ImageWidth': ['Width (pixels)', '宽度（像素）'],
   'field.ImageHeight': ['Height (pixels)', '高度（像素）'],
   'field.WaterMarkLeft': ['From the left (pixels)', '距左侧（像素）'],
@@ -57,7 +57,7 @@ export function Watermark({ record, etag, saved, session }) {
         <section class="card">
           <h2>${t('watermark.text')}</h2>
           <${Field} draft=${form} name="isWaterMark" />
-          <${Field} draft=${form} name="WaterMarkText" />
+          <${Field} draft=${form} name="WaterMarkText" as="area" />
           <div class="pair"><${Field} draft=${form} name="WaterMarkFontSize" /><${Field} draft=${form} name="WaterMarkFontColor" as="colour" /></div>
         </section>
         <section class="card">

@@ -121,7 +121,9 @@ function Mark({ source, values, drawn, place, hint }) {
 /// About how large it is, where the platform has not drawn it.
 function roughSize(values) {
   const font = whole(values.WaterMarkFontSize);
-  const text = values.isWaterMark ? [Math.max(1, [...values.WaterMarkText].length) * font * 0.6, font * 1.3] : [0, 0];
+  const lines = values.WaterMarkText.split('\n');
+  const longest = Math.max(1, ...lines.map((line) => [...line].length));
+  const text = values.isWaterMark ? [longest * font * 0.6, lines.length * font * 1.3] : [0, 0];
   const picture = values.isImageWaterMark ? [whole(values.ImageWidth), whole(values.ImageHeight)] : [0, 0];
   return [Math.max(text[0], picture[0], 8), Math.max(text[1], picture[1], 8)];
 }
