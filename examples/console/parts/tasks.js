@@ -52,6 +52,12 @@ export function flow(bits) {
   return bits > 0 ? bitRate(bits) : '–';
 }
 
+/// What is wrong with an output, as a sentence; its name stands beside it already.
+export function problemOf({ name, problem }) {
+  const told = problem.startsWith(`${name}: `) ? problem.slice(name.length + 2) : problem;
+  return `${told[0].toUpperCase()}${told.slice(1)}.`;
+}
+
 /// What is wrong with a task now, and the last failure of what it runs, with the process's last words to open.
 export function Failure({ task }) {
   const { problem, lastFailure } = task;

@@ -2,7 +2,7 @@
 
 import { DraftForm, Field, Row, useDraft } from '../../parts/form.js';
 import { Icon } from '../../parts/icons.js';
-import { Failure, flow, TaskBadge, taskOf } from '../../parts/tasks.js';
+import { Failure, flow, problemOf, TaskBadge, taskOf } from '../../parts/tasks.js';
 import { html, useEffect, useRef, useState } from '../../parts/ui.js';
 import { know, t } from '../../parts/words.js';
 
@@ -105,8 +105,9 @@ function Status({ isSaved, isOn, isLive, output }) {
   if (!isOn) return html`<span class="badge">${t('relay.off')}</span>`;
   if (!isLive) return html`<span class="badge">${t('relay.offline')}</span>`;
   return html`
-    <${TaskBadge} state=${output?.state ?? 'starting'} /><span>${flow(output?.bitrate)}</span>
-    ${output?.problem && html`<span class="error" lang="en">${output.problem}</span>`}`;
+    <${TaskBadge} state=${output?.state ?? 'starting'} />
+    ${output?.bitrate > 0 && html`<span>${flow(output.bitrate)}</span>`}
+    ${output?.problem && html`<span class="error" lang="en">${problemOf(output)}</span>`}`;
 }
 
 /// The list of targets behind the one text that the platform keeps. Rows that are empty still live here alone.

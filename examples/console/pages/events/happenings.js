@@ -84,8 +84,15 @@ function Happening({ one, now }) {
   return html`<li>
     <time dateTime=${at} title=${dateTime(at)}>${relative(at, Math.max(now, Date.parse(at)))}</time>
     <span class="badge ${COLOURS[event] ?? ''}">${kindWord(event)}</span>
-    <p>${channel && html`<a href=${href(['channels', channel, tabOf(one)])}><bdi>${channel}</bdi></a>`} ${sentenceOf(one)}</p>
+    <p>${channel && html`<${Name} one=${one} />`} ${sentenceOf(one)}</p>
   </li>`;
+}
+
+/// The channel, with a way to where more is; one that is gone has no page.
+function Name({ one }) {
+  const { channel, event, reason } = one;
+  if (event === 'channel-deleted' || reason === 'unknown-channel') return html`<strong><bdi>${channel}</bdi></strong>`;
+  return html`<a href=${href(['channels', channel, tabOf(one)])}><bdi>${channel}</bdi></a>`;
 }
 
 /// Says to those who do not see the list how many came, now and then. What came at first is no news.

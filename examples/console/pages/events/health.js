@@ -46,7 +46,7 @@ export function Health() {
   ].filter(Boolean);
   return html`<section class="card">
     <div class="row"><h2 class="grow">${t('health.title')}</h2>
-      <a href=${address('metrics')}>${t('health.metrics')}</a> <a href=${address('openapi.json')}>${t('health.api')}</a>
+      <a href=${address('metrics')}>${t('health.metrics')}</a><a href=${address('openapi.json')}>${t('health.api')}</a>
     </div>
     <dl class="health">${figures.map(([name, shown]) => html`<div key=${name}><dt>${t(`health.${name}`)}</dt><dd>${shown}</dd></div>`)}</dl>
     <p class="quiet">${t('health.text')}</p>

@@ -2,7 +2,7 @@
 
 import { Pager, pageOf } from '../../parts/pager.js';
 import { href } from '../../parts/router.js';
-import { Failure, flow, kindName, speedOf, TaskBadge } from '../../parts/tasks.js';
+import { Failure, flow, kindName, problemOf, speedOf, TaskBadge } from '../../parts/tasks.js';
 import { html } from '../../parts/ui.js';
 import { dateTime, know, number, relative, t } from '../../parts/words.js';
 import { tabOf } from './sentences.js';
@@ -68,9 +68,11 @@ export function Tasks({ sessions, page: wanted }) {
 }
 
 function TaskRow({ task }) {
-  const { kind, channel, state, since, restarts } = task;
+  const { kind, channel, state, since, restarts, outputs = [] } = task;
   return html`<tr>
-    <th scope="row">${kindName(kind)}<${Failure} task=${task} /></th>
+    <th scope="row">${kindName(kind)}<${Failure} task=${task} />
+      ${outputs.filter(({ problem }) => problem).map((output) => html`<small key=${output.name} class="error" lang="en">${output.name}: ${problemOf(output)}</small>`)}
+    </th>
     <td><a href=${href(['channels', channel, tabOf({ event: '', kind })])}><bdi>${channel}</bdi></a></td>
     <td><${TaskBadge} state=${state} /></td>
     <td class="number">${speedOf(task)}</td>
