@@ -54,7 +54,7 @@ export function OnDemand({ query }) {
       </label>
       <div class="choices" role="group" aria-label=${t('gallery.kind')}>
         ${KINDS.map((name) => html`<button key=${name} type="button" aria-pressed=${name === kind ? 'true' : 'false'}
-          onClick=${() => amend({ kind: name === KINDS[0] ? '' : name })}>${t(`recording.kinds.${name}`)}</button>`)}
+          onClick=${() => amend({ kind: name === KINDS[0] ? '' : name })}>${t(`recording.short.${name}`)}</button>`)}
       </div>
     </div>
     <${Loaded} of=${channels}>${(records) => html`<${Gallery} key=${`${kind}/${wanted}`} records=${records} kind=${kind} search=${wanted} />`}</${Loaded}>`;

@@ -24,6 +24,7 @@ const SHAPES = {
   play: 'M8 5v14l11-7z',
   plus: 'M12 5v14M5 12h14',
   qr: 'M4 4h6v6H4zM14 4h6v6h-6zM4 14h6v6H4zM14 14h2v2h-2zM18 18h2v2h-2zM18 14h2M14 18v2',
+  refresh: 'M20 5v5h-5M4 19v-5h5M19 10a8 8 0 0 0-14-2m0 6a8 8 0 0 0 14 2',
   search: 'M11 4a7 7 0 1 0 0 14 7 7 0 0 0 0-14Zm5 12 5 5',
   sound: 'M4 10v4h4l5 4V6l-5 4H4Zm12-1a4 4 0 0 1 0 6m2-9a8 8 0 0 1 0 12',
   stop: 'M6 6h12v12H6z',

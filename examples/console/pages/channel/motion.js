@@ -39,7 +39,7 @@ export function Motion({ record, etag, saved, session, query }) {
   const [round, setRound] = useState(0);
   const day = asDay(query.get('day'));
   const refresh = () => setRound((count) => count + 1);
-  return html`<div class="stack">
+  return html`<div class="stack roomy">
     <section class="stack" aria-labelledby="motion-settings">
       <h2 id="motion-settings">${t('motion.settings')}</h2>
       <${DraftForm} draft=${draft}>

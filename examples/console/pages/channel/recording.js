@@ -48,7 +48,7 @@ export function Recording({ record, etag, saved, session, query }) {
   const kind = KINDS.find(([name]) => name === query.get('kind'))?.[0] ?? KINDS.find(([, flag]) => record[flag])?.[0] ?? 'file';
   const refresh = () => setRound((count) => count + 1);
   const flag = KINDS.find(([name]) => name === kind)[1];
-  return html`<div class="stack">
+  return html`<div class="stack roomy">
     <section class="stack" aria-labelledby="recording-settings">
       <h2 id="recording-settings">${t('recording.settings')}</h2>
       <${DraftForm} draft=${draft}>
@@ -66,7 +66,7 @@ export function Recording({ record, etag, saved, session, query }) {
       <div class="toolbar recording-toolbar">
         <div class="choices" role="group" aria-label=${t('recording.kinds')}>
           ${KINDS.map(([name]) => html`<button key=${name} type="button" aria-pressed=${name === kind ? 'true' : 'false'}
-            onClick=${() => amend({ kind: name, page: '' })}>${t(`recording.kinds.${name}`)}</button>`)}
+            onClick=${() => amend({ kind: name, page: '' })}>${t(`recording.short.${name}`)}</button>`)}
         </div>
         <${DayPicker} day=${day} refresh=${refresh} />
       </div>

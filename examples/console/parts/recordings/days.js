@@ -20,6 +20,6 @@ export function DayPicker({ day, refresh }) {
       ${step(1, 'forward', t('day.next'))}
     </div>
     <button type="button" disabled=${day === now} onClick=${() => choose(now)}>${t('day.today')}</button>
-    <button type="button" class="plain" onClick=${refresh}>${t('day.refresh')}</button>
+    <button type="button" class="icon-only" aria-label=${t('day.refresh')} title=${t('day.refresh')} onClick=${refresh}><${Icon} name="refresh" /></button>
   </div>`;
 }
