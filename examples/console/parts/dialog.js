@@ -10,8 +10,13 @@ export function Dialog({ title, onClose, wide = false, children }) {
   const label = useId();
   useEffect(() => {
     const before = document.activeElement;
-    ref.current.showModal();
-    return () => before?.focus?.();
+    const dialog = ref.current;
+    dialog.showModal();
+    return () => {
+      // As long as it is open, nothing outside takes the focus.
+      dialog.close();
+      before?.focus?.();
+    };
   }, []);
   const cancel = (event) => {
     event.preventDefault();
