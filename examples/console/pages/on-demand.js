@@ -50,14 +50,16 @@ export function OnDemand({ query }) {
     <header class="title"><h1>${t('gallery.title')}</h1></header>
     <div class="toolbar channels-toolbar" role="search">
       <label class="search grow"><span class="unseen">${t('gallery.search')}</span><${Icon} name="search" />
-        <input type="search" placeholder=${t('gallery.search')} dir="auto" value=${search} onInput=${(event) => amend({ q: event.target.value })} />
+        <input type="search" placeholder=${t('gallery.search')} dir="auto" value=${search}
+          onInput=${(event) => amend({ q: event.target.value })} />
       </label>
       <div class="choices" role="group" aria-label=${t('gallery.kind')}>
         ${KINDS.map((name) => html`<button key=${name} type="button" aria-pressed=${name === kind ? 'true' : 'false'}
           onClick=${() => amend({ kind: name === KINDS[0] ? '' : name })}>${t(`recording.short.${name}`)}</button>`)}
       </div>
     </div>
-    <${Loaded} of=${channels}>${(records) => html`<${Gallery} key=${`${kind}/${wanted}`} records=${records} kind=${kind} search=${wanted} />`}</${Loaded}>`;
+    <${Loaded} of=${channels}>${(records) => html`
+      <${Gallery} key=${`${kind}/${wanted}`} records=${records} kind=${kind} search=${wanted} />`}</${Loaded}>`;
 }
 
 function Gallery({ records, kind, search }) {
@@ -79,7 +81,7 @@ function Gallery({ records, kind, search }) {
   return html`
     ${looked.problem && html`<${Trouble} problem=${looked.problem} retry=${looked.reload} />`}
     ${looked.loading && html`<${Progress} share=${harvest.share} label=${t('gallery.looking')} />`}
-    <ul class="recordings">${shown.map((one) => html`<${RecordingCard} key=${one.recording.url} recording=${one.recording} channel=${one.channel}
+    <ul class="recordings">${shown.map((one) => html`<${RecordingCard} key=${one.recording.url} ...${one}
       play=${() => setOpen(one.recording.url)} remove=${() => drop(one)} />`)}</ul>
     ${!looked.loading && !looked.problem && shown.length === 0 && html`<${Nothing} search=${search} />`}
     ${!looked.loading && (!harvest.isOver || harvest.found.length > many) && html`<p class="recordings-more">

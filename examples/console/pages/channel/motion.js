@@ -62,7 +62,8 @@ export function Motion({ record, etag, saved, session, query }) {
         <h2 id="motion-events">${t('motion.events')}</h2>
         <${DayPicker} day=${day} refresh=${refresh} />
       </div>
-      <${Events} key=${day} record=${record} day=${day} isGrowing=${Boolean(session) && day === today()} round=${round} page=${query.get('page')} />
+      <${Events} key=${day} record=${record} day=${day} isGrowing=${Boolean(session) && day === today()}
+        round=${round} page=${query.get('page')} />
     </section>
   </div>`;
 }

@@ -25,14 +25,20 @@ know({
   ],
   'recording.pictures': ['Pictures', '截图'],
   'recording.picturesText': ['A JPEG of what is seen, again and again.', '按固定间隔保存当前画面的 JPEG。'],
-  'recording.counts': ['A change counts within five seconds, also while the channel is live.', '更改在五秒内生效，直播中也一样。'],
+  'recording.counts': [
+    'A change counts within five seconds, also while the channel is live.',
+    '更改在五秒内生效，直播中也一样。',
+  ],
 
   'field.isVideo': ['Record MP4 files', '录制 MP4'],
   'field.video_time': ['Seconds in a file', '单个文件时长（秒）'],
   'help.video_time': ['A file ends with the first key frame after that.', '到达时长后，在下一个关键帧处切分。'],
   'field.isOnDemand': ['Record sessions on demand', '录制点播'],
   'field.ondemand_time': ['Seconds in a segment', '分片时长（秒）'],
-  'help.ondemand_time': ['Long ones make fewer objects; short ones are seen sooner.', '分片越长，对象越少；分片越短，可观看得越早。'],
+  'help.ondemand_time': [
+    'Long ones make fewer objects; short ones are seen sooner.',
+    '分片越长，对象越少；分片越短，可观看得越早。',
+  ],
   'field.ondemand_list_size': ['Segments kept of a session', '每次会话保留的分片数'],
   'help.ondemand_list_size': ['0 keeps all. Otherwise the oldest are deleted.', '0 表示全部保留，否则自动删除最旧的分片。'],
   'field.isImage': ['Take pictures', '定时截图'],
@@ -45,9 +51,8 @@ export function Recording({ record, etag, saved, session, query }) {
   const draft = useDraft({ record, etag, saved });
   const [round, setRound] = useState(0);
   const day = asDay(query.get('day'));
-  const kind = KINDS.find(([name]) => name === query.get('kind'))?.[0] ?? KINDS.find(([, flag]) => record[flag])?.[0] ?? 'file';
+  const [kind, flag] = KINDS.find(([name]) => name === query.get('kind')) ?? KINDS.find(([, on]) => record[on]) ?? KINDS[0];
   const refresh = () => setRound((count) => count + 1);
-  const flag = KINDS.find(([name]) => name === kind)[1];
   return html`<div class="stack roomy">
     <section class="stack" aria-labelledby="recording-settings">
       <h2 id="recording-settings">${t('recording.settings')}</h2>
@@ -70,8 +75,8 @@ export function Recording({ record, etag, saved, session, query }) {
         </div>
         <${DayPicker} day=${day} refresh=${refresh} />
       </div>
-      <${Day} key=${`${kind}/${day}`} record=${record} kind=${kind} day=${day} isOn=${record[flag]} isGrowing=${Boolean(session) && day === today()}
-        round=${round} changed=${refresh} page=${query.get('page')} />
+      <${Day} key=${`${kind}/${day}`} record=${record} kind=${kind} day=${day} isOn=${record[flag]}
+        isGrowing=${Boolean(session) && day === today()} round=${round} changed=${refresh} page=${query.get('page')} />
     </section>
   </div>`;
 }

@@ -10,7 +10,8 @@ const STEP_S = 5;
 const SHOWN_MS = 1500;
 const EVENTS = ['timeupdate', 'durationchange', 'progress', 'play', 'pause', 'ended', 'volumechange', 'seeking', 'seeked'];
 
-/// Calls `does[key]` for keys in the dialog that the element of the answered ref is in. Where a key has a use of its own, it keeps it.
+/// Calls `does[key]` for keys in the dialog that the element of the answered ref is in. Where a key has a use of its own, it keeps
+/// it.
 export function useKeys(does) {
   const ref = useRef(null);
   const latest = useRef(does);
@@ -39,7 +40,10 @@ export function Controls({ video, tiles, length }) {
   const timer = useRef(0);
   useEffect(() => {
     const element = video.current;
-    const read = () => setNow({ time: element.currentTime, whole: wholeOf(element) || length || 0, paused: element.paused, muted: element.muted });
+    const read = () => {
+      const { currentTime: time, paused, muted } = element;
+      setNow({ time, whole: wholeOf(element) || length || 0, paused, muted });
+    };
     for (const name of EVENTS) element.addEventListener(name, read);
     return () => {
       clearTimeout(timer.current);
@@ -73,14 +77,16 @@ export function Controls({ video, tiles, length }) {
   };
   const at = (seconds) => t('player.at', { now: duration(seconds), whole: duration(whole) });
   return html`<div class="player-bar" ref=${keys}>
-    <button type="button" autofocus class="icon-only" aria-label=${t(paused ? 'do.play' : 'player.pause')} onClick=${play}><${Icon} name=${paused ? 'play' : 'pause'} /></button>
+    <button type="button" autofocus class="icon-only" aria-label=${t(paused ? 'do.play' : 'player.pause')} onClick=${play}>
+      <${Icon} name=${paused ? 'play' : 'pause'} /></button>
     <div class="player-seek" onPointerMove=${over} onPointerLeave=${() => setPeek(null)}>
       ${peek !== null && whole > 0 && html`<${Peek} tile=${tileAt(tiles, peek)} time=${peek} share=${peek / whole} />`}
       <input type="range" min="0" max=${whole} step="any" value=${time} aria-label=${t('player.seek')} aria-valuetext=${at(time)}
         onInput=${(event) => seek(Number(event.target.value))} />
     </div>
     <span class="player-time">${duration(time)} / ${duration(whole)}</span>
-    <button type="button" class="icon-only" aria-label=${t(muted ? 'player.unmute' : 'player.mute')} onClick=${() => (video.current.muted = !muted)}><${Icon} name=${muted ? 'muted' : 'sound'} /></button>
+    <button type="button" class="icon-only" aria-label=${t(muted ? 'player.unmute' : 'player.mute')}
+      onClick=${() => (video.current.muted = !muted)}><${Icon} name=${muted ? 'muted' : 'sound'} /></button>
     <button type="button" class="icon-only" aria-label=${t('player.full')} onClick=${full}><${Icon} name="full" /></button>
   </div>`;
 }

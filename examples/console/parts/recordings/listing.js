@@ -3,7 +3,7 @@
 import { all, call, channelPath } from '../api.js';
 import { confirm } from '../dialog.js';
 import { complain, notify } from '../toast.js';
-import { dateTime, t } from '../words.js';
+import { clock, date, t } from '../words.js';
 
 /// Today by the operator's clock, as `2026-11-24`.
 export function today() {
@@ -41,6 +41,12 @@ export function began({ name, time }) {
   return Date.parse(`${year}-${month}-${date}T${hour}:${minute}:${second}.${fraction.slice(0, 3)}Z`);
 }
 
+/// When it began, to the second: several may begin within a minute.
+export function timeOf(recording) {
+  const time = new Date(began(recording));
+  return `${date(time)} ${clock(time)}`;
+}
+
 export function isPicture({ kind }) {
   return kind === 'snapshot' || kind === 'motion-snapshot';
 }
@@ -72,7 +78,7 @@ export function newestFirst(one, other) {
 
 /// Removes a recording after asking: true when it is gone. With a clip goes its picture, if `beside` names it.
 export async function remove(id, recording, beside = []) {
-  const time = dateTime(new Date(began(recording)));
+  const time = timeOf(recording);
   const text = t(`recording.delete.${recording.kind}`, { time });
   if (!(await confirm({ title: t('recording.deleteTitle'), text, action: t('do.delete') }))) return false;
   try {

@@ -28,15 +28,19 @@ export function PlayerDialog({ recording, channel = null, newer = null, older = 
       ? html`<${Picture} key=${url} recording=${recording} newer=${newer} older=${older} />`
       : html`<${Player} key=${url} recording=${recording} />`}
     ${storageClass !== 'hot' && html`<p class="note">${t('recording.coldHint')}</p>`}
-    <p class="player-says quiet"><span dir="auto">${facts.join(' · ')}</span><span>${t(still ? 'player.keysPicture' : 'player.keys')}</span></p>
+    <p class="player-says quiet">
+      <span dir="auto">${facts.join(' · ')}</span><span>${t(still ? 'player.keysPicture' : 'player.keys')}</span>
+    </p>
     ${kind === 'on-demand' && html`<${CopyField} label=${t('player.address')} value=${new URL(url, document.baseURI).href} />`}
     <footer class="player-does">
       <button type="button" disabled=${!newer} onClick=${newer}><${Icon} name="back" />${t('player.newer')}</button>
       <button type="button" disabled=${!older} onClick=${older}>${t('player.older')}<${Icon} name="forward" /></button>
       <span class="grow"></span>
       ${channel && html`<a class="button" href=${href(['channels', channel.id, 'recording'])}>${t('player.channel')}</a>`}
-      ${kind !== 'on-demand' && html`<a class="button" href=${url} download=${fileName(recording)}><${Icon} name="download" />${t('do.download')}</a>`}
-      ${remove && html`<button type="button" class="danger" onClick=${remove}><${Icon} name="trash" />${t('do.delete')}</button>`}
+      ${kind !== 'on-demand' && html`<a class="button" href=${url} download=${fileName(recording)}>
+        <${Icon} name="download" />${t('do.download')}</a>`}
+      ${remove && html`<button type="button" class="danger" onClick=${remove}>
+        <${Icon} name="trash" />${t('do.delete')}</button>`}
     </footer>
   </${Dialog}>`;
 }

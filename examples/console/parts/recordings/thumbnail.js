@@ -22,7 +22,8 @@ function Content({ recording }) {
   if (failed || recording.storageClass === 'cold') return null;
   if (recording.kind === 'on-demand') return html`<${Session} url=${recording.thumbnails} />`;
   if (isPicture(recording)) return html`<img src=${recording.url} alt="" loading="lazy" decoding="async" onError=${fail} />`;
-  return html`<video src="${recording.url}#t=0.1" preload="metadata" muted playsinline tabindex="-1" aria-hidden="true" onError=${fail}></video>`;
+  return html`<video src="${recording.url}#t=0.1" preload="metadata" muted playsinline tabindex="-1" aria-hidden="true"
+    onError=${fail}></video>`;
 }
 
 function Session({ url }) {

@@ -29,9 +29,15 @@ know({
   ],
   'recording.deleteTitle': ['Delete this recording?', '删除此录像？'],
   'recording.delete.file': ['The MP4 file of {time} is gone for good then.', '{time} 的 MP4 文件将被永久删除。'],
-  'recording.delete.on-demand': ['The session of {time} is gone for good then, with all its segments.', '{time} 的点播回放及其全部分片将被永久删除。'],
+  'recording.delete.on-demand': [
+    'The session of {time} is gone for good then, with all its segments.',
+    '{time} 的点播回放及其全部分片将被永久删除。',
+  ],
   'recording.delete.snapshot': ['The picture of {time} is gone for good then.', '{time} 的截图将被永久删除。'],
-  'recording.delete.motion-clip': ['The clip of {time} and its picture are gone for good then.', '{time} 的片段及其截图将被永久删除。'],
+  'recording.delete.motion-clip': [
+    'The clip of {time} and its picture are gone for good then.',
+    '{time} 的片段及其截图将被永久删除。',
+  ],
   'recording.delete.motion-snapshot': ['The picture of {time} is gone for good then.', '{time} 的截图将被永久删除。'],
   'recording.deleted': ['Deleted', '已删除'],
   'recording.stillWritten': [

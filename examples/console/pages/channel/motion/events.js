@@ -12,7 +12,10 @@ import { clock, duration, know, t } from '../../../parts/words.js';
 know({
   'motion.count': ['{count} events', '{count} 个事件'],
   'motion.count.one': ['1 event', '1 个事件'],
-  'motion.line': ['{count} events between {first} and {last}. The list below has them all.', '{first} 至 {last} 之间共 {count} 个事件，详见下方列表。'],
+  'motion.line': [
+    '{count} events between {first} and {last}. The list below has them all.',
+    '{first} 至 {last} 之间共 {count} 个事件，详见下方列表。',
+  ],
   'motion.none': ['Nothing moved on this day', '当天没有移动事件'],
   'motion.isOff': [
     'Turn on “Look for motion” above and save. While the channel is live, what moves is kept as a clip and a picture, and shown here on a line of the day.',
@@ -40,10 +43,13 @@ export function Events({ record, day, isGrowing, round, page: wanted }) {
     const told = (some) => !signal.aborted && setCount(some);
     return paired(await recordingsOf(id, ['motion-clip', 'motion-snapshot'], day, { signal, told }));
   }, isGrowing ? GROWING_MS : NEVER_MS, [id, round]);
-  if (loaded.data === null && count > 0 && !loaded.problem) return html`<${Progress} label=${t('day.reading', { count })} />`;
+  const reading = loaded.data === null && count > 0 && !loaded.problem;
+  if (reading) return html`<${Progress} label=${t('day.reading', { count })} />`;
   return html`<${Loaded} of=${loaded}>${(events) => {
     if (events.length === 0) {
-      return html`<${Empty} icon="motion" title=${t('motion.none')}><p>${t(record.isMotion ? 'motion.isOn' : 'motion.isOff')}</p></${Empty}>`;
+      return html`<${Empty} icon="motion" title=${t('motion.none')}>
+        <p>${t(record.isMotion ? 'motion.isOn' : 'motion.isOff')}</p>
+      </${Empty}>`;
     }
     const { page, pages, shown } = pageOf(events, wanted, PAGE);
     const at = events.findIndex(({ recording }) => recording.name === open);
@@ -89,10 +95,15 @@ function Line({ events, day, show }) {
   return html`<figure class="day-line">
     <svg viewBox="0 0 1000 40" preserveAspectRatio="none" role="img" aria-label=${label}>
       ${hours.slice(1, -1).map((hour) => html`<path key=${hour} class="hour" d="M${(hour / 24) * 1000} 0v40" />`)}
-      ${events.map((event) => html`<rect key=${event.recording.name} class="event" x=${at(began(event.recording)).toFixed(2)} y="4" height="32"
-        width=${Math.max(LEAST, ((event.recording.length ?? 0) * 1e6) / (end - start)).toFixed(2)} onClick=${() => show(event.recording.name)}>
-        <title>${time(event)} · ${duration(Math.round(event.recording.length ?? 0))}</title></rect>`)}
+      ${events.map((event) => {
+        const { name, length } = event.recording;
+        const width = Math.max(LEAST, ((length ?? 0) * 1e6) / (end - start));
+        return html`<rect key=${name} class="event" x=${at(began(event.recording)).toFixed(2)} y="4" width=${width.toFixed(2)} height="32"
+          onClick=${() => show(name)}><title>${time(event)} · ${duration(Math.round(length ?? 0))}</title></rect>`;
+      })}
     </svg>
-    <div class="day-hours" aria-hidden="true">${hours.map((hour) => html`<span key=${hour}>${String(hour).padStart(2, '0')}</span>`)}</div>
+    <div class="day-hours" aria-hidden="true">
+      ${hours.map((hour) => html`<span key=${hour}>${String(hour).padStart(2, '0')}</span>`)}
+    </div>
   </figure>`;
 }

@@ -18,18 +18,23 @@ know({
 const KINDS = ['file', 'on-demand', 'snapshot', 'motion-clip', 'motion-snapshot'];
 
 export function Usage({ id, round }) {
-  const loaded = useLoad((signal) => call('GET', channelPath(id, '/usage'), { signal }).then(({ data }) => data), [id, round]);
-  const { data, problem, reload } = loaded;
+  const load = (signal) => call('GET', channelPath(id, '/usage'), { signal }).then(({ data }) => data);
+  const { data, problem, reload } = useLoad(load, [id, round]);
   // An older platform does not know it.
   if (problem && ![404, 501].includes(problem.status)) return html`<${Trouble} problem=${problem} retry=${reload} />`;
   if (!data) return null;
   const parts = KINDS.map((kind) => ({ kind, ...data.kinds[kind] })).filter(({ objects }) => objects > 0);
+  const sum = data.objects
+    ? t(data.complete ? 'usage.sum' : 'usage.part', { bytes: bytes(data.bytes), count: data.objects })
+    : t('usage.none');
   return html`<section class="card usage" aria-labelledby="usage-title">
     <header class="row"><h2 id="usage-title" class="grow">${t('usage.title')}</h2>
-      <span class="quiet">${data.objects ? t(data.complete ? 'usage.sum' : 'usage.part', { bytes: bytes(data.bytes), count: data.objects }) : t('usage.none')}</span>
+      <span class="quiet">${sum}</span>
     </header>
     ${parts.length > 0 && html`
-      <div class="usage-bar" aria-hidden="true">${parts.map(({ kind, bytes: size }) => html`<span key=${kind} class="of-${kind}" style=${{ flexGrow: size }}></span>`)}</div>
+      <div class="usage-bar" aria-hidden="true">
+        ${parts.map(({ kind, bytes: size }) => html`<span key=${kind} class="of-${kind}" style=${{ flexGrow: size }}></span>`)}
+      </div>
       <ul class="usage-legend">${parts.map(({ kind, bytes: size, objects }) => html`<li key=${kind}>
         <span class="swatch of-${kind}" aria-hidden="true"></span><span>${t(`recording.kinds.${kind}`)}</span>
         <strong>${bytes(size)}</strong><small>${t('usage.objects', { count: objects })}</small>
