@@ -1,4 +1,5 @@
-// Looks for recordings in all channels without asking for all at once: some channels at a time, page after page, until there are enough.
+// Looks for recordings in all channels without asking for all at once: some channels at a time, page after page, until there are
+// enough.
 
 import { call, channelPath } from '../../parts/api.js';
 import { newestFirst } from '../../parts/recordings/listing.js';

@@ -30,7 +30,8 @@ export function RecordingCard({ recording, channel = null, picture = null, play,
       <${Thumbnail} recording=${recording} picture=${picture} />
       ${long && html`<span class="recording-length">${long}</span>`}
     </button>
-    ${channel && html`<a class="recording-channel" href=${href(['channels', channel.id, 'recording'])} dir="auto">${channel.videoname || channel.id}</a>`}
+    ${channel && html`<a class="recording-channel" dir="auto" href=${href(['channels', channel.id, 'recording'])}>
+      ${channel.videoname || channel.id}</a>`}
     <div class="recording-facts">
       <strong>${channel ? dateTime(time) : clock(time)}</strong>
       ${fact && html`<small>${fact}</small>`}
