@@ -3,7 +3,7 @@
 import { DraftForm, Field, Row, useDraft } from '../../parts/form.js';
 import { Icon } from '../../parts/icons.js';
 import { Failure, flow, problemOf, TaskBadge, taskOf } from '../../parts/tasks.js';
-import { html, useEffect, useRef, useState } from '../../parts/ui.js';
+import { html, useMemo, useRef, useState } from '../../parts/ui.js';
 import { know, t } from '../../parts/words.js';
 
 know({
@@ -113,14 +113,14 @@ function Status({ isSaved, isOn, isLive, output }) {
 /// The list of targets behind the one text that the platform keeps. Rows that are empty still live here alone.
 function useTargets(draft) {
   const text = draft.value('relayURL');
-  const [rows, setRows] = useState(() => split(text).map(row));
-  // Discarded, or somebody else's: the list is what the text says.
-  useEffect(() => setRows((old) => (join(old) === split(text).join() ? old : split(text).map(row))), [text]);
+  const given = useMemo(() => split(text).map(row), [text]);
+  const [edited, setEdited] = useState(given);
   const edit = (next) => {
-    setRows(next);
+    setEdited(next);
     draft.set('relayURL', join(next));
   };
-  return [rows, edit];
+  // Discarded, or somebody else's: the list is what the text says.
+  return [split(join(edited)).join() === split(text).join() ? edited : given, edit];
 }
 
 let last = 0;

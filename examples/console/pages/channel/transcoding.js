@@ -13,8 +13,8 @@ know({
   ],
   'transcoding.rendition': ['Rendition', '画质'],
   'transcoding.size': ['Fits into', '最大尺寸'],
-  'transcoding.video': ['Video', '视频码率'],
-  'transcoding.audio': ['Audio', '音频码率'],
+  'transcoding.video': ['Video kbit/s', '视频 kbit/s'],
+  'transcoding.audio': ['Audio kbit/s', '音频 kbit/s'],
   'transcoding.template': ['Templates', '模板'],
   'transcoding.phone': ['Phone', '手机'],
   'transcoding.web': ['Web', '网页'],
@@ -115,14 +115,14 @@ function Rendition({ one, draft, source }) {
   const error = draft.errors[field];
   const isTooLarge = draft.value(field) === true && isLarger(one, source);
   return html`<tr data-field=${field}>
-    <th scope="row"><span class="row">
+    <th scope="row"><span class="switch">
       <input id=${id} type="checkbox" role="switch" checked=${draft.value(field)} disabled=${draft.saving} aria-invalid=${error ? 'true' : undefined}
         onChange=${(event) => draft.set(field, event.target.checked)} /><label for=${id}>${t(`field.${field}`)}</label>
     </span>
       ${isTooLarge && html`<small class="larger">${t('transcoding.larger')}</small>`}
       ${error && html`<small class="error" role="alert">${error}</small>`}
     </th>
-    <td>${width} × ${height}</td><td class="number">${number(video)} kbit/s</td><td class="number">${number(audio)} kbit/s</td>
+    <td class="size">${width} × ${height}</td><td class="number">${number(video)}</td><td class="number">${number(audio)}</td>
   </tr>`;
 }
 
@@ -134,7 +134,7 @@ function Now({ record, session }) {
   const extra = outputs.filter(({ name }) => !wanted.some((one) => one.name === name));
   const fps = session?.video?.frameRate;
   return html`<section class="card">
-    <div class="row"><h2 class="grow">${t('transcoding.now')}</h2>${task && html`<${TaskBadge} state=${task.state} />`}</div>
+    <div class="row head"><h2>${t('transcoding.now')}</h2>${task && html`<${TaskBadge} state=${task.state} />`}</div>
     <${Warnings} session=${session} topics=${['renditions', 'encoderSpeed', 'ffmpeg', 'watermark']} />
     ${!session && html`<p class="quiet">${t('transcoding.offline')}</p>`}
     ${session && !task && html`<p class="quiet">${t(wanted.length ? 'transcoding.begins' : 'transcoding.idle')}</p>`}

@@ -36,8 +36,7 @@ const CLOCK_MS = 5000;
 /// A screen reader is told of crowds, not of every event.
 const TELL_MS = 10000;
 const COLOURS = {
-  published: 'is-live', rejected: 'is-warn', 'recording-gap': 'is-bad', 'task-failed': 'is-bad', motion: 'is-warn', lost: 'is-warn',
-  'recording-written': 'is-good', 'task-started': 'is-good',
+  published: 'is-good', rejected: 'is-warn', 'recording-gap': 'is-bad', 'task-failed': 'is-bad', motion: 'is-warn', lost: 'is-warn',
 };
 const STATES = { open: 'is-good', connecting: '', broken: 'is-warn', 'signed-out': 'is-bad' };
 
@@ -54,8 +53,8 @@ export function Happenings({ channel: first }) {
   const missed = held ? feed.total - held.total : 0;
   const pauseWord = held ? (missed ? t('happenings.resumeNew', { count: missed }) : t('happenings.resume')) : t('happenings.pause');
   return html`<section class="card">
-    <div class="row">
-      <h2 class="grow">${t('happenings.title')}</h2>
+    <div class="row head">
+      <h2>${t('happenings.title')}</h2>
       <span class="badge ${STATES[feed.state]}" role="status">${t(`happenings.${feed.state}`)}</span>
     </div>
     <div class="toolbar filters">

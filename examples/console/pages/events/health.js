@@ -9,7 +9,7 @@ know({
   'health.title': ['Health', '健康状态'],
   'health.text': ['Of the process that serves this page.', '提供此页面的进程的状态。'],
   'health.alive': ['Process', '进程'],
-  'health.ready': ['Takes work', '就绪'],
+  'health.ready': ['Service', '服务'],
   'health.ok': ['Well', '正常'],
   'health.yes': ['Ready', '就绪'],
   'health.no': ['Not ready', '未就绪'],
@@ -21,8 +21,8 @@ know({
   'health.files': ['Open files', '打开的文件'],
   'health.streams': ['Live streams', '直播流'],
   'health.viewers': ['Viewers', '观看人数'],
-  'health.metrics': ['All metrics', '全部指标'],
-  'health.api': ['Description of the API', 'API 描述'],
+  'health.metrics': ['Metrics', '指标'],
+  'health.api': ['OpenAPI', 'OpenAPI'],
 });
 
 const EVERY_MS = 5000;
@@ -45,7 +45,7 @@ export function Health() {
     has('lsv_viewers') && ['viewers', number(value('lsv_viewers'))],
   ].filter(Boolean);
   return html`<section class="card">
-    <div class="row"><h2 class="grow">${t('health.title')}</h2>
+    <div class="row head"><h2>${t('health.title')}</h2>
       <a href=${address('metrics')}>${t('health.metrics')}</a><a href=${address('openapi.json')}>${t('health.api')}</a>
     </div>
     <dl class="health">${figures.map(([name, shown]) => html`<div key=${name}><dt>${t(`health.${name}`)}</dt><dd>${shown}</dd></div>`)}</dl>
