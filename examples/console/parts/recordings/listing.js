@@ -5,6 +5,9 @@ import { confirm } from '../dialog.js';
 import { complain, notify } from '../toast.js';
 import { clock, date, t } from '../words.js';
 
+/// A long session has many segments, which take their time to go.
+const PATIENCE_MS = 120_000;
+
 /// Today by the operator's clock, as `2026-11-24`.
 export function today() {
   return dayOf(new Date());
@@ -76,6 +79,16 @@ export function newestFirst(one, other) {
   return began(other) - began(one);
 }
 
+/// `fresh` with the addresses that are known of the same recordings: each listing signs them anew, and a player that plays one
+/// would begin again.
+export function steady(fresh, known) {
+  const before = new Map(known.map((one) => [one.name, one]));
+  return fresh.map((one) => {
+    const old = before.get(one.name);
+    return old ? { ...one, url: old.url, thumbnails: old.thumbnails ?? one.thumbnails } : one;
+  });
+}
+
 /// Removes a recording after asking: true when it is gone. With a clip goes its picture, if `beside` names it.
 export async function remove(id, recording, beside = []) {
   const time = timeOf(recording);
@@ -94,7 +107,7 @@ export async function remove(id, recording, beside = []) {
 /// Who comes second finds nothing any more: that is what was wanted.
 async function gone(id, { name }) {
   const path = name.split('/').map(encodeURIComponent).join('/');
-  await call('DELETE', channelPath(id, `/recordings/${path}`)).catch((problem) => {
+  await call('DELETE', channelPath(id, `/recordings/${path}`), { patience: PATIENCE_MS }).catch((problem) => {
     if (problem.kind !== 'not-found') throw problem;
   });
 }

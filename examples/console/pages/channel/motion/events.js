@@ -3,10 +3,10 @@
 import { usePoll } from '../../../parts/hooks.js';
 import { pageOf, Pager } from '../../../parts/pager.js';
 import { RecordingCard } from '../../../parts/recordings/card.js';
-import { began, bounds, recordingsOf, remove } from '../../../parts/recordings/listing.js';
+import { began, bounds, recordingsOf, remove, steady } from '../../../parts/recordings/listing.js';
 import { PlayerDialog } from '../../../parts/recordings/player.js';
 import { Empty, Loaded, Progress } from '../../../parts/states.js';
-import { html, useState } from '../../../parts/ui.js';
+import { html, useRef, useState } from '../../../parts/ui.js';
 import { clock, duration, know, t } from '../../../parts/words.js';
 
 know({
@@ -39,9 +39,11 @@ export function Events({ record, day, isGrowing, round, page: wanted }) {
   const { id } = record;
   const [count, setCount] = useState(0);
   const [open, setOpen] = useState(null);
+  const known = useRef([]);
   const loaded = usePoll(async (signal) => {
     const told = (some) => !signal.aborted && setCount(some);
-    return paired(await recordingsOf(id, ['motion-clip', 'motion-snapshot'], day, { signal, told }));
+    known.current = steady(await recordingsOf(id, ['motion-clip', 'motion-snapshot'], day, { signal, told }), known.current);
+    return paired(known.current);
   }, isGrowing ? GROWING_MS : NEVER_MS, [id, round]);
   const reading = loaded.data === null && count > 0 && !loaded.problem;
   if (reading) return html`<${Progress} label=${t('day.reading', { count })} />`;

@@ -3,11 +3,11 @@
 import { usePoll } from '../../../parts/hooks.js';
 import { pageOf, Pager } from '../../../parts/pager.js';
 import { RecordingCard } from '../../../parts/recordings/card.js';
-import { recordingsOf, remove } from '../../../parts/recordings/listing.js';
+import { recordingsOf, remove, steady } from '../../../parts/recordings/listing.js';
 import { PlayerDialog } from '../../../parts/recordings/player.js';
 import { href } from '../../../parts/router.js';
 import { Empty, Loaded, Progress } from '../../../parts/states.js';
-import { html, useState } from '../../../parts/ui.js';
+import { html, useRef, useState } from '../../../parts/ui.js';
 import { date, know, t } from '../../../parts/words.js';
 
 know({
@@ -35,13 +35,13 @@ const NEVER_MS = 2 ** 31 - 1;
 export function Day({ record, kind, day, isOn, isGrowing, round, changed, page: wanted }) {
   const { id } = record;
   const [count, setCount] = useState(0);
-  const [length, setLength] = useState(0);
+  const known = useRef([]);
   const [open, setOpen] = useState(null);
-  const pace = isGrowing && length < LONG ? GROWING_MS : NEVER_MS;
+  const pace = isGrowing && known.current.length < LONG ? GROWING_MS : NEVER_MS;
   const loaded = usePoll(async (signal) => {
     const items = await recordingsOf(id, [kind], day, { signal, told: (some) => !signal.aborted && setCount(some) });
-    setLength(items.length);
-    return items;
+    known.current = steady(items, known.current);
+    return known.current;
   }, pace, [id, round]);
   const reading = loaded.data === null && count > 0 && !loaded.problem;
   if (reading) return html`<${Progress} label=${t('day.reading', { count })} />`;

@@ -15,10 +15,12 @@ know({
   'usage.objects.one': ['1 object', '1 个对象'],
 });
 
+/// The platform looks at each object.
+const PATIENCE_MS = 60_000;
 const KINDS = ['file', 'on-demand', 'snapshot', 'motion-clip', 'motion-snapshot'];
 
 export function Usage({ id, round }) {
-  const load = (signal) => call('GET', channelPath(id, '/usage'), { signal }).then(({ data }) => data);
+  const load = (signal) => call('GET', channelPath(id, '/usage'), { signal, patience: PATIENCE_MS }).then(({ data }) => data);
   const { data, problem, reload } = useLoad(load, [id, round]);
   // An older platform does not know it.
   if (problem && ![404, 501].includes(problem.status)) return html`<${Trouble} problem=${problem} retry=${reload} />`;
