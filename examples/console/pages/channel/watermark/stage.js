@@ -110,11 +110,10 @@ function Mark({ source, values, drawn, place, hint }) {
     color: values.WaterMarkFontColor, fontSize: `${(whole(values.WaterMarkFontSize) / width) * 100}cqw`,
   };
   return html`<button type="button" ref=${button} class=${shown ? 'mark-over' : 'mark-over is-rough'} style=${style}
-      aria-label=${t('stage.handle', { left: String(left), top: String(top) })} aria-describedby=${hint}
+      data-text=${drawn.isRough && values.isWaterMark ? values.WaterMarkText : ''} aria-label=${t('stage.handle', { left: String(left), top: String(top) })} aria-describedby=${hint}
       onKeyDown=${key} onPointerDown=${down} onPointerMove=${move} onPointerUp=${up} onPointerCancel=${up}>
     ${drawn.url && html`<img src=${drawn.url} alt="" draggable=${false} hidden=${!shown}
       onLoad=${({ target }) => setSize({ url: drawn.url, width: target.naturalWidth, height: target.naturalHeight })} />`}
-    ${drawn.isRough && values.isWaterMark && html`<span dir="auto">${values.WaterMarkText}</span>`}
   </button>`;
 }
 
