@@ -21,6 +21,7 @@ const SHAPES = {
   muted: 'M4 10v4h4l5 4V6l-5 4H4Zm12 0 4 4m0-4-4 4',
   onDemand: 'M4 5h16v14H4zM10 9l5 3-5 3z',
   pause: 'M8 5v14M16 5v14',
+  picture: 'M4 5h16v14H4zm0 11 5-5 4 4 3-3 4 4M15 9v.01',
   play: 'M8 5v14l11-7z',
   plus: 'M12 5v14M5 12h14',
   qr: 'M4 4h6v6H4zM14 4h6v6h-6zM4 14h6v6H4zM14 14h2v2h-2zM18 18h2v2h-2zM18 14h2M14 18v2',

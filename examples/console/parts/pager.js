@@ -19,12 +19,12 @@ export function pageOf(items, wanted, size) {
   return { page, pages, shown: items.slice((page - 1) * size, page * size) };
 }
 
-/// Links to the pages of a list; nothing where there is one page.
-export function Pager({ page, pages }) {
+/// Links to the pages of a list; nothing where there is one page. `turned` shows the beginning of the list again.
+export function Pager({ page, pages, turned = () => window.scrollTo(0, 0) }) {
   if (pages < 2) return null;
   const step = (to, icon, label) => html`<a class="button icon-only" rel=${icon} href=${to ? linkTo(to) : undefined}
     aria-disabled=${to ? undefined : 'true'} role="link" aria-label=${label}><${Icon} name=${icon === 'prev' ? 'back' : 'forward'} /></a>`;
-  return html`<nav class="pager" aria-label=${t('pager.label')} onClick=${() => window.scrollTo(0, 0)}>
+  return html`<nav class="pager" aria-label=${t('pager.label')} onClick=${turned}>
     ${step(page > 1 && page - 1, 'prev', t('pager.previous'))}
     ${numbers(page, pages).map((to, at) => (to === null
       ? html`<span key=${`gap${at}`} aria-hidden="true">…</span>`

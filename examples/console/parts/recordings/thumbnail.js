@@ -11,7 +11,7 @@ export function Thumbnail({ recording, picture = null }) {
   const ref = useRef(null);
   const seen = useSeen(ref);
   return html`<span class="recording-thumbnail" ref=${ref}>
-    <${Icon} name="onDemand" />
+    <${Icon} name=${isPicture(recording) ? 'picture' : 'onDemand'} />
     ${seen && html`<${Content} recording=${picture ?? recording} />`}
   </span>`;
 }

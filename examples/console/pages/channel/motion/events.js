@@ -66,7 +66,7 @@ export function Events({ record, day, isGrowing, round, page: wanted }) {
       <p class="quiet" role="status">${t('motion.count', { count: events.length })}</p>
       <ul class="recordings">${shown.map((event) => html`<${RecordingCard} key=${event.recording.name} recording=${event.recording}
         picture=${event.pictures[0]} play=${() => setOpen(event.recording.name)} remove=${() => drop(event)} />`)}</ul>
-      <${Pager} page=${page} pages=${pages} />
+      <${Pager} page=${page} pages=${pages} turned=${() => document.getElementById('motion-events').scrollIntoView()} />
       ${at >= 0 && html`<${PlayerDialog} recording=${events[at].recording} newer=${to(at - 1)} older=${to(at + 1)}
         remove=${() => drop(events[at])} onClose=${() => setOpen(null)} />`}`;
   }}</${Loaded}>`;

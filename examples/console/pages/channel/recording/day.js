@@ -60,7 +60,7 @@ export function Day({ record, kind, day, isOn, isGrowing, round, changed, page: 
       <p class="quiet" role="status">${t('recording.count', { count: items.length, day: date(`${day}T12:00:00`) })}</p>
       <ul class="recordings">${shown.map((recording) => html`<${RecordingCard} key=${recording.name} recording=${recording}
         play=${() => setOpen(recording.name)} remove=${() => drop(recording)} />`)}</ul>
-      <${Pager} page=${page} pages=${pages} />
+      <${Pager} page=${page} pages=${pages} turned=${() => document.getElementById('recording-list').scrollIntoView()} />
       ${at >= 0 && html`<${PlayerDialog} recording=${items[at]} newer=${to(at - 1)} older=${to(at + 1)}
         remove=${() => drop(items[at])} onClose=${() => setOpen(null)} />`}`;
   }}</${Loaded}>`;
