@@ -122,7 +122,7 @@ function Rendition({ one, draft, source }) {
       ${isTooLarge && html`<small class="larger">${t('transcoding.larger')}</small>`}
       ${error && html`<small class="error" role="alert">${error}</small>`}
     </th>
-    <td class="size">${width} × ${height}</td><td class="number">${number(video)}</td><td class="number">${number(audio)}</td>
+    <td class="size">${width}×${height}</td><td class="number">${number(video)}</td><td class="number">${number(audio)}</td>
   </tr>`;
 }
 

@@ -41,6 +41,7 @@ export function Watermark({ record, etag, saved, session }) {
   // What the preview found wrong is said at its field, as what saving found is.
   const refused = drawn.problem?.field ? drawn.errors : {};
   const form = { ...draft, errors: { ...refused, ...present(draft.errors) } };
+  const isMarked = (record.isWaterMark || record.isImageWaterMark) && draft.dirty;
   const place = (left, top) => {
     draft.set('WaterMarkLeft', left);
     draft.set('WaterMarkTop', top);
@@ -51,7 +52,7 @@ export function Watermark({ record, etag, saved, session }) {
     <div class="split watermark">
       <section class="card look">
         <h2>${t('watermark.look')}</h2>
-        <${Stage} source=${source} values=${values} drawn=${drawn} place=${place} />
+        <${Stage} source=${source} values=${values} drawn=${drawn} place=${place} isMarked=${isMarked} />
       </section>
       <div class="stack">
         <section class="card">

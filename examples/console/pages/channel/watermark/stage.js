@@ -1,6 +1,7 @@
 // The picture under the watermark, in the scale of the source, and the watermark over it: dragged, or moved by arrow keys.
 
 import { address, call, channelPath } from '../../../parts/api.js';
+import { useLoad } from '../../../parts/hooks.js';
 import { html, useEffect, useId, useRef, useState } from '../../../parts/ui.js';
 import { know, t } from '../../../parts/words.js';
 
@@ -12,6 +13,8 @@ know({
   'stage.rough': ['Drawn roughly, as this platform cannot show a preview. The place is exact.', '此平台无法生成预览，仅为示意图；位置是准确的。'],
   'stage.snapshot': ['The newest picture of the channel', '频道的最新画面'],
   'stage.card': ['A test card, as there is no picture of the channel yet. It is taken to be {width} × {height}.', '暂无频道画面，此处为测试图，按 {width} × {height} 计算。'],
+  'stage.reload': ['Newest picture', '最新画面'],
+  'stage.marked': ['The picture shows the watermark that is saved beneath the one that you place now.', '画面中原有的是已保存的水印，您正在放置的水印显示在其上方。'],
   'stage.size': ['{width} × {height} pixels', '{width} × {height} 像素'],
 });
 
@@ -19,42 +22,32 @@ const USUAL = { width: 1280, height: 720 };
 const FURTHEST = 7680;
 const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-/// The picture to draw over: `{ width, height, url }` in pixels of the source; `url` is null where there is no snapshot, and
-/// `width` is 0 until it is known.
+/// The picture to draw over: `{ width, height, url, reload() }` in pixels of the source; `url` is null where there is no snapshot,
+/// and `width` is 0 until it is known.
 export function useSource(id, session) {
-  const [snapshot, setSnapshot] = useState({ width: 0, height: 0, url: null });
   const isLive = Boolean(session);
-  useEffect(() => {
-    let gone = false;
-    posterOf(id).then(load).then(
-      (loaded) => gone || setSnapshot(loaded),
-      () => gone || setSnapshot({ ...USUAL, url: null }),
-    );
-    return () => {
-      gone = true;
-    };
-  }, [id, isLive]);
+  const { data, problem, reload } = useLoad((signal) => posterOf(id, signal), [id, isLive]);
+  // The old picture is let go when the next is shown.
+  useEffect(() => () => data && URL.revokeObjectURL(data.url), [data]);
+  const snapshot = data ?? (problem ? { ...USUAL, url: null } : { width: 0, height: 0, url: null });
   const video = session?.video;
-  if (!snapshot.width || !video?.width) return snapshot;
-  return { ...snapshot, width: video.width, height: video.height };
+  const size = snapshot.width && video?.width ? { width: video.width, height: video.height } : {};
+  return { ...snapshot, ...size, reload };
 }
 
-async function posterOf(id) {
-  const { data } = await call('GET', channelPath(id, '/urls'));
-  return data.play?.poster ?? address(`${encodeURIComponent(id)}/poster.jpg`);
-}
-
-function load(url) {
-  return new Promise((resolve, reject) => {
-    const image = new Image();
-    image.onload = () => resolve({ width: image.naturalWidth, height: image.naturalHeight, url });
-    image.onerror = reject;
-    image.src = url;
-  });
+async function posterOf(id, signal) {
+  const { data } = await call('GET', channelPath(id, '/urls'), { signal });
+  const answer = await fetch(data.play?.poster ?? address(`${encodeURIComponent(id)}/poster.jpg`), { signal, cache: 'no-cache' });
+  if (!answer.ok) throw new Error('there is no picture');
+  const image = new Image();
+  image.src = URL.createObjectURL(await answer.blob());
+  await image.decode();
+  return { width: image.naturalWidth, height: image.naturalHeight, url: image.src };
 }
 
 /// `place(left, top)` is told where the watermark is put.
-export function Stage({ source, values, drawn, place }) {
+/// `isMarked`: the snapshot may show another watermark, which is saved.
+export function Stage({ source, values, drawn, place, isMarked }) {
   const { width, height, url } = source;
   const hint = useId();
   const isOn = values.isWaterMark || values.isImageWaterMark;
@@ -71,7 +64,9 @@ export function Stage({ source, values, drawn, place }) {
     <div class="row stage-facts">
       <small class="grow" id=${hint}>${isOn ? t('stage.how') : ''}</small>
       ${url && html`<small>${t('stage.size', { width: String(width), height: String(height) })}</small>`}
+      <button type="button" onClick=${source.reload}>${t('stage.reload')}</button>
     </div>
+    ${url && isMarked && html`<p class="quiet">${t('stage.marked')}</p>`}
     ${!url && html`<p class="quiet">${t('stage.card', { width: String(width), height: String(height) })}</p>`}
     <p class="quiet" role="status">${said}</p>`;
 }
