@@ -88,6 +88,8 @@ pub(super) struct Play {
     /// The transcoded renditions that are wanted, the smallest first. One that is larger than the source is not made.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     renditions: Vec<PlayRendition>,
+    /// The picture before it plays: the channel as it is now, or was last. There is none, 404, before the first picture.
+    poster: String,
     /// Pages with a player.
     pages: Pages,
     /// Until when the addresses can be used; for ever if there is none.
@@ -215,6 +217,7 @@ impl Play {
             wsflv: flv.then(|| at(ws, "/live.flv")),
             index: has_index.then(|| at(http, "/index.m3u8")),
             renditions,
+            poster: at(http, "/poster.jpg"),
             pages: Pages {
                 best: at(http, "/"),
                 flv: flv.then(|| at(http, "/flv.html")),

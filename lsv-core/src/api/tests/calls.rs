@@ -207,6 +207,7 @@ async fn play_addresses_let_viewers_in() {
         &play["flv"],
         &play["wsflv"],
         &play["hls"],
+        &play["poster"],
         &play["pages"]["best"],
     ] {
         let url = url.as_str().unwrap();
@@ -279,6 +280,7 @@ async fn addresses_are_made_with_the_host_of_the_request() {
                 "flv": "http://example.com:8080/cam/live.flv",
                 "wsflv": "ws://example.com:8080/cam/live.flv",
                 "hls": "http://example.com:8080/cam/live.m3u8",
+                "poster": "http://example.com:8080/cam/poster.jpg",
                 "pages": {
                     "best": "http://example.com:8080/cam/",
                     "flv": "http://example.com:8080/cam/flv.html",
