@@ -25,7 +25,7 @@ pub fn parse(text: &str) -> anyhow::Result<StorageClasses> {
 
 fn class(entry: &str) -> Option<(Kind, StorageClass)> {
     let (word, class) = entry.split_once('=')?;
-    let kind = Kind::ALL.into_iter().find(|kind| kind.as_str() == word)?;
+    let kind = Kind::parse(word)?;
     Some((kind, StorageClass::parse(class)?))
 }
 

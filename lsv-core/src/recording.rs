@@ -35,21 +35,44 @@ impl Kind {
         Self::MotionSnapshot,
     ];
 
+    /// The kind of that word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+
+    /// Where all that belongs to it is kept, below its channel's folder.
+    pub fn folder(self) -> &'static str {
+        match self {
+            Self::File => "mp4/",
+            Self::OnDemand => "vod/",
+            Self::Snapshot => "images/",
+            Self::MotionClip => "motion/mp4/",
+            Self::MotionSnapshot => "motion/images/",
+        }
+    }
+
+    /// What the names of all that began on a day (UTC) have in front, below their channel's folder. `day` is `YYYY-MM-DD`.
+    pub fn folder_of_day(self, day: &str) -> String {
+        let folder = self.folder();
+        match self {
+            Self::OnDemand => format!("{folder}{}T", day.replace('-', "")),
+            _ => format!("{folder}{}/", day.replace('-', "/")),
+        }
+    }
+
+    /// What the object `name` belongs to, below its channel's folder: segments and thumbnails to video on demand.
+    pub fn holding(name: &str) -> Option<Self> {
+        let mut kinds = Self::ALL.into_iter();
+        kinds.find(|kind| name.starts_with(kind.folder()))
+    }
+
     /// What the object `name` is, below its channel's folder; `None` for what belongs to another one, as segments do to
     /// their playlist.
     pub fn of(name: &str) -> Option<Self> {
-        let (folder, below) = name.split_once('/')?;
-        match folder {
-            "mp4" => Some(Self::File),
-            "images" => Some(Self::Snapshot),
-            "vod" => below.ends_with(PLAYLIST).then_some(Self::OnDemand),
-            "motion" => match below.split_once('/')? {
-                ("mp4", _) => Some(Self::MotionClip),
-                ("images", _) => Some(Self::MotionSnapshot),
-                _ => None,
-            },
-            _ => None,
-        }
+        let kind = Self::holding(name)?;
+        let below = name.strip_prefix(kind.folder())?;
+        let is_part = kind == Self::OnDemand && !below.ends_with(PLAYLIST);
+        (!is_part).then_some(kind)
     }
 
     /// Where the object `name` of this kind is served, below `/<id>/vod/`.
@@ -138,6 +161,7 @@ mod tests {
             ("vod/20321209T235959.120Z/segment-0.m4s", None),
             ("vod/20321209T235959.120Z/thumbnails-0.jpg", None),
             ("motion/x", None),
+            ("vod/index.m3u8", None),
             ("other/x", None),
             ("x", None),
         ] {
@@ -146,7 +170,23 @@ mod tests {
             if let Some((kind, _)) = found {
                 let word = serde_json::to_value(kind).unwrap();
                 assert_eq!(word, kind.as_str());
+                assert_eq!(Kind::parse(kind.as_str()), Some(kind));
             }
+        }
+    }
+
+    #[test]
+    fn days_are_in_front_of_names() {
+        for (kind, expected) in [
+            (Kind::File, "mp4/2032/12/09/"),
+            (Kind::OnDemand, "vod/20321209T"),
+            (Kind::Snapshot, "images/2032/12/09/"),
+            (Kind::MotionClip, "motion/mp4/2032/12/09/"),
+            (Kind::MotionSnapshot, "motion/images/2032/12/09/"),
+        ] {
+            let folder = kind.folder_of_day("2032-12-09");
+            assert_eq!(folder, expected);
+            assert_eq!(Kind::holding(&folder), Some(kind));
         }
     }
 }

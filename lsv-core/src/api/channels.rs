@@ -68,7 +68,7 @@ pub(super) async fn list(
         .map(|channel| channel.record(&api.signer))
         .collect();
     let mut response = JsonAnswer(records).into_response();
-    paging.link("/videostream", page.next.as_ref(), &mut response);
+    paging.link("/videostream", &[], page.next.as_ref(), &mut response);
     Ok(response)
 }
 
@@ -167,15 +167,23 @@ impl Paging {
         })
     }
 
-    /// Names the next page of `path` in the header `Link` (RFC 8288), if there is one.
-    pub(super) fn link(&self, path: &str, next: Option<&Cursor>, response: &mut Response) {
+    /// Names the next page of `path` in the header `Link` (RFC 8288), if there is one, with what else was `asked` for.
+    pub(super) fn link(
+        &self,
+        path: &str,
+        asked: &[(&str, Option<&str>)],
+        next: Option<&Cursor>,
+        response: &mut Response,
+    ) {
         let Some(next) = next else { return };
-        let limit = self.limit.map(|limit| format!("limit={limit}&"));
-        let link = format!(
-            "<{path}?{}cursor={}>; rel=\"next\"",
-            limit.unwrap_or_default(),
-            percent_encoded(next.as_str())
-        );
+        let limit = self.limit.map(|limit| limit.to_string());
+        let own = [("limit", limit.as_deref()), ("cursor", Some(next.as_str()))];
+        let given = asked.iter().copied().chain(own);
+        let given = given.filter_map(|(name, value)| Some((name, percent_encoded(value?))));
+        let query: Vec<_> = given
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let link = format!("<{path}?{}>; rel=\"next\"", query.join("&"));
         if let Ok(link) = HeaderValue::try_from(link) {
             response.headers_mut().insert(header::LINK, link);
         }

@@ -6,9 +6,10 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use utoipa::ToSchema;
 
+use self::narrowed::Narrowed;
 use super::body::{Id, Parameters};
 use super::channels::Paging;
 use super::problem::{Answer, ProblemDocument};
@@ -23,10 +24,11 @@ use crate::ports::{
 use crate::recording::{self, PLAYLIST, THUMBNAILS};
 
 mod length;
+mod narrowed;
 
-/// Lists what was recorded of a channel, by name: MP4 files, playlists for video on demand, snapshots, clips and pictures of what moves. Where there is more, the header `Link` names the next page. A page looks through `limit` objects, segments of playlists among them: it may have fewer recordings, or none, and still a next one.
+/// Lists what was recorded of a channel, by name: MP4 files, playlists for video on demand, snapshots, clips and pictures of what moves. Where there is more, the header `Link` names the next page. A page looks through `limit` objects, segments of playlists among them: it may have fewer recordings, or none, and still a next one. `kind` and `day` look through those objects alone.
 #[utoipa::path(
-    get, path = "/videostream/{id}/recordings", tag = "recordings", params(("id" = String, Path), Paging, Between, Wanted),
+    get, path = "/videostream/{id}/recordings", tag = "recordings", params(("id" = String, Path), Paging, Narrowed, Wanted),
     responses(
         (status = 200, description = "Recordings", body = Vec<Recording>, headers(("Link" = String))),
         (status = 400, description = "A parameter cannot be understood", body = ProblemDocument),
@@ -37,15 +39,20 @@ pub(super) async fn list(
     State(api): State<Arc<Api>>,
     Id(id): Id,
     Parameters(paging): Parameters<Paging>,
-    Parameters(between): Parameters<Between>,
+    Parameters(narrowed): Parameters<Narrowed>,
+    Parameters(wanted): Parameters<Wanted>,
     viewer: Viewer,
     reached: Reached,
 ) -> Answer<Response> {
     let request = paging.request()?;
-    let (from, to) = between.moments()?;
+    let (from, to) = narrowed.moments()?;
+    let folder = narrowed.folder()?;
     let channel = api.channels.get(&id).await?.channel;
     let prefix = prefix(&id);
-    let page = api.objects.list(&prefix, &request).await?;
+    let page = api
+        .objects
+        .list(&format!("{prefix}{folder}"), &request)
+        .await?;
     let dns = api.channels.stream_dns().await?;
     let origin = reached.origin(dns.pull.as_ref(), &api.listeners);
     let ticket = Ticket::new(&api, &channel, viewer, &origin.authority);
@@ -64,7 +71,8 @@ pub(super) async fn list(
     }
     let mut response = Json(recordings).into_response();
     let path = format!("/videostream/{id}/recordings");
-    paging.link(&path, page.next.as_ref(), &mut response);
+    let asked = [&narrowed.given()[..], &wanted.given()].concat();
+    paging.link(&path, &asked, page.next.as_ref(), &mut response);
     Ok(response)
 }
 
@@ -132,32 +140,6 @@ fn playlist_beside(name: &ObjectName) -> Option<ObjectName> {
     ObjectName::parse(&format!("{folder}{PLAYLIST}")).ok()
 }
 
-/// The time in which recordings were written.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Between {
-    /// Not before: an RFC 3339 time.
-    from: Option<String>,
-    /// Not after: an RFC 3339 time, or a date for the end of that day.
-    to: Option<String>,
-}
-
-impl Between {
-    fn moments(&self) -> Answer<(Moment, Moment)> {
-        let parse = |name: &str, text: &Option<String>, missing: Moment| match text {
-            None => Ok(missing),
-            Some(text) => Moment::parse(text).ok_or_else(|| {
-                let detail =
-                    format!("`{name}` accepts an RFC 3339 time such as 2032-12-09T18:00:00Z");
-                Problem::new(Kind::InvalidParameter, detail).of_field(name)
-            }),
-        };
-        let from = parse("from", &self.from, Moment::EPOCH)?;
-        let to = parse("to", &self.to, Moment::MAX)?;
-        Ok((from, to))
-    }
-}
-
 /// Something that was recorded.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -216,6 +198,6 @@ impl Recording {
 }
 
 /// Where everything that was recorded of a channel is kept.
-fn prefix(id: &ChannelId) -> String {
+pub(super) fn prefix(id: &ChannelId) -> String {
     format!("record/{id}/")
 }

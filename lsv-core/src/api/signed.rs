@@ -27,6 +27,13 @@ pub(super) struct Wanted {
     ip: Option<String>,
 }
 
+impl Wanted {
+    /// The parameters as they came.
+    pub(super) fn given(&self) -> [(&'static str, Option<&str>); 2] {
+        [("ttl", self.ttl.as_deref()), ("ip", self.ip.as_deref())]
+    }
+}
+
 /// A viewer to be: what is in `Wanted`, checked.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Viewer {

@@ -145,3 +145,101 @@ async fn what_is_being_written_stays() {
         assert_eq!(left.len(), usize::from(recording != part), "{left:?}");
     }
 }
+
+impl Platform {
+    /// Writes an object of that name below the folder of the channel `cam`.
+    async fn record(&self, name: &str, bytes: &str) {
+        let name = ObjectName::parse(&format!("record/cam/{name}")).unwrap();
+        let bytes = bytes.to_owned().into();
+        self.objects.put(&name, bytes).await.unwrap();
+    }
+
+    /// The names of what `/recordings` lists with that query, and where it goes on.
+    async fn listed(&self, query: &str) -> (Vec<String>, Option<String>) {
+        let path = format!("/videostream/cam/recordings{query}");
+        let answer = self.get(&path).await;
+        let next = answer.headers.get(header::LINK).map(|link| {
+            let link = link
+                .to_str()
+                .unwrap()
+                .strip_prefix("</videostream/cam/recordings");
+            let next = link.unwrap().strip_suffix(">; rel=\"next\"");
+            next.unwrap().to_owned()
+        });
+        let listed = answer.json();
+        let names = listed.as_array().unwrap().iter();
+        let names = names.map(|one| one["name"].as_str().unwrap().to_owned());
+        (names.collect(), next)
+    }
+}
+
+#[tokio::test]
+async fn a_day_of_a_kind_is_found_without_looking_through_the_others() {
+    let platform = Platform::new();
+    platform.channel("cam").await;
+    let mut expected = Vec::new();
+    for day in ["2032/12/08", "2032/12/09", "2032/12/10"] {
+        for (folder, end) in [
+            ("mp4", "mp4"),
+            ("images", "jpg"),
+            ("motion/mp4", "mp4"),
+            ("motion/images", "jpg"),
+        ] {
+            for number in 0..3 {
+                let name = format!("{folder}/{day}/capture-{number}.{end}");
+                platform.record(&name, "x").await;
+                if (folder, day) == ("mp4", "2032/12/09") {
+                    expected.push(name);
+                }
+            }
+        }
+        let session = format!("vod/{}T101112.000Z", day.replace('/', ""));
+        for part in ["index.m3u8", "segment-0.m4s"] {
+            platform.record(&format!("{session}/{part}"), "x").await;
+        }
+    }
+    // As many objects are looked through as are of that day: with the others among them the first page would have none.
+    let (names, next) = platform.listed("?kind=file&day=2032-12-09&limit=3").await;
+    assert_eq!((names, next), (expected.clone(), None));
+    let mut query = "?kind=file&day=2032-12-09&limit=1&to=2900-01-01&ttl=60".to_owned();
+    let mut seen = Vec::new();
+    loop {
+        let (names, next) = platform.listed(&query).await;
+        assert_eq!(names.len(), 1, "{query}");
+        seen.extend(names);
+        let Some(next) = next else { break };
+        let kept = "?kind=file&day=2032-12-09&to=2900-01-01&ttl=60&limit=1&cursor=";
+        assert!(next.starts_with(kept), "{next}");
+        query = next;
+    }
+    assert_eq!(seen, expected);
+
+    for (query, count) in [
+        ("?kind=file", 9),
+        ("?kind=snapshot", 9),
+        ("?kind=motion-clip&day=2032-12-10", 3),
+        ("?kind=motion-snapshot&day=2032-12-08", 3),
+        ("?kind=on-demand&day=2032-12-09", 1),
+        ("?kind=on-demand", 3),
+        ("?kind=file&day=2032-12-11", 0),
+        ("?kind=file&day=2032-12-09&from=2900-01-01", 0),
+        ("", 39),
+    ] {
+        assert_eq!(platform.listed(query).await.0.len(), count, "{query}");
+    }
+    for (query, field) in [
+        ("kind=files", "kind"),
+        ("kind=", "kind"),
+        ("day=2032-12-09", "day"),
+        ("kind=file&day=", "day"),
+        ("kind=file&day=2032-12-9", "day"),
+        ("kind=file&day=2032-02-30", "day"),
+        ("kind=file&day=2032/12/09", "day"),
+        ("kind=file&day=2032-12-09T00:00:00Z", "day"),
+        ("kind=file&day=../../../../", "day"),
+    ] {
+        let path = format!("/videostream/cam/recordings?{query}");
+        let problem = platform.get(&path).await.problem(Kind::InvalidParameter);
+        assert_eq!(problem["field"], json!(field), "{query}");
+    }
+}
