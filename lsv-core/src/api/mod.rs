@@ -26,6 +26,7 @@ mod signed;
 pub mod store;
 mod token;
 mod urls;
+mod usage;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -175,6 +176,7 @@ fn protected_routes(api: &Arc<Api>) -> Router<Arc<Api>> {
         .route("/{id}/urls", get(urls::urls))
         .route("/{id}/key", post(channels::rotate_key))
         .route("/{id}/session", get(live::session).delete(live::disconnect))
+        .route("/{id}/usage", get(usage::usage))
         .route("/{id}/recordings", get(recordings::list))
         .route("/{id}/recordings/{*name}", delete(recordings::remove))
         .fallback(problem::not_found);

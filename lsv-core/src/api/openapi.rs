@@ -7,7 +7,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{KnownFormat, RefOr};
 use utoipa::{Modify, OpenApi, PartialSchema, ToSchema};
 
-use super::{channels, live, platform, recordings, urls};
+use super::{channels, live, platform, recordings, urls, usage};
 use crate::channel::{FIELDS, Field, Kind, Moment, Settings};
 use crate::path::MAX_ID_CHARS;
 
@@ -22,7 +22,7 @@ pub fn description() -> utoipa::openapi::OpenApi {
     paths(
         channels::create, channels::list, channels::read, channels::change, channels::rotate_key, channels::remove,
         urls::urls, live::online, live::session, live::disconnect, recordings::list, recordings::remove,
-        platform::stream_dns, platform::put_stream_dns, platform::events, platform::healthz, platform::readyz,
+        usage::usage, platform::stream_dns, platform::put_stream_dns, platform::events, platform::healthz, platform::readyz,
         platform::metrics,
     ),
     security(("token" = [])),

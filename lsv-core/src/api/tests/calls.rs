@@ -631,6 +631,7 @@ async fn the_description_knows_every_call_and_field() {
         ("/videostream/{id}/urls", vec!["get"]),
         ("/videostream/{id}/key", vec!["post"]),
         ("/videostream/{id}/session", vec!["delete", "get"]),
+        ("/videostream/{id}/usage", vec!["get"]),
         ("/videostream/{id}/recordings", vec!["get"]),
         ("/videostream/{id}/recordings/{name}", vec!["delete"]),
         ("/streamdns", vec!["get", "put"]),
@@ -674,7 +675,7 @@ async fn the_description_knows_every_field_of_a_session() {
 
 /// Asserts that `schema` names every field of `value`, and of what is in them.
 #[track_caller]
-fn assert_described(description: &Value, schema: &Value, value: &Value) {
+pub(crate) fn assert_described(description: &Value, schema: &Value, value: &Value) {
     match value {
         Value::Object(fields) => {
             for (name, field) in fields {

@@ -243,3 +243,51 @@ async fn a_day_of_a_kind_is_found_without_looking_through_the_others() {
         assert_eq!(problem["field"], json!(field), "{query}");
     }
 }
+
+#[tokio::test]
+async fn storage_is_added_up_by_kind() {
+    let platform = Platform::new();
+    platform.channel("cam").await;
+    let none = json!({"bytes": 0, "objects": 0});
+    let stored = |bytes: u64, objects: u64| json!({"bytes": bytes, "objects": objects});
+    let usage = platform.get("/videostream/cam/usage").await.json();
+    let kinds = [
+        "file",
+        "on-demand",
+        "snapshot",
+        "motion-clip",
+        "motion-snapshot",
+    ];
+    let nothing: BTreeMap<_, _> = kinds.map(|kind| (kind, &none)).into();
+    let expected = json!({"bytes": 0, "objects": 0, "complete": true, "kinds": nothing});
+    assert_eq!(usage, expected);
+
+    for (name, bytes) in [
+        ("mp4/2032/12/09/a.mp4", "12345"),
+        ("mp4/2032/12/09/b.mp4", "123"),
+        ("vod/20321209T101112.000Z/index.m3u8", "12"),
+        ("vod/20321209T101112.000Z/segment-0.m4s", "1234"),
+        ("vod/20321209T101112.000Z/thumbnails-0.jpg", "1"),
+        ("images/2032/12/09/a.jpg", "1"),
+        ("motion/mp4/2032/12/09/a.mp4", "123456"),
+        ("motion/images/2032/12/09/a.jpg", ""),
+        ("other", "1234567"),
+    ] {
+        platform.record(name, bytes).await;
+    }
+    let of_another = ObjectName::parse("record/cam-2/mp4/2032/12/09/a.mp4").unwrap();
+    platform.objects.put(&of_another, "1".into()).await.unwrap();
+    let usage = platform.get("/videostream/cam/usage").await.json();
+    let expected = json!({
+        "bytes": 29, "objects": 9, "complete": true,
+        "kinds": {
+            "file": stored(8, 2), "on-demand": stored(7, 3), "snapshot": stored(1, 1),
+            "motion-clip": stored(6, 1), "motion-snapshot": stored(0, 1),
+        },
+    });
+    assert_eq!(usage, expected);
+    let description = serde_json::to_value(description()).unwrap();
+    let response = &description["paths"]["/videostream/{id}/usage"]["get"]["responses"]["200"];
+    let schema = &response["content"]["application/json"]["schema"];
+    super::calls::assert_described(&description, schema, &usage);
+}

@@ -1,6 +1,6 @@
 use super::*;
 
-const PROTECTED: [(Method, &str); 17] = [
+const PROTECTED: [(Method, &str); 18] = [
     (Method::GET, "/videostream"),
     (Method::POST, "/videostream"),
     (Method::GET, "/videostream/online"),
@@ -12,6 +12,7 @@ const PROTECTED: [(Method, &str); 17] = [
     (Method::POST, "/videostream/cam/key"),
     (Method::GET, "/videostream/cam/session"),
     (Method::DELETE, "/videostream/cam/session"),
+    (Method::GET, "/videostream/cam/usage"),
     (Method::GET, "/videostream/cam/recordings"),
     (Method::DELETE, "/videostream/cam/recordings/a.mp4"),
     (Method::GET, "/streamdns"),
@@ -319,6 +320,7 @@ async fn unknown_channels_are_problems() {
             (Method::POST, "/key"),
             (Method::GET, "/session"),
             (Method::DELETE, "/session"),
+            (Method::GET, "/usage"),
             (Method::GET, "/recordings"),
         ] {
             platform
