@@ -11,6 +11,7 @@ use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::body::{Id, Json, Parameters};
+use super::matching::{IfMatch, Tagged};
 use super::problem::{Answer, ProblemDocument};
 use super::{Api, Kind, Problem, openapi};
 use crate::channel::{Channel, Fields};
@@ -23,7 +24,7 @@ use crate::ports::{self, Cursor, MAX_PAGE, PageRequest, Precondition};
     post, path = "/videostream", tag = "channels",
     request_body(content = inline(openapi::ChannelInput), description = "Fields that are left out take their defaults; `id` may be chosen."),
     responses(
-        (status = 201, description = "The channel, with its push key", body = openapi::Channel, headers(("Location" = String))),
+        (status = 201, description = "The channel, with its push key", body = openapi::Channel, headers(("Location" = String), ("ETag" = String, description = "A strong tag of the record"))),
         (status = 409, description = "There is a channel of that id", body = ProblemDocument),
         (status = 422, description = "A field is unknown or its value not accepted; nothing is stored", body = ProblemDocument),
     ),
@@ -45,7 +46,7 @@ pub(super) async fn create(
     })
     .await?;
     let location = format!("/videostream/{}", channel.id);
-    let record = JsonAnswer(channel.record(&api.signer));
+    let record = Tagged::new(&api, &channel);
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], record).into_response())
 }
 
@@ -76,31 +77,35 @@ pub(super) async fn list(
 #[utoipa::path(
     get, path = "/videostream/{id}", tag = "channels", params(("id" = String, Path)),
     responses(
-        (status = 200, description = "The channel, with its push key", body = openapi::Channel),
+        (status = 200, description = "The channel, with its push key", body = openapi::Channel, headers(("ETag" = String, description = "A strong tag of the record"))),
         (status = 404, description = "There is no such channel", body = ProblemDocument),
     ),
 )]
 pub(super) async fn read(State(api): State<Arc<Api>>, Id(id): Id) -> Answer<Response> {
     let channel = api.channels.get(&id).await?.channel;
-    Ok(JsonAnswer(channel.record(&api.signer)).into_response())
+    Ok(Tagged::new(&api, &channel).into_response())
 }
 
 /// Changes the fields that are given. What is live follows without dropping its publisher.
 #[utoipa::path(
-    method(put, patch), path = "/videostream/{id}", tag = "channels", params(("id" = String, Path)),
+    method(put, patch), path = "/videostream/{id}", tag = "channels",
+    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "Entity tags, one of which the channel must have, or `*`. A weak tag matches none.")),
     request_body(content = inline(openapi::ChannelInput), description = "A record as it was read can be sent back."),
     responses(
-        (status = 200, description = "The whole channel", body = openapi::Channel),
+        (status = 200, description = "The whole channel", body = openapi::Channel, headers(("ETag" = String, description = "A strong tag of the record"))),
+        (status = 400, description = "The body or a header cannot be understood", body = ProblemDocument),
         (status = 404, description = "There is no such channel", body = ProblemDocument),
+        (status = 412, description = "The channel is not what `If-Match` names; nothing is changed", body = ProblemDocument),
         (status = 422, description = "A field is unknown or its value not accepted; nothing is changed", body = ProblemDocument),
     ),
 )]
 pub(super) async fn change(
     State(api): State<Arc<Api>>,
     Id(id): Id,
+    known: IfMatch,
     Json(fields): Json<Fields>,
 ) -> Answer<Response> {
-    edit(api, id, move |api, channel| {
+    edit(api, id, known, move |api, channel| {
         let before = channel.settings.clone();
         channel.change(fields.clone(), &api.signer, api.now())?;
         Ok(api.check_targets(&channel.settings, Some(&before))?)
@@ -110,27 +115,45 @@ pub(super) async fn change(
 
 /// Makes a new push key. The old one, and every earlier one, stops working; who publishes now goes on.
 #[utoipa::path(
-    post, path = "/videostream/{id}/key", tag = "channels", params(("id" = String, Path)),
+    post, path = "/videostream/{id}/key", tag = "channels",
+    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "Entity tags, one of which the channel must have, or `*`. A weak tag matches none.")),
     responses(
-        (status = 200, description = "The whole channel, with its new push key", body = openapi::Channel),
+        (status = 200, description = "The whole channel, with its new push key", body = openapi::Channel, headers(("ETag" = String, description = "A strong tag of the record"))),
+        (status = 400, description = "A header cannot be understood", body = ProblemDocument),
         (status = 404, description = "There is no such channel", body = ProblemDocument),
         (status = 409, description = "The channel can remember no more push keys", body = ProblemDocument),
+        (status = 412, description = "The channel is not what `If-Match` names; nothing is changed", body = ProblemDocument),
     ),
 )]
-pub(super) async fn rotate_key(State(api): State<Arc<Api>>, Id(id): Id) -> Answer<Response> {
-    edit(api, id, |api, channel| Ok(channel.rotate_key(api.now())?)).await
+pub(super) async fn rotate_key(
+    State(api): State<Arc<Api>>,
+    Id(id): Id,
+    known: IfMatch,
+) -> Answer<Response> {
+    let rotate = |api: &Api, channel: &mut Channel| Ok(channel.rotate_key(api.now())?);
+    edit(api, id, known, rotate).await
 }
 
-/// Removes a channel and disconnects its publisher.
+/// Removes a channel and disconnects its publisher. With `If-Match` the channel is read and compared first; a change between that and the removal goes with the channel.
 #[utoipa::path(
-    delete, path = "/videostream/{id}", tag = "channels", params(("id" = String, Path)),
+    delete, path = "/videostream/{id}", tag = "channels",
+    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "Entity tags, one of which the channel must have, or `*`. A weak tag matches none.")),
     responses(
         (status = 204, description = "It is gone"),
+        (status = 400, description = "A header cannot be understood", body = ProblemDocument),
         (status = 404, description = "There is no such channel", body = ProblemDocument),
+        (status = 412, description = "The channel is not what `If-Match` names; nothing is removed", body = ProblemDocument),
     ),
 )]
-pub(super) async fn remove(State(api): State<Arc<Api>>, Id(id): Id) -> Answer<StatusCode> {
+pub(super) async fn remove(
+    State(api): State<Arc<Api>>,
+    Id(id): Id,
+    known: IfMatch,
+) -> Answer<StatusCode> {
     to_the_end(async move {
+        if known != IfMatch::Any {
+            known.check(&api, &api.channels.get(&id).await?.channel)?;
+        }
         api.channels.delete(&id).await?;
         api.live.disconnect(&id);
         api.tell(Happening::ChannelDeleted { channel: id });
@@ -205,27 +228,31 @@ pub(super) async fn to_the_end<T: Send + 'static>(
 async fn edit(
     api: Arc<Api>,
     id: ChannelId,
+    known: IfMatch,
     change: impl Fn(&Api, &mut Channel) -> Answer<()> + Send + 'static,
 ) -> Answer<Response> {
     let work = Arc::clone(&api);
     let channel = to_the_end(async move {
-        let channel = write_edited(&work, &id, change).await?;
+        let channel = write_edited(&work, &id, &known, change).await?;
         work.live.apply(&channel);
         work.tell(Happening::ChannelChanged { channel: id });
         Ok(channel)
     })
     .await?;
-    Ok(JsonAnswer(channel.record(&api.signer)).into_response())
+    Ok(Tagged::new(&api, &channel).into_response())
 }
 
 async fn write_edited(
     api: &Api,
     id: &ChannelId,
+    known: &IfMatch,
     change: impl Fn(&Api, &mut Channel) -> Answer<()> + Send,
 ) -> Answer<Arc<Channel>> {
     let mut tries = 0;
     loop {
         let read = api.channels.get(id).await?;
+        // In each try: who was faster may have made it something else than the client knows.
+        known.check(api, &read.channel)?;
         let mut channel = read.channel.as_ref().clone();
         change(api, &mut channel)?;
         let before = &read.channel.settings;

@@ -16,6 +16,7 @@
 mod body;
 mod channels;
 mod live;
+mod matching;
 pub mod nodes;
 mod openapi;
 mod platform;

@@ -62,6 +62,8 @@ pub enum Kind {
     StillWritten,
     /// The channel cannot remember one more replaced push key.
     TooManyKeys,
+    /// It is not what `If-Match` names.
+    PreconditionFailed,
     /// The body is too large.
     ContentTooLarge,
     /// The body is not JSON.
@@ -123,6 +125,11 @@ impl Kind {
                 StatusCode::CONFLICT,
                 "too-many-keys",
                 "The channel can remember no more push keys",
+            ),
+            Self::PreconditionFailed => (
+                StatusCode::PRECONDITION_FAILED,
+                "precondition-failed",
+                "It is not what `If-Match` names",
             ),
             Self::ContentTooLarge => (
                 StatusCode::PAYLOAD_TOO_LARGE,

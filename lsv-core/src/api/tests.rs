@@ -23,6 +23,7 @@ use crate::ports::{
 };
 
 mod calls;
+mod matching;
 mod recordings;
 mod refusals;
 
