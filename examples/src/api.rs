@@ -105,7 +105,7 @@ async fn function(config: &Config) -> anyhow::Result<()> {
 
 /// The API with the console, and the players that its previews are made of.
 fn router(api: Api) -> Router {
-    let console = console::router(&api);
+    let console = console::router(Arc::clone(&api.channels), api.listeners);
     api::router(api)
         .merge(console)
         .merge(lsv_mux::http::players())

@@ -17,22 +17,19 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
-use lsv_core::api::{Api, Elsewhere, Kind, Origin, Problem};
+use lsv_core::api::{Elsewhere, Kind, Listeners, Origin, Problem};
+use lsv_core::ports::ChannelStore;
 use lsv_mux::http::{Leaf, Shelf, players_path};
 use tokio::time::timeout;
 
-/// Serves the console beside `api`, and beside the players, which its previews load.
-pub(crate) fn router(api: &Api) -> Router {
-    routes(Elsewhere::new(Arc::clone(&api.channels), api.listeners))
-}
-
-fn routes(elsewhere: Elsewhere) -> Router {
+/// Serves the console beside the API over these, and beside the players, which its previews load.
+pub(crate) fn router(channels: Arc<dyn ChannelStore>, listeners: Listeners) -> Router {
     Router::new()
         .route("/console", get(async || Redirect::permanent("console/")))
         .route("/console/", get(page))
         .route("/console/{version}/{*file}", get(file))
         .method_not_allowed_fallback(method_not_allowed)
-        .with_state(Arc::new(elsewhere))
+        .with_state(Arc::new(Elsewhere::new(channels, listeners)))
 }
 
 async fn page(State(elsewhere): State<Arc<Elsewhere>>, request: Request) -> Response {

@@ -3,12 +3,9 @@
 use async_trait::async_trait;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::StatusCode;
-use lsv_core::api::Listeners;
 use lsv_core::channel::{Authority, Channel};
 use lsv_core::path::ChannelId;
-use lsv_core::ports::{
-    self, ChannelStore, Page, PageRequest, Precondition, StreamDns, VersionedChannel,
-};
+use lsv_core::ports::{self, Page, PageRequest, Precondition, StreamDns, VersionedChannel};
 use tower::ServiceExt;
 
 use super::*;
@@ -67,7 +64,7 @@ async fn send(names: Names, method: Method, path: &str, headers: &[(&str, &str)]
         request = request.header(*name, *value);
     }
     let request = request.body(Body::empty()).unwrap();
-    let router = routes(Elsewhere::new(Arc::new(names), listeners));
+    let router = router(Arc::new(names), listeners);
     router.oneshot(request).await.unwrap()
 }
 

@@ -16,6 +16,7 @@ pub(crate) use self::stop::LAST_PLAYLIST;
 use self::stop::Stop;
 use crate::banner::{self, Banner};
 use crate::config::{Config, Options};
+use crate::console;
 use crate::demo::Clip;
 use crate::keys;
 use crate::logging::LogLevel;
@@ -61,6 +62,13 @@ pub async fn run(
     let attempts = Attempts::new(config.publishing.attempts);
     let service = platform.rtmp_service(on_busy.subscribe(), attempts);
     let router = platform.router(&config, addresses, stop.ready.subscribe());
+    let router = match role {
+        Role::AllInOne => {
+            let channels = Arc::clone(&platform.stores.channels);
+            router.merge(console::router(channels, addresses))
+        }
+        Role::Gateway => router,
+    };
     let certificates = sockets.certificates.clone();
     sockets.serve(&config, &service, router, &servers, &stop.until)?;
     let demo = match config.demo {

@@ -17,7 +17,6 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 
 use crate::config::Config;
-use crate::console;
 use crate::metrics::{self, now};
 use crate::reached::Reached;
 use crate::stores::Stores;
@@ -177,9 +176,7 @@ impl Platform {
             }),
             token: self.stores.secrets.node.clone(),
         };
-        let console = console::router(&api);
         api::router(api)
-            .merge(console)
             .merge(api::nodes::router(nodes))
             .merge(self.stores.router(None))
             .merge(lsv_mux::http::router(playback))
