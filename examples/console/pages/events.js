@@ -25,6 +25,7 @@ export function Events({ query }) {
     <div class="stack">
       <${Health} />
       <${Happenings} channel=${query.get('channel') ?? ''} />
-      <${Loaded} of=${online}>${(sessions) => html`<${Nodes} sessions=${sessions} /><${Tasks} sessions=${sessions} page=${query.get('page')} />`}</${Loaded}>
+      <${Loaded} of=${online}>${(sessions) => html`
+        <${Nodes} sessions=${sessions} /><${Tasks} sessions=${sessions} page=${query.get('page')} />`}</${Loaded}>
     </div>`;
 }

@@ -69,7 +69,8 @@ export function Failure({ task }) {
       <summary>${t('task.failedAt', { time: dateTime(lastFailure.at) })}</summary>
       <div class="stack">
         <p lang="en">${lastFailure.problem}</p>
-        ${said.length > 0 && html`<p class="quiet">${t('task.said')}</p><pre tabindex="0" lang="en"><code>${said.join('\n')}</code></pre>`}
+        ${said.length > 0 && html`<p class="quiet">${t('task.said')}</p>
+          <pre tabindex="0" lang="en"><code>${said.join('\n')}</code></pre>`}
       </div>
     </details>`}
   </div>`;
@@ -78,5 +79,6 @@ export function Failure({ task }) {
 /// Warnings of a live session about some topics, as the platform words them.
 export function Warnings({ session, topics }) {
   const about = (session?.warnings ?? []).filter(({ topic }) => topics.includes(topic));
-  return html`<div role="status">${about.map(({ topic, text }) => html`<p class="note" key=${topic} lang="en">${text[0].toUpperCase() + text.slice(1)}.</p>`)}</div>`;
+  return html`<div role="status">${about.map(({ topic, text }) => html`
+    <p class="note" key=${topic} lang="en">${text[0].toUpperCase() + text.slice(1)}.</p>`)}</div>`;
 }

@@ -62,12 +62,15 @@ export function Relay({ record, etag, saved, session }) {
       ${targets.map(({ id, address }, at) => html`<${Target} key=${id} number=${at + 1} address=${address} disabled=${draft.saving}
         error=${address.includes(',') ? t('relay.comma') : null}
         change=${(text) => edit(targets.with(at, { id, address: text }))} remove=${() => remove(at)}>
-        <${Status} isSaved=${states.has(address.trim())} isOn=${record.isRelay} isLive=${Boolean(session)} output=${states.get(address.trim())} />
+        <${Status} isSaved=${states.has(address.trim())} isOn=${record.isRelay} isLive=${Boolean(session)}
+          output=${states.get(address.trim())} />
       </${Target}>`)}
       ${draft.errors.relayURL && html`<p class="form-problem" role="alert">${draft.errors.relayURL}</p>`}
       <p class="quiet" role="status">${said}</p>
       <div class="row">
-        <button type="button" class="add" onClick=${add} disabled=${targets.length >= MOST || draft.saving}><${Icon} name="plus" />${t('relay.add')}</button>
+        <button type="button" class="add" onClick=${add} disabled=${targets.length >= MOST || draft.saving}>
+          <${Icon} name="plus" />${t('relay.add')}
+        </button>
         ${targets.length >= MOST && html`<small>${t('relay.most', { count: MOST })}</small>`}
       </div>
       ${!isOn && targets.some(({ address }) => address) && html`<p class="note" role="status">${t('relay.unused')}</p>`}
@@ -87,14 +90,18 @@ export function Relay({ record, etag, saved, session }) {
 function Target({ number, address, error, disabled, change, remove, children }) {
   // What is being typed is seen; what was saved hides its key until asked.
   const [shows, setShows] = useState(address === '');
+  const label = t('relay.target', { number });
+  const turn = t(shows ? 'do.hide' : 'do.show');
   return html`<div class="target">
-    <${Row} name="relayURL" label=${t('relay.target', { number })} help=${address ? null : t('relay.help')} error=${error}>${(given) => html`
+    <${Row} name="relayURL" label=${label} help=${address ? null : t('relay.help')} error=${error}>${(given) => html`
       <span class="joined">
         <input ...${given} type="text" inputmode="url" dir="ltr" autocomplete="off" spellcheck=${false} disabled=${disabled}
           value=${shows ? address : hidden(address)} readonly=${!shows} aria-invalid=${error ? 'true' : undefined}
           onInput=${(event) => change(event.target.value)} />
-        <button type="button" aria-label="${t(shows ? 'do.hide' : 'do.show')}: ${t('relay.target', { number })}" onClick=${() => setShows(!shows)}>${t(shows ? 'do.hide' : 'do.show')}</button>
-        <button type="button" class="icon-only" aria-label=${t('relay.remove', { number })} disabled=${disabled} onClick=${remove}><${Icon} name="trash" /></button>
+        <button type="button" aria-label="${turn}: ${label}" onClick=${() => setShows(!shows)}>${turn}</button>
+        <button type="button" class="icon-only" aria-label=${t('relay.remove', { number })} disabled=${disabled} onClick=${remove}>
+          <${Icon} name="trash" />
+        </button>
       </span>`}</${Row}>
     <p class="target-state">${children}</p>
   </div>`;

@@ -51,7 +51,7 @@ know({
   'field.ud': ['1080p, UHD', '1080p 超清'],
   'field.codec': ['Video codec', '视频编码'],
   'help.codec': [
-    'H.264 plays everywhere. H.265 needs fewer bits, about twice the processor time and newer players; FLV and RTMP viewers may lack it.',
+    'H.264 plays everywhere. H.265 needs fewer bits, more processor time and newer players; FLV and RTMP viewers may lack it.',
     'H.264 兼容所有播放器。H.265 更省码率，但编码开销更大，且需要较新的播放器；FLV 和 RTMP 观众可能无法播放。',
   ],
   'option.codec.libx264': ['H.264 (libx264)', 'H.264（libx264）'],
@@ -90,9 +90,11 @@ export function Transcoding({ record, etag, saved, session }) {
         <div class="scroll"><table class="renditions">
           <thead><tr>
             <th scope="col">${t('transcoding.rendition')}</th><th scope="col">${t('transcoding.size')}</th>
-            <th scope="col" class="number">${t('transcoding.video')}</th><th scope="col" class="number">${t('transcoding.audio')}</th>
+            <th scope="col" class="number">${t('transcoding.video')}</th>
+            <th scope="col" class="number">${t('transcoding.audio')}</th>
           </tr></thead>
-          <tbody>${RENDITIONS.map((one) => html`<${Rendition} key=${one.field} one=${one} draft=${draft} source=${session?.video} />`)}</tbody>
+          <tbody>${RENDITIONS.map((one) => html`
+            <${Rendition} key=${one.field} one=${one} draft=${draft} source=${session?.video} />`)}</tbody>
         </table></div>
         <p class="quiet">${t('transcoding.box')}</p>
         <div role="status">
@@ -116,8 +118,8 @@ function Rendition({ one, draft, source }) {
   const isTooLarge = draft.value(field) === true && isLarger(one, source);
   return html`<tr data-field=${field}>
     <th scope="row"><span class="switch">
-      <input id=${id} type="checkbox" role="switch" checked=${draft.value(field)} disabled=${draft.saving} aria-invalid=${error ? 'true' : undefined}
-        onChange=${(event) => draft.set(field, event.target.checked)} /><label for=${id}>${t(`field.${field}`)}</label>
+      <input id=${id} type="checkbox" role="switch" checked=${draft.value(field)} disabled=${draft.saving}
+        aria-invalid=${error ? 'true' : undefined} onChange=${(event) => draft.set(field, event.target.checked)} /><label for=${id}>${t(`field.${field}`)}</label>
     </span>
       ${isTooLarge && html`<small class="larger">${t('transcoding.larger')}</small>`}
       ${error && html`<small class="error" role="alert">${error}</small>`}
@@ -148,11 +150,15 @@ function Now({ record, session }) {
       ${task.speed != null && task.speed < BEHIND && html`<p class="note">${t('transcoding.slow')}</p>`}
       <${Failure} task=${task} />`}
     ${session && (wanted.length > 0 || extra.length > 0) && html`<div class="scroll"><table>
-      <thead><tr><th scope="col">${t('transcoding.rendition')}</th><th scope="col">${t('task.state')}</th><th scope="col" class="number">${t('task.bitRate')}</th></tr></thead>
+      <thead><tr>
+        <th scope="col">${t('transcoding.rendition')}</th><th scope="col">${t('task.state')}</th>
+        <th scope="col" class="number">${t('task.bitRate')}</th>
+      </tr></thead>
       <tbody>
         ${wanted.map((one) => html`<${OutputRow} key=${one.name} label=${t(`field.${one.field}`)}
           output=${outputs.find(({ name }) => name === one.name)} isTooLarge=${isLarger(one, session.video)} />`)}
-        ${extra.map((output) => html`<${OutputRow} key=${output.name} label=${output.name === 'source' ? t('transcoding.source') : output.name} output=${output} />`)}
+        ${extra.map((output) => html`<${OutputRow} key=${output.name} output=${output}
+          label=${output.name === 'source' ? t('transcoding.source') : output.name} />`)}
       </tbody>
     </table></div>`}
   </section>`;

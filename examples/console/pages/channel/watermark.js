@@ -59,7 +59,10 @@ export function Watermark({ record, etag, saved, session }) {
           <h2>${t('watermark.text')}</h2>
           <${Field} draft=${form} name="isWaterMark" />
           <${Field} draft=${form} name="WaterMarkText" as="area" />
-          <div class="pair"><${Field} draft=${form} name="WaterMarkFontSize" /><${Field} draft=${form} name="WaterMarkFontColor" as="colour" /></div>
+          <div class="pair">
+            <${Field} draft=${form} name="WaterMarkFontSize" />
+            <${Field} draft=${form} name="WaterMarkFontColor" as="colour" />
+          </div>
         </section>
         <section class="card">
           <h2>${t('watermark.picture')}</h2>

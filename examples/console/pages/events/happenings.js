@@ -24,7 +24,7 @@ know({
   'happenings.signed-out': ['Signed out', '已退出登录'],
   'happenings.empty': ['Nothing has happened yet', '暂无事件'],
   'happenings.emptyText': [
-    'Who publishes, who is refused, what was recorded and which task failed is told here as it happens. Start a stream, and the first line appears.',
+    'Who publishes, who is refused, what was recorded and which task failed is told here as it happens.',
     '推流、拒绝、录制、任务故障等事件会实时显示在这里。开始推流后即可看到第一条。',
   ],
   'happenings.toChannels': ['To the channels', '前往频道列表'],
@@ -49,9 +49,10 @@ export function Happenings({ channel: first }) {
   const now = useClock();
   const events = held?.events ?? feed.events;
   const wanted = channel.trim().toLowerCase();
-  const found = events.filter((one) => (!kind || one.event === kind) && (!wanted || (one.channel ?? '').toLowerCase().includes(wanted)));
+  const isWanted = ({ event, channel: name = '' }) => (!kind || event === kind) && name.toLowerCase().includes(wanted);
+  const found = events.filter(isWanted);
   const missed = held ? feed.total - held.total : 0;
-  const pauseWord = held ? (missed ? t('happenings.resumeNew', { count: missed }) : t('happenings.resume')) : t('happenings.pause');
+  const resume = missed ? t('happenings.resumeNew', { count: missed }) : t('happenings.resume');
   return html`<section class="card">
     <div class="row head">
       <h2>${t('happenings.title')}</h2>
@@ -62,8 +63,10 @@ export function Happenings({ channel: first }) {
         <option value="">${t('happenings.all')}</option>
         ${KINDS.map((name) => html`<option key=${name} value=${name}>${kindWord(name)}</option>`)}
       </select></label>
-      <label>${t('happenings.channel')}<input type="search" dir="auto" value=${channel} onInput=${(event) => setChannel(event.target.value)} /></label>
-      <button type="button" aria-pressed=${held ? 'true' : 'false'} onClick=${() => hold(held ? null : feed)}>${pauseWord}</button>
+      <label>${t('happenings.channel')}
+        <input type="search" dir="auto" value=${channel} onInput=${(event) => setChannel(event.target.value)} />
+      </label>
+      <button type="button" onClick=${() => hold(held ? null : feed)}>${held ? resume : t('happenings.pause')}</button>
     </div>
     <${Told} total=${feed.total} />
     ${events.length === 0 && html`<${Empty} icon="events" title=${t('happenings.empty')}>

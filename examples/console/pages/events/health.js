@@ -37,7 +37,7 @@ export function Health() {
     ['alive', badge(healthz, 'health.ok')],
     ['ready', badge(readyz, 'health.yes')],
     has('lsv_build_info') && ['version', metrics.get('lsv_build_info')[0].labels.version],
-    has('process_start_time_seconds') && ['started', relative(new Date(value('process_start_time_seconds') * 1000).toISOString())],
+    has('process_start_time_seconds') && ['started', relative(new Date(value('process_start_time_seconds') * 1000))],
     usage !== null && ['cpu', percent(usage)],
     has('process_resident_memory_bytes') && ['memory', bytes(value('process_resident_memory_bytes'))],
     has('process_open_fds') && ['files', number(value('process_open_fds'))],
@@ -48,7 +48,9 @@ export function Health() {
     <div class="row head"><h2>${t('health.title')}</h2>
       <a href=${address('metrics')}>${t('health.metrics')}</a><a href=${address('openapi.json')}>${t('health.api')}</a>
     </div>
-    <dl class="health">${figures.map(([name, shown]) => html`<div key=${name}><dt>${t(`health.${name}`)}</dt><dd>${shown}</dd></div>`)}</dl>
+    <dl class="health">${figures.map(([name, shown]) => html`<div key=${name}>
+      <dt>${t(`health.${name}`)}</dt><dd>${shown}</dd>
+    </div>`)}</dl>
     <p class="quiet">${t('health.text')}</p>
   </section>`;
 }

@@ -25,6 +25,7 @@ know({
 });
 
 const PAGE = 50;
+const FIGURES = ['channels', 'viewers', 'in', 'out', 'tasks'];
 
 export function Nodes({ sessions }) {
   const nodes = new Map();
@@ -42,7 +43,7 @@ export function Nodes({ sessions }) {
     ${nodes.size === 0 && html`<p class="quiet">${t('nodes.none')}</p>`}
     ${nodes.size > 0 && html`<div class="scroll" tabindex="0" role="group" aria-label=${t('nodes.title')}><table>
       <thead><tr><th scope="col">${t('nodes.node')}</th>
-        ${['channels', 'viewers', 'in', 'out', 'tasks'].map((name) => html`<th key=${name} scope="col" class="number">${t(`nodes.${name}`)}</th>`)}</tr></thead>
+        ${FIGURES.map((name) => html`<th key=${name} scope="col" class="number">${t(`nodes.${name}`)}</th>`)}</tr></thead>
       <tbody>${[...nodes].sort(([one], [other]) => one.localeCompare(other)).map(row)}</tbody>
     </table></div>`}
   </section>`;
@@ -59,7 +60,8 @@ export function Tasks({ sessions, page: wanted }) {
     ${tasks.length > 0 && html`<div class="scroll" tabindex="0" role="group" aria-label=${t('tasks.title')}><table>
       <thead><tr>
         <th scope="col">${t('task.kind')}</th><th scope="col">${t('tasks.channel')}</th><th scope="col">${t('task.state')}</th>
-        <th scope="col" class="number">${t('task.speed')}</th><th scope="col">${t('task.since')}</th><th scope="col" class="number">${t('task.restarts')}</th>
+        <th scope="col" class="number">${t('task.speed')}</th><th scope="col">${t('task.since')}</th>
+        <th scope="col" class="number">${t('task.restarts')}</th>
       </tr></thead>
       <tbody>${shown.map((task) => html`<${TaskRow} key=${task.id} task=${task} />`)}</tbody>
     </table></div>`}
@@ -71,7 +73,8 @@ function TaskRow({ task }) {
   const { kind, channel, state, since, restarts, outputs = [] } = task;
   return html`<tr>
     <th scope="row">${kindName(kind)}<${Failure} task=${task} />
-      ${outputs.filter(({ problem }) => problem).map((output) => html`<small key=${output.name} class="error" lang="en">${output.name}: ${problemOf(output)}</small>`)}
+      ${outputs.filter(({ problem }) => problem).map((output) => html`
+        <small key=${output.name} class="error" lang="en">${output.name}: ${problemOf(output)}</small>`)}
     </th>
     <td><a href=${href(['channels', channel, tabOf({ event: '', kind })])}><bdi>${channel}</bdi></a></td>
     <td><${TaskBadge} state=${state} /></td>

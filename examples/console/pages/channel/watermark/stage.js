@@ -57,7 +57,7 @@ export function Stage({ source, values, drawn, place, isMarked }) {
     || (isOn && !drawn.url && !drawn.problem && !drawn.loading && t('stage.nothing'))
     || (isOn ? '' : t('stage.off'));
   return html`
-    <div class="stage" style=${{ aspectRatio: `${width} / ${height}` }}>
+    <div class="stage" onDragStart=${(event) => event.preventDefault()} style=${{ aspectRatio: `${width} / ${height}` }}>
       ${url ? html`<img src=${url} alt=${t('stage.snapshot')} />` : html`<${TestCard} width=${width} height=${height} />`}
       ${isOn && html`<${Mark} source=${source} values=${values} drawn=${drawn} place=${place} hint=${hint} />`}
     </div>
@@ -105,7 +105,8 @@ function Mark({ source, values, drawn, place, hint }) {
     color: values.WaterMarkFontColor, fontSize: `${(whole(values.WaterMarkFontSize) / width) * 100}cqw`,
   };
   return html`<button type="button" ref=${button} class=${shown ? 'mark-over' : 'mark-over is-rough'} style=${style}
-      data-text=${drawn.isRough && values.isWaterMark ? values.WaterMarkText : ''} aria-label=${t('stage.handle', { left: String(left), top: String(top) })} aria-describedby=${hint}
+      data-text=${drawn.isRough && values.isWaterMark ? values.WaterMarkText : ''}
+      aria-label=${t('stage.handle', { left: String(left), top: String(top) })} aria-describedby=${hint}
       onKeyDown=${key} onPointerDown=${down} onPointerMove=${move} onPointerUp=${up} onPointerCancel=${up}>
     ${drawn.url && html`<img src=${drawn.url} alt="" draggable=${false} hidden=${!shown}
       onLoad=${({ target }) => setSize({ url: drawn.url, width: target.naturalWidth, height: target.naturalHeight })} />`}
