@@ -8,6 +8,7 @@ use crate::{
     hotlink::{self, Hosts, Rule},
     node, playback,
     push::{self, Algorithm, Expiry},
+    session::Keys,
 };
 
 /// Whatever the query of a stream key holds: no panic, and nothing is accepted but what the platform itself mints.
@@ -64,6 +65,29 @@ pub fn playback(data: &[u8]) {
     if let Ok(expires) = node::verify(&secret, path, Some(query), 0) {
         let minted = |prefix| node::mint(&secret, prefix, expires);
         assert!(prefixes().map(minted).any(given));
+    }
+}
+
+/// Whatever the cookie holds, behind a line feed what comes with a call: no panic, and nothing is accepted but what the
+/// platform itself mints.
+///
+/// # Panics
+/// If a cookie or a CSRF value is accepted that differs from the minted one.
+pub fn session(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let Ok(secret) = Secret::new("fuzzing") else {
+        return;
+    };
+    let (cookie, csrf) = text.split_once('\n').unwrap_or((text, ""));
+    let keys = Keys::new(&secret, None);
+    if let Ok(session) = keys.verify(cookie, 0) {
+        assert_eq!(cookie, keys.mint(&session));
+        assert_eq!(
+            keys.is_csrf(&session, csrf.as_bytes()),
+            csrf == keys.csrf(&session)
+        );
     }
 }
 

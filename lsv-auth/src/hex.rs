@@ -21,19 +21,32 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
         .collect()
 }
 
-/// The 32 bytes that 64 lower-case digits write; nothing else is read.
-pub(crate) fn decode(text: &str) -> Option<[u8; 32]> {
+/// The bytes that twice as many lower-case digits write; nothing else is read.
+pub(crate) fn decode<const COUNT: usize>(text: &str) -> Option<[u8; COUNT]> {
     let (pairs, []) = text.as_bytes().as_chunks::<2>() else {
         return None;
     };
-    let mut bytes = [0; 32];
+    let mut bytes = [0; COUNT];
     if pairs.len() != bytes.len() {
         return None;
     }
-    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-        *byte = nibble(*high)? << 4 | nibble(*low)?;
+    for (byte, pair) in bytes.iter_mut().zip(pairs) {
+        *byte = read(pair)?;
     }
     Some(bytes)
+}
+
+/// The text that lower-case digits write.
+pub(crate) fn decode_text(digits: &str) -> Option<String> {
+    let (pairs, []) = digits.as_bytes().as_chunks::<2>() else {
+        return None;
+    };
+    let bytes: Option<Vec<u8>> = pairs.iter().map(read).collect();
+    String::from_utf8(bytes?).ok()
+}
+
+fn read([high, low]: &[u8; 2]) -> Option<u8> {
+    Some(nibble(*high)? << 4 | nibble(*low)?)
 }
 
 fn nibble(digit: u8) -> Option<u8> {
@@ -59,7 +72,7 @@ mod tests {
     #[test]
     fn one_spelling_only() {
         let text = "af".repeat(32);
-        assert!(decode(&text).is_some());
+        assert!(decode::<32>(&text).is_some());
         for other in [
             text.to_uppercase(),
             format!("{text}a"),
@@ -70,7 +83,19 @@ mod tests {
             text.replacen("af", "é", 1),
             String::new(),
         ] {
-            assert_eq!(decode(&other), None, "{other}");
+            assert_eq!(decode::<32>(&other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn text_is_utf_8() {
+        assert_eq!(
+            decode_text(&encode("zoë".as_bytes())).as_deref(),
+            Some("zoë")
+        );
+        assert_eq!(decode_text(""), Some(String::new()));
+        for other in ["6", "6G", "7A", "ff", "c3"] {
+            assert_eq!(decode_text(other), None, "{other}");
         }
     }
 }

@@ -11,6 +11,7 @@
 //! | [`hotlink`] | which pages may embed what is played |
 //! | [`cidr`] | lists of networks |
 //! | `cloudfront` (feature) | signed URLs and signed cookies of Amazon CloudFront |
+//! | [`session`] | the cookie of an operator who signed in with a browser |
 //! | [`content`] | the keys that live segments are encrypted with |
 //! | [`Secret`] | a key or token that is wiped from memory and never printed |
 
@@ -30,5 +31,6 @@ pub mod hotlink;
 pub mod node;
 pub mod playback;
 pub mod push;
+pub mod session;
 
 pub use secret::{EmptySecret, Secret};

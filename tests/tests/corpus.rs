@@ -24,6 +24,7 @@ targets! {
     auth_hotlink => lsv_auth::fuzzing::hotlink,
     auth_playback => lsv_auth::fuzzing::playback,
     auth_push => lsv_auth::fuzzing::push,
+    auth_session => lsv_auth::fuzzing::session,
     core_channel => lsv_core::fuzzing::channel,
     core_picture => lsv_core::fuzzing::picture,
     core_pieces => lsv_core::fuzzing::pieces,

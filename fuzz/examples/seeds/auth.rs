@@ -9,6 +9,7 @@ use lsv_auth::{
     cloudfront::{Digest, Policy, Signer},
     node, playback,
     push::{self, Algorithm, Expiry},
+    session::{Keys, Session},
 };
 
 use super::seed;
@@ -16,6 +17,7 @@ use super::seed;
 pub(super) fn write() -> io::Result<()> {
     push()?;
     playback()?;
+    session()?;
     cloudfront()?;
     hotlink()
 }
@@ -67,6 +69,29 @@ fn playback() -> io::Result<()> {
     seed("dots", format!("/fuzz/../dog?{token}"))?;
     seed("encoded", format!("/fuzz%2f..%2fdog?{token}"))?;
     seed("overflow", token.replace("exp=", "exp=1844674407370955161"))
+}
+
+/// Cookies, with what comes with a call behind a line feed.
+fn session() -> io::Result<()> {
+    let keys = Keys::new(&secret()?, None);
+    let target = "auth_session";
+    let seed = |name, text: String| seed(target, name, &[text.as_bytes()]);
+    let session = |user: Option<&str>| Session {
+        id: [7; 16],
+        expires: EXPIRES,
+        user: user.map(str::to_owned),
+    };
+    let (token, named) = (session(None), session(Some("zoë")));
+    let cookie = keys.mint(&named);
+    seed(
+        "token",
+        format!("{}\n{}", keys.mint(&token), keys.csrf(&token)),
+    )?;
+    seed("named", format!("{cookie}\n{}", keys.csrf(&named)))?;
+    seed("other-csrf", format!("{cookie}\n{}", keys.csrf(&token)))?;
+    seed("changed", cookie.replacen('4', "5", 1))?;
+    seed("long", keys.mint(&session(Some(&"x".repeat(65)))))?;
+    seed("dots", "....".to_owned())
 }
 
 /// Host, path, query and cookies, a line each, and policies alone.
