@@ -26,13 +26,15 @@ mod others;
 mod protection;
 mod records;
 mod seats;
+mod window;
 
-pub use attempts::{Attempts, network};
+pub use attempts::Attempts;
 #[cfg(feature = "cloudfront")]
 pub use cloud_front::Minter;
 pub use forwarded::{Secured, client};
 pub use protection::{Protection, Token};
 pub use seats::Seat;
+pub use window::{Window, network};
 
 /// Decides by the channel's record. Where the store cannot be asked, nobody is let in. Clones share what they remember.
 #[derive(Clone, Debug)]

@@ -1,39 +1,20 @@
 //! How often one address may try to publish in vain before it has to wait: who guesses keys, and who asks for ever with
 //! an old one, costs the platform a look into a table and no question to its store.
 
-use std::collections::HashMap;
-use std::mem;
-use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::net::IpAddr;
+use std::time::Instant;
 
+use super::window::Window;
 use crate::ports::{Denied, Reason};
 
-/// Refused attempts to publish, counted by address over the last minute. Clones share the counts.
-///
-/// The window slides: attempts of the minute before count for the part of it that the last sixty seconds still touch. By
-/// default there is no limit.
+/// Refused attempts to publish within a minute. Clones share the counts. By default there is no limit.
 #[derive(Clone, Debug, Default)]
-pub struct Attempts {
-    most: Option<u32>,
-    minutes: Arc<Mutex<Minutes>>,
-}
-
-/// The counts of this minute and the one before.
-#[derive(Debug, Default)]
-struct Minutes {
-    since: Option<Instant>,
-    this: HashMap<IpAddr, u32>,
-    last: HashMap<IpAddr, u32>,
-}
+pub struct Attempts(Window);
 
 impl Attempts {
     /// Refuses an address after `most` attempts in vain within a minute; 0 refuses none.
     pub fn new(most: u32) -> Self {
-        Self {
-            most: (most > 0).then_some(most),
-            ..Self::default()
-        }
+        Self(Window::new(most))
     }
 
     /// Whether the peer at `ip` may try now.
@@ -41,13 +22,9 @@ impl Attempts {
     /// # Errors
     /// [`Reason::TooManyAttempts`], with what to do about it. This refusal is not counted itself: who waits is let in.
     pub fn check(&self, ip: IpAddr, now: Instant) -> Result<(), Denied> {
-        let Some(most) = self.most else {
-            return Ok(());
-        };
-        let mut minutes = self.minutes.lock().unwrap_or_else(PoisonError::into_inner);
-        match minutes.count(network(ip), now) < u64::from(most) {
-            true => Ok(()),
-            false => Err(Denied::new(
+        match self.0.is_full(ip, now) {
+            false => Ok(()),
+            true => Err(Denied::new(
                 Reason::TooManyAttempts,
                 "too many attempts to publish were refused at this address; check the push key and wait a minute",
             )),
@@ -56,60 +33,9 @@ impl Attempts {
 
     /// Counts an attempt of the peer at `ip` that was refused for `reason`, where the peer is to blame for it.
     pub fn refused(&self, ip: IpAddr, reason: Reason, now: Instant) {
-        if self.most.is_none() || !is_in_vain(reason) {
-            return;
+        if is_in_vain(reason) {
+            self.0.count(ip, now);
         }
-        let mut minutes = self.minutes.lock().unwrap_or_else(PoisonError::into_inner);
-        minutes.add(network(ip), now);
-    }
-}
-
-impl Minutes {
-    /// Attempts within the sixty seconds before `now`, those of the last minute taken as spread over it evenly.
-    fn count(&mut self, network: IpAddr, now: Instant) -> u64 {
-        let elapsed = self.turn(now);
-        let count =
-            |counts: &HashMap<IpAddr, u32>| counts.get(&network).copied().unwrap_or_default();
-        let left = MINUTE.saturating_sub(elapsed).as_millis() as u64;
-        let before = u64::from(count(&self.last)) * left / MINUTE.as_millis() as u64;
-        u64::from(count(&self.this)) + before
-    }
-
-    fn add(&mut self, network: IpAddr, now: Instant) {
-        self.turn(now);
-        if self.this.len() >= MAX_NETWORKS && !self.this.contains_key(&network) {
-            // An attack from everywhere at once: the newest are those to remember.
-            self.last = mem::take(&mut self.this);
-            self.since = Some(now);
-        }
-        let count = self.this.entry(network).or_default();
-        *count = count.saturating_add(1);
-    }
-
-    /// Begins another minute where one is over, and tells how old this one is.
-    fn turn(&mut self, now: Instant) -> Duration {
-        let since = *self.since.get_or_insert(now);
-        let elapsed = now.saturating_duration_since(since);
-        if elapsed < MINUTE {
-            return elapsed;
-        }
-        let this = mem::take(&mut self.this);
-        if elapsed < MINUTE * 2 {
-            self.last = this;
-            self.since = Some(since + MINUTE);
-        } else {
-            self.last = HashMap::new();
-            self.since = Some(now);
-        }
-        now.saturating_duration_since(self.since.unwrap_or(now))
-    }
-}
-
-/// What counts as one address: all of IPv4, and of IPv6 the half that a provider gives to one customer.
-pub fn network(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => ip.into(),
-        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
     }
 }
 
@@ -128,12 +54,10 @@ fn is_in_vain(reason: Reason) -> bool {
     )
 }
 
-const MINUTE: Duration = Duration::from_secs(60);
-/// Addresses of one minute that are remembered, some 40 bytes each.
-const MAX_NETWORKS: usize = 100_000;
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const MOST: u32 = 20;
@@ -224,26 +148,6 @@ mod tests {
             attempts.refused(from, reason, now);
             assert!(attempts.check(from, now).is_err(), "{reason}");
         }
-    }
-
-    #[test]
-    fn without_a_limit_nothing_is_counted() {
-        let (attempts, now) = (Attempts::new(0), Instant::now());
-        refuse(&attempts, "192.0.2.1", 1_000, now);
-        assert!(attempts.check(ip("192.0.2.1"), now).is_ok());
-        assert!(attempts.minutes.lock().unwrap().this.is_empty());
-    }
-
-    #[test]
-    fn an_attack_from_everywhere_is_remembered_within_bounds() {
-        let (attempts, now) = (Attempts::new(1), Instant::now());
-        for host in 0..(MAX_NETWORKS as u32 * 5 / 2) {
-            attempts.refused(std::net::Ipv4Addr::from(host).into(), Reason::Mismatch, now);
-        }
-        let newest = std::net::Ipv4Addr::from(MAX_NETWORKS as u32 * 5 / 2 - 1);
-        assert!(attempts.check(newest.into(), now).is_err());
-        let minutes = attempts.minutes.lock().unwrap();
-        assert!(minutes.this.len() + minutes.last.len() <= 2 * MAX_NETWORKS);
     }
 
     #[test]
