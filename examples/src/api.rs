@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use lsv_core::access::ChannelAuthorizer;
-use lsv_core::api::{self, Api, Listeners};
+use lsv_core::api::{self, Api, Listeners, SignIn};
 use lsv_core::channel::Signer;
 use lsv_core::events::Events;
 use lsv_core::remote::Mirror;
@@ -18,7 +18,7 @@ use crate::metrics::{self, now};
 use crate::sockets::{Sockets, Until};
 use crate::stores::Stores;
 use crate::workshop::overlays;
-use crate::{banner, console, signals, trust};
+use crate::{banner, console, keys, signals, trust};
 
 /// Serves the API until it is told to stop; under AWS Lambda, whatever its function is called with.
 ///
@@ -52,7 +52,11 @@ pub async fn run(config: Config, log_level: LogLevel) -> anyhow::Result<()> {
     let router = router(api).merge(stores.router(None));
     let servers = TaskTracker::new();
     sockets.serve_http(&config, router, &servers, &until)?;
-    banner::http_listeners(listeners)?;
+    let token = &stores.secrets.api;
+    banner::api_listeners(listeners, token.new.then_some(&token.secret))?;
+    if token.new {
+        keys::token_is_told(&config.data)?;
+    }
     signals::until_stopped(|| {
         tracing::warn!("the API follows a changed configuration by a restart")
     })
@@ -136,6 +140,7 @@ fn api(
         viewers,
         trusted_proxies: config.trusted_proxies.clone(),
         token: stores.secrets.api.secret.clone(),
+        sign_in: SignIn::new(&stores.secrets.api.secret, config.console.clone()),
         allow_private_targets: config.allow_private_targets,
         pictures: Some(Arc::new(overlays(config, trust::of_the_system()?))),
         listeners,

@@ -56,6 +56,7 @@ impl Banner<'_> {
             lines.push(("RTMPS", format!("rtmps://{}/{APP}", reachable(rtmps))));
         }
         lines.push(("API", format!("{http}/videostream")));
+        lines.push(("Console", console(self.listeners, self.token)));
         if let Some(token) = self.token {
             lines.push((
                 "API token",
@@ -109,6 +110,15 @@ impl Banner<'_> {
     }
 }
 
+/// The console, and on the start that made the token what signs in there: what stands behind `#` never leaves the browser.
+fn console(listeners: Listeners, token: Option<&Secret>) -> String {
+    let page = format!("http://{}/console/", reachable(listeners.http));
+    match token {
+        Some(token) => format!("{page}#token={}", String::from_utf8_lossy(token.expose())),
+        None => page,
+    }
+}
+
 /// An address that a program on this machine can connect to.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     match address.ip() {
@@ -134,9 +144,10 @@ pub(crate) fn listeners(listeners: Listeners) -> io::Result<()> {
     )
 }
 
-/// The same of one that speaks HTTP alone.
-pub(crate) fn http_listeners(listeners: Listeners) -> io::Result<()> {
-    print(http(listeners))
+/// The same of one that serves the API alone, with its token on the start that made it.
+pub(crate) fn api_listeners(listeners: Listeners, token: Option<&Secret>) -> io::Result<()> {
+    let console = ("Console", Some(console(listeners, token)));
+    print(http(listeners).into_iter().chain([console]))
 }
 
 type Line = (&'static str, Option<String>);

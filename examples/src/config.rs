@@ -12,6 +12,7 @@ use clap::Parser;
 use lsv_auth::cidr::Networks;
 use lsv_auth::push::Algorithm;
 use lsv_auth::{EmptySecret, Secret};
+use lsv_core::api::Password;
 use lsv_core::hub::OnBusy;
 use lsv_core::ports::TaskSpec;
 use lsv_core::recording::StorageClasses;
@@ -31,7 +32,7 @@ pub(crate) use self::values::{
 };
 use crate::limits::Publishing;
 use crate::play::Play;
-use crate::{classes, ladder, origin, stores};
+use crate::{classes, ladder, origin, password, stores};
 
 /// The configuration that a node runs with.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,6 +71,8 @@ pub struct Config {
     pub node_rtmps_address: Option<String>,
     /// The API's bearer token, if it was given.
     pub api_token: Option<Secret>,
+    /// Who may sign in to the console beside whoever has the token.
+    pub console: Option<Password>,
     /// The signing secret, if it was given.
     pub secret: Option<Secret>,
     /// The secret of playback tokens, if it was given.
@@ -144,6 +147,7 @@ impl Options {
         let origin = origin::Settings::of(&self)?;
         let stores = stores::Settings::of(&self)?;
         let publishing = Publishing::of(&self)?;
+        let console = password::of(&self)?;
         let certificates = certificates(self.tls_cert, self.tls_key)?;
         if self.https_redirect && certificates.is_empty() {
             bail!("https-redirect needs a certificate: give tls-cert and tls-key");
@@ -181,6 +185,7 @@ impl Options {
                 address => address,
             },
             api_token: self.api_token,
+            console,
             secret: self.secret,
             playback_secret: self.playback_secret,
             play,
@@ -248,6 +253,10 @@ impl Config {
                     != (&new.node_address, &new.node_rtmps_address),
             ),
             ("api-token", self.api_token != new.api_token),
+            (
+                "console-user or console-password",
+                self.console != new.console,
+            ),
             ("secret", self.secret != new.secret),
             (
                 "playback-secret",

@@ -15,6 +15,7 @@ pub mod limits;
 pub mod logging;
 pub mod node;
 pub mod origin;
+pub mod password;
 pub mod play;
 pub mod processor;
 pub mod proxy;

@@ -378,6 +378,7 @@ async fn node_with(reach: Reach) -> (tempfile::TempDir, Api) {
             [Algorithm::HmacSha256],
         ),
         token: Secret::new(TOKEN).expect("a token"),
+        sign_in: api::SignIn::new(&Secret::new(TOKEN).expect("a token"), None),
         allow_private_targets: true,
         pictures: Some(Arc::new(Overlays::new(config))),
         listeners: Listeners {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use lsv_examples::config::{self, Options};
 use lsv_examples::node::{self, Role};
-use lsv_examples::{doctor, logging};
+use lsv_examples::{doctor, logging, password};
 
 #[derive(Parser)]
 #[command(
@@ -25,6 +25,8 @@ enum Command {
     /// Say what viewers would suffer from in a recorded FLV file; exit code 0 for nothing, 2 for something, 1 where it
     /// cannot be read
     Doctor(doctor::Arguments),
+    /// Read a password from standard input and print its hash, for --console-password
+    HashPassword,
 }
 
 #[tokio::main]
@@ -39,6 +41,7 @@ async fn run() -> anyhow::Result<ExitCode> {
     let Line { options, command } = config::of_process("lsv")?;
     match command {
         Some(Command::Doctor(arguments)) => doctor::run(&arguments),
+        Some(Command::HashPassword) => password::print_hash(),
         None => {
             let config = options.resolve()?;
             let log_level = logging::start(config.log, config.log_level);

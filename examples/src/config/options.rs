@@ -141,6 +141,13 @@ pub struct Options {
     #[arg(long, env = "LSV_API_TOKEN", value_name = "TOKEN", hide_env_values = true, value_parser = parse_secret)]
     #[serde(deserialize_with = "secret")]
     pub api_token: Option<Secret>,
+    /// Name to sign in to the console with, beside the token [default: none]
+    #[arg(long, env = "LSV_CONSOLE_USER", value_name = "NAME")]
+    pub console_user: Option<String>,
+    /// Its password, as the hash that `lsv hash-password` prints
+    #[arg(long, env = "LSV_CONSOLE_PASSWORD", value_name = "HASH", hide_env_values = true, value_parser = parse_secret)]
+    #[serde(deserialize_with = "secret")]
+    pub console_password: Option<Secret>,
     /// Secret that push keys are signed with [default: made on the first start]
     #[arg(long, env = "LSV_SECRET", value_name = "SECRET", hide_env_values = true, value_parser = parse_secret)]
     #[serde(deserialize_with = "secret")]
@@ -283,6 +290,8 @@ impl Options {
             node_address: self.node_address.or(file.node_address),
             node_rtmps_address: self.node_rtmps_address.or(file.node_rtmps_address),
             api_token: self.api_token.or(file.api_token),
+            console_user: self.console_user.or(file.console_user),
+            console_password: self.console_password.or(file.console_password),
             secret: self.secret.or(file.secret),
             playback_secret: self.playback_secret.or(file.playback_secret),
             play_token: self.play_token.or(file.play_token),

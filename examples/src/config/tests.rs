@@ -41,6 +41,40 @@ fn publishing_is_bounded_as_the_operator_says() {
 }
 
 #[test]
+fn a_user_of_the_console_has_a_name_and_a_hashed_password() {
+    let hash = "$argon2id$v=19$m=8,t=1,p=1$MDEyMzQ1Njc4OWFiY2RlZg$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    let file = format!("console-user = \"ann\"\nconsole-password = \"{hash}\"\n");
+    let config = with_file(&file, &[]).unwrap();
+    assert!(config.console.is_some());
+    assert!(!format!("{config:?}").contains("argon2id"));
+    let without = Options::default().resolve().unwrap();
+    assert_eq!(without.console, None);
+    assert_eq!(
+        without.needs_restart(&config),
+        ["console-user or console-password"]
+    );
+    for (flags, complaint) in [
+        (&["--console-user", "ann"][..], "needs console-password"),
+        (&["--console-password", hash], "needs console-user"),
+        (
+            &["--console-user", "ann", "--console-password", "plain text"],
+            "lsv hash-password",
+        ),
+        (
+            &["--console-user", "", "--console-password", hash],
+            "a user has a name",
+        ),
+    ] {
+        let error = format!("{:#}", with_file("", flags).unwrap_err());
+        assert!(error.contains(complaint), "{error}");
+        assert!(
+            !error.contains("plain text") && !error.contains(hash),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn flags_beat_the_file() {
     let file = "rtmp = \"127.0.0.1:7\"\ngrace = \"5s\"\npush-sign = \"hmac-sha256,md5\"\n";
     let config = with_file(file, &["--grace", "250ms"]).unwrap();

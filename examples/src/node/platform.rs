@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use lsv_core::access::{Attempts, ChannelAuthorizer};
-use lsv_core::api::{self, Api, Listeners};
+use lsv_core::api::{self, Api, Listeners, SignIn};
 use lsv_core::channel::{Channel, Signer};
 use lsv_core::events::Events;
 use lsv_core::hub::{Hub, Limits, OnBusy};
@@ -156,6 +156,7 @@ impl Platform {
             viewers: self.authorizer.clone(),
             trusted_proxies: config.trusted_proxies.clone(),
             token: self.stores.secrets.api.secret.clone(),
+            sign_in: SignIn::new(&self.stores.secrets.api.secret, config.console.clone()),
             allow_private_targets: config.allow_private_targets,
             pictures: Some(Arc::new(self.workshop.overlays.clone())),
             listeners,

@@ -1,11 +1,11 @@
 //! The platform's REST API as an axum router: channels, addresses, live sessions, recordings, events.
 //!
 //! ```text
-//! request ─> [bearer token] ─> handler ─> ChannelStore | ObjectStore | LiveSessions | Events
-//!                  └─ refused ─────┴─────> application/problem+json
+//! request ─> [bearer token | session] ─> handler ─> ChannelStore | ObjectStore | LiveSessions | Events
+//!                       └─ refused ────────┴─────> application/problem+json
 //! ```
 //!
-//! Health, metrics and the API's description are open; everything else wants the token. Every refusal is a
+//! Health, metrics, the API's description and signing in are open; everything else wants the token, or a browser's session. Every refusal is a
 //! [`Problem`] document with a stable `type`.
 
 #![allow(
@@ -23,6 +23,8 @@ mod platform;
 mod problem;
 mod reached;
 mod recordings;
+mod session;
+mod sign_in;
 mod signed;
 pub mod store;
 mod token;
@@ -51,6 +53,7 @@ pub use crate::access::Secured;
 pub use openapi::description;
 pub use problem::{Kind, Problem};
 pub use reached::{Elsewhere, Origin};
+pub use sign_in::{InvalidPassword, Password, SignIn, hash_password};
 
 /// What the API works on.
 pub struct Api {
@@ -70,6 +73,8 @@ pub struct Api {
     pub trusted_proxies: Networks,
     /// What a client must show. There is no API without one.
     pub token: Secret,
+    /// Who may sign in with a browser instead.
+    pub sign_in: SignIn,
     /// Whether channels may fetch from and push to loopback, private and link-local addresses.
     pub allow_private_targets: bool,
     /// Who looks at the picture of a watermark before it is stored; without it, nobody does.
@@ -161,6 +166,19 @@ fn open_routes() -> Router<Arc<Api>> {
         .route("/readyz", get(platform::readyz))
         .route("/metrics", get(platform::metrics))
         .route("/openapi.json", get(platform::openapi))
+        .merge(session_routes())
+}
+
+fn session_routes() -> Router<Arc<Api>> {
+    Router::new()
+        .route(
+            "/console/session",
+            post(session::sign_in)
+                .get(session::current)
+                .delete(session::sign_out),
+        )
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(middleware::from_fn(token::keep_private))
 }
 
 fn protected_routes(api: &Arc<Api>) -> Router<Arc<Api>> {
@@ -190,9 +208,10 @@ fn protected_routes(api: &Arc<Api>) -> Router<Arc<Api>> {
         .route("/events", get(platform::events))
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(middleware::from_fn_with_state(
-            api.token.clone(),
-            token::require,
+            Arc::clone(api),
+            token::require_operator,
         ))
+        .layer(middleware::from_fn(token::keep_private))
 }
 
 const IMAGE_URL: &str = "ImageURL";

@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 
 use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaFormat, Type};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{KnownFormat, RefOr};
 use utoipa::{Modify, OpenApi, PartialSchema, ToSchema};
 
-use super::{channels, live, platform, recordings, urls, usage};
+use super::{channels, live, platform, recordings, session, urls, usage};
 use crate::channel::{FIELDS, Field, Kind, Moment, Settings};
 use crate::path::MAX_ID_CHARS;
 
@@ -23,9 +23,9 @@ pub fn description() -> utoipa::openapi::OpenApi {
         channels::create, channels::list, channels::read, channels::change, channels::rotate_key, channels::remove,
         urls::urls, live::online, live::session, live::disconnect, recordings::list, recordings::remove,
         usage::usage, platform::stream_dns, platform::put_stream_dns, platform::events, platform::healthz, platform::readyz,
-        platform::metrics,
+        platform::metrics, session::sign_in, session::current, session::sign_out,
     ),
-    security(("token" = [])),
+    security(("token" = []), ("session" = [])),
     modifiers(&Token),
 )]
 struct Description;
@@ -42,6 +42,13 @@ impl Modify for Token {
             .build();
         if let Some(components) = openapi.components.as_mut() {
             components.add_security_scheme("token", SecurityScheme::Http(scheme));
+            let session = ApiKeyValue::with_description(
+                "lsv-<hex>",
+                "The cookie of a browser that signed in at /console/session. Calls other than GET and HEAD need the header \
+                 `X-CSRF-Token` as well.",
+            );
+            let session = SecurityScheme::ApiKey(ApiKey::Cookie(session));
+            components.add_security_scheme("session", session);
         }
     }
 }

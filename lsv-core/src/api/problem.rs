@@ -1,5 +1,7 @@
 //! Refusals as problem documents (RFC 9457).
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -38,6 +40,13 @@ impl Problem {
         self.field = Some(field.to_owned());
         self
     }
+
+    /// Says when to try again.
+    #[must_use]
+    pub(super) fn after(mut self, delay: Duration) -> Self {
+        self.retry_after_seconds = Some(delay.as_secs().max(1));
+        self
+    }
 }
 
 /// Kinds of refusal. Each has a status and a `type` that never changes: `urn:lsv:problem:<name>`.
@@ -48,8 +57,10 @@ pub enum Kind {
     MalformedJson,
     /// A query parameter or a header cannot be understood.
     InvalidParameter,
-    /// The bearer token is missing or wrong.
+    /// The bearer token, or what somebody signs in with, is missing or wrong.
     Unauthorized,
+    /// A browser's session alone does not show that a page of the platform's own asks.
+    Csrf,
     /// There is no such thing.
     NotFound,
     /// The path knows other methods.
@@ -74,6 +85,8 @@ pub enum Kind {
     InvalidValue,
     /// A field that the platform makes.
     FixedField,
+    /// Too many wrong attempts came from one address.
+    TooManyAttempts,
     /// The platform is at fault.
     Internal,
     /// This form of the platform cannot do that.
@@ -98,7 +111,12 @@ impl Kind {
             Self::Unauthorized => (
                 StatusCode::UNAUTHORIZED,
                 "unauthorized",
-                "The bearer token is missing or wrong",
+                "The credentials are missing or wrong",
+            ),
+            Self::Csrf => (
+                StatusCode::FORBIDDEN,
+                "csrf",
+                "The call may come from another site",
             ),
             Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "There is no such thing"),
             Self::MethodNotAllowed => (
@@ -155,6 +173,11 @@ impl Kind {
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "fixed-field",
                 "The field is made by the platform",
+            ),
+            Self::TooManyAttempts => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "too-many-attempts",
+                "Too many attempts failed",
             ),
             Self::Internal => (
                 StatusCode::INTERNAL_SERVER_ERROR,
@@ -259,10 +282,8 @@ impl From<ports::Error> for Problem {
             ports::Error::Invalid(detail) => Self::new(Kind::InvalidParameter, detail),
             ports::Error::Unavailable { retry_after, .. } => {
                 tracing::error!(%error, "a store is out of reach");
-                let mut problem =
-                    Self::new(Kind::Unavailable, "a store is out of reach; try again");
-                problem.retry_after_seconds = Some(retry_after.as_secs().max(1));
-                problem
+                Self::new(Kind::Unavailable, "a store is out of reach; try again")
+                    .after(retry_after)
             }
             ports::Error::Denied(_) | ports::Error::Damaged { .. } => {
                 tracing::error!(%error, "a store does not work");

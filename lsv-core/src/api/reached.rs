@@ -75,6 +75,11 @@ impl Reached {
         Some(Origin::new(self.secured, host.host(), port))
     }
 
+    /// Whether the client came over TLS.
+    pub(super) fn is_secured(&self) -> bool {
+        self.secured
+    }
+
     /// Host and port of an RTMP address: of the domain name that the operator set, else of the host that the client
     /// reached the API under. The port is the listener's unless the domain name brings one.
     pub(super) fn rtmp_authority(&self, set: Option<&Authority>, listener: SocketAddr) -> String {

@@ -74,7 +74,8 @@ impl FromRequestParts<Arc<Api>> for Viewer {
     }
 }
 
-fn client(parts: &Parts, api: &Api) -> Option<IpAddr> {
+/// Where the client of the API is, as far as the server tells, behind proxies that are trusted.
+pub(super) fn client(parts: &Parts, api: &Api) -> Option<IpAddr> {
     let ConnectInfo(peer) = parts.extensions.get::<ConnectInfo<SocketAddr>>()?;
     let forwarded = parts.headers.get_all("x-forwarded-for").iter();
     let forwarded = forwarded.map(|value| value.to_str().unwrap_or_default());

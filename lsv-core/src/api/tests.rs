@@ -26,6 +26,7 @@ mod calls;
 mod matching;
 mod recordings;
 mod refusals;
+mod sessions;
 
 const TOKEN: &str = "the-token";
 const PLAYBACK_SECRET: &str = "playback secret";
@@ -135,6 +136,15 @@ impl Platform {
         channels: Arc<dyn ChannelStore>,
         allow_private_targets: bool,
     ) -> Self {
+        Self::signed_in_to(directory, channels, allow_private_targets, None)
+    }
+
+    fn signed_in_to(
+        directory: tempfile::TempDir,
+        channels: Arc<dyn ChannelStore>,
+        allow_private_targets: bool,
+        password: Option<Password>,
+    ) -> Self {
         let objects = Arc::new(Objects::open(directory.path().join("objects")).unwrap());
         let live = Arc::new(Live::default());
         let pictures = Arc::new(Pictures::default());
@@ -145,12 +155,13 @@ impl Platform {
             .protecting(Protection::with_secret(secret));
         let router = router(Api {
             viewers,
-            trusted_proxies: Networks::default(),
+            trusted_proxies: "10.0.0.0/8".parse().unwrap(),
             channels,
             objects: Arc::clone(&objects) as Arc<dyn ObjectStore>,
             live: Arc::clone(&live) as Arc<dyn LiveSessions>,
             events: events.clone(),
             signer: Signer::new(Secret::new(SECRET).unwrap(), [Algorithm::HmacSha256]),
+            sign_in: SignIn::new(&Secret::new(TOKEN).unwrap(), password),
             token: Secret::new(TOKEN).unwrap(),
             allow_private_targets,
             pictures: Some(Arc::clone(&pictures) as Arc<dyn PictureCheck>),

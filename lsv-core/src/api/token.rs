@@ -1,27 +1,84 @@
-//! The bearer token that every call but health, metrics and description needs (RFC 6750 §2.1).
+//! The bearer token that every call but health, metrics and description needs (RFC 6750 §2.1), or the session of a browser
+//! in its place.
+
+use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use lsv_auth::Secret;
 
-use super::{Kind, Problem};
+use super::{Api, Kind, Problem};
 
-/// Lets requests through that show the token.
+/// Lets requests through that show the token, and nothing else: what nodes ask each other is no business of browsers.
 pub(super) async fn require(
     State(expected): State<Secret>,
     request: Request,
     next: Next,
 ) -> Response {
-    match shown(request.headers()) {
-        Some(token) if expected.matches(token) => next.run(request).await,
-        _ => Problem::new(
-            Kind::Unauthorized,
-            "send the platform's token: `Authorization: Bearer <token>`",
-        )
-        .into_response(),
+    match is_shown(&expected, request.headers()) {
+        true => next.run(request).await,
+        false => unauthorized().into_response(),
     }
+}
+
+/// Lets requests through that show the token, or come from a browser that is signed in. A browser sends its cookie with what
+/// other sites make it ask too, so calls that change something must also show what only pages of the platform know.
+///
+/// Where there is an `Authorization` header it counts alone.
+pub(super) async fn require_operator(
+    State(api): State<Arc<Api>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match check_operator(&api, &request) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+fn check_operator(api: &Api, request: &Request) -> Result<(), Problem> {
+    let headers = request.headers();
+    if headers.contains_key(header::AUTHORIZATION) {
+        let is_shown = is_shown(&api.token, headers);
+        return is_shown.then_some(()).ok_or_else(unauthorized);
+    }
+    let session = api.sign_in.session(headers, api.now());
+    let session = session.ok_or_else(unauthorized)?;
+    match request.method().is_safe() || api.sign_in.is_own(&session, headers) {
+        true => Ok(()),
+        false => Err(foreign()),
+    }
+}
+
+/// Keeps an answer out of caches: it may hold keys, and is for one reader.
+pub(super) async fn keep_private(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let no_store = HeaderValue::from_static("no-store");
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, no_store);
+    response
+}
+
+fn unauthorized() -> Problem {
+    Problem::new(
+        Kind::Unauthorized,
+        "send the platform's token: `Authorization: Bearer <token>`",
+    )
+}
+
+/// The refusal of a call that another site may have made a browser send.
+pub(super) fn foreign() -> Problem {
+    Problem::new(
+        Kind::Csrf,
+        "send the session's `csrf`, as GET /console/session tells it: `X-CSRF-Token: <csrf>`",
+    )
+}
+
+fn is_shown(expected: &Secret, headers: &HeaderMap) -> bool {
+    shown(headers).is_some_and(|token| expected.matches(token))
 }
 
 /// The token of the one `Authorization` header.

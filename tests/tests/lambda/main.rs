@@ -173,6 +173,7 @@ fn router(folder: &Path) -> Router {
         events: Events::new(),
         signer: Signer::new(secret("a secret for pushing"), [Algorithm::HmacSha256]),
         trusted_proxies: Networks::default(),
+        sign_in: lsv_core::api::SignIn::new(&secret("the-token"), None),
         token: secret("the-token"),
         allow_private_targets: false,
         pictures: None,

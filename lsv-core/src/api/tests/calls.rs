@@ -639,6 +639,7 @@ async fn the_description_knows_every_call_and_field() {
         ("/healthz", vec!["get"]),
         ("/readyz", vec!["get"]),
         ("/metrics", vec!["get"]),
+        ("/console/session", vec!["delete", "get", "post"]),
     ]);
     assert_eq!(calls, expected);
 
@@ -653,7 +654,10 @@ async fn the_description_knows_every_call_and_field() {
         json!(["libx264", "libx265"])
     );
     assert_eq!(schema["properties"]["videoname"]["maxLength"], json!(256));
-    assert_eq!(description["security"], json!([{"token": []}]));
+    assert_eq!(
+        description["security"],
+        json!([{"token": []}, {"session": []}])
+    );
     assert_eq!(
         description["components"]["securitySchemes"]["token"]["scheme"],
         json!("bearer")

@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{tls, token};
 use crate::access::ChannelAuthorizer;
-use crate::api::{Api, Listeners, router};
+use crate::api::{Api, Listeners, SignIn, router};
 use crate::channel::{Channel, Moment, Signer};
 use crate::embedded::{Channels, Objects, Sessions};
 use crate::events::{Events, Happening};
@@ -74,6 +74,7 @@ impl Node {
             live: Arc::clone(&live) as Arc<dyn LiveSessions>,
             events: events.clone(),
             signer: Signer::new(secret, [Algorithm::HmacSha256]),
+            sign_in: SignIn::new(&token(), None),
             token: token(),
             allow_private_targets: false,
             pictures: None,
