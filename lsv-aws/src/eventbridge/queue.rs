@@ -144,13 +144,11 @@ mod tests {
     use tokio::sync::oneshot::error::TryRecvError;
 
     fn event(channel: &str, peer: &str) -> Event {
-        Event {
-            at: Moment::from_unix(1),
-            happened: Happening::Published {
-                channel: ChannelId::parse(channel).unwrap(),
-                peer: peer.to_owned(),
-            },
-        }
+        let happened = Happening::Published {
+            channel: ChannelId::parse(channel).unwrap(),
+            peer: peer.to_owned(),
+        };
+        Event::new(Moment::from_unix(1), happened)
     }
 
     fn numbers(entries: &[Entry]) -> Vec<u64> {

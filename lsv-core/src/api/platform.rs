@@ -1,24 +1,26 @@
 //! What belongs to no channel: domain names, events, health, metrics, description.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::mem;
 use std::sync::Arc;
 
 use axum::Json as JsonAnswer;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::Stream;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::watch;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
-use super::body::Json;
+use super::body::{Json, Parameters};
 use super::problem::{Answer, ProblemDocument};
 use super::{Api, Kind, Problem};
 use crate::channel::{Authority, Fields};
-use crate::events::Event;
+use crate::events::{Event, EventId, Events, Since};
 use crate::ports::StreamDns;
 
 /// Reads the domain names that addresses are made with.
@@ -64,20 +66,33 @@ pub(super) async fn put_stream_dns(
     Ok(JsonAnswer(dns.into()))
 }
 
-/// Tells what happens, as it happens (server-sent events). A client that is too slow is told how much it lost.
+/// Tells what happens, as it happens (server-sent events), and before it what is wanted of the newest 256. A client that
+/// is too slow, or comes again too late, is told how much it lost.
 #[utoipa::path(
     get, path = "/events", tag = "platform",
+    params(
+        Past,
+        ("Last-Event-ID" = Option<String>, Header, description = "Goes on behind this event, whatever `recent` says; with all that is \
+            remembered where it is of another process"),
+    ),
     responses((
         status = 200, content_type = "text/event-stream", body = String,
         description = "`event:` published, unpublished, rejected, recording-written, task-started, task-stopped, \
-            task-failed, motion, channel-created, channel-changed, channel-deleted or lost; `data:` JSON",
+            task-failed, motion, channel-created, channel-changed, channel-deleted or lost; `data:` JSON, or of lost the \
+            number of events; `id:` names the event, for `Last-Event-ID`",
     )),
 )]
 pub(super) async fn events(
     State(api): State<Arc<Api>>,
+    Parameters(past): Parameters<Past>,
+    headers: HeaderMap,
 ) -> Sse<impl Stream<Item = Result<SseEvent, Infallible>>> {
+    let following = api.events.follow(past.since(&headers));
     let listener = Listener {
-        events: api.events.subscribe(),
+        forgotten: following.forgotten,
+        past: following.past.into(),
+        future: following.future,
+        events: api.events.clone(),
         ready: api.ready.clone(),
     };
     let stream = futures::stream::unfold(listener, |mut listener| async {
@@ -154,27 +169,65 @@ pub(super) struct Health {
     status: &'static str,
 }
 
+/// What is wanted of what happened before.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Past {
+    /// How many of the newest events are told first; at most 256 are remembered. None by default.
+    recent: Option<usize>,
+}
+
+impl Past {
+    /// Where a listener begins. A browser that lost its connection asks again as it did before, and names what it heard
+    /// last; what is no id of an event is passed over, as it would give up at a refusal.
+    fn since(&self, headers: &HeaderMap) -> Since {
+        let last = headers.get("last-event-id");
+        let last = last.and_then(|id| EventId::parse(id.to_str().ok()?));
+        let newest = self.recent.unwrap_or_default();
+        last.map_or(Since::Newest(newest), Since::Event)
+    }
+}
+
 struct Listener {
-    events: broadcast::Receiver<Arc<Event>>,
+    forgotten: u64,
+    past: VecDeque<Arc<Event>>,
+    future: broadcast::Receiver<Arc<Event>>,
+    events: Events,
     ready: watch::Receiver<bool>,
 }
 
 impl Listener {
     /// The next event; none when the process shuts down.
     async fn next(&mut self) -> Option<SseEvent> {
+        if self.forgotten > 0 {
+            return Some(lost(mem::take(&mut self.forgotten)));
+        }
+        if let Some(event) = self.past.pop_front() {
+            return told(&self.events, &event);
+        }
         tokio::select! {
             biased;
-            event = self.events.recv() => match event {
-                Ok(event) => SseEvent::default()
-                    .event(event.happened.name())
-                    .json_data(event.as_ref())
-                    .ok(),
-                Err(RecvError::Lagged(lost)) => Some(SseEvent::default().event("lost").data(lost.to_string())),
+            event = self.future.recv() => match event {
+                Ok(event) => told(&self.events, &event),
+                Err(RecvError::Lagged(count)) => Some(lost(count)),
                 Err(RecvError::Closed) => None,
             },
             _ = self.ready.wait_for(|ready| !ready) => None,
         }
     }
+}
+
+fn told(events: &Events, event: &Event) -> Option<SseEvent> {
+    SseEvent::default()
+        .id(events.id(event).to_string())
+        .event(event.happened.name())
+        .json_data(event)
+        .ok()
+}
+
+/// Has no id: who comes again with that of the event before gets what is still remembered.
+fn lost(count: u64) -> SseEvent {
+    SseEvent::default().event("lost").data(count.to_string())
 }
 
 fn no_host(field: &str) -> Problem {

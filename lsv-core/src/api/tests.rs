@@ -24,6 +24,7 @@ use crate::ports::{
 
 mod calls;
 mod matching;
+mod events;
 mod recordings;
 mod refusals;
 mod sessions;

@@ -81,8 +81,8 @@ impl Mirror {
             };
             let frame = frame.map_err(Error::unavailable)?;
             if let Ok(data) = frame.into_data() {
-                for Event { at, happened } in lines.events(&data)? {
-                    events.publish(at, happened);
+                for event in lines.events(&data)? {
+                    events.publish(event.at, event.happened);
                 }
             }
         }
@@ -141,8 +141,7 @@ mod tests {
             channel,
             peer: "192.0.2.1:5".to_owned(),
         };
-        let at = Moment::from_unix(7);
-        let event = Event { at, happened };
+        let event = Event::new(Moment::from_unix(7), happened);
         let text = format!(
             ":\n\nevent: published\ndata: {}\n\nevent: lost\ndata: 3\n\ndata: {{\"event\":\"of-later\",\"at\":1}}\n\n",
             serde_json::to_string(&event).unwrap()

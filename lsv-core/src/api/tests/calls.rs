@@ -529,51 +529,6 @@ async fn live_sessions_are_shown_and_ended() {
 }
 
 #[tokio::test]
-async fn events_are_told_as_they_happen() {
-    let platform = Platform::new();
-    let request = Platform::request(Method::GET, "/events")
-        .body(Body::empty())
-        .unwrap();
-    let response = platform.router.clone().oneshot(request).await.unwrap();
-    assert_eq!(
-        response.headers()[header::CONTENT_TYPE],
-        "text/event-stream"
-    );
-    let mut stream = response.into_body().into_data_stream();
-
-    platform.channel("cam").await;
-    let told = stream.next().await.unwrap().unwrap();
-    let told = std::str::from_utf8(&told).unwrap();
-    let data = told.strip_prefix("event: channel-created\ndata: ").unwrap();
-    let event: Value = serde_json::from_str(data).unwrap();
-    assert_eq!(
-        event,
-        json!({"at": "2023-11-14T22:13:20Z", "event": "channel-created", "channel": "cam"})
-    );
-
-    for _ in 0..crate::events::BACKLOG + 2 {
-        let channel = ChannelId::parse("cam").unwrap();
-        platform
-            .events
-            .publish(NOW, Happening::Unpublished { channel });
-    }
-    let lost = stream.next().await.unwrap().unwrap();
-    assert_eq!(lost, "event: lost\ndata: 2\n\n");
-}
-
-#[tokio::test]
-async fn event_streams_end_with_the_process() {
-    let platform = Platform::new();
-    let request = Platform::request(Method::GET, "/events")
-        .body(Body::empty())
-        .unwrap();
-    let response = platform.router.clone().oneshot(request).await.unwrap();
-    platform.ready.send(false).unwrap();
-    let rest = tokio::time::timeout(Duration::from_secs(60), response.into_body().collect()).await;
-    assert!(rest.unwrap().unwrap().to_bytes().is_empty());
-}
-
-#[tokio::test]
 async fn health_and_metrics_are_open() {
     let platform = Platform::new();
     let open = |path: &str| Request::get(path).body(Body::empty()).unwrap();
