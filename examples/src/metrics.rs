@@ -1,4 +1,4 @@
-//! Metrics of a process, and its clock.
+//! Metrics of a process, what it takes itself among them, and its clock.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,14 +6,35 @@ use anyhow::Context;
 use lsv_core::channel::Moment;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
+mod process;
+
+use self::process::Process;
+
+/// What is collected. Clones show the same.
+#[derive(Clone, Debug)]
+pub(crate) struct Metrics {
+    collected: PrometheusHandle,
+    process: Process,
+}
+
+impl Metrics {
+    /// All metrics as Prometheus text, with what the process takes at this moment.
+    pub(crate) fn render(&self) -> String {
+        self.process.measure();
+        self.collected.render()
+    }
+}
+
 /// Collects metrics from here on.
 ///
 /// # Errors
 /// Where the process collects them already.
-pub(crate) fn collect() -> anyhow::Result<PrometheusHandle> {
-    let metrics = PrometheusBuilder::new().install_recorder();
-    let metrics = metrics.context("cannot collect metrics")?;
-    let kept = metrics.clone();
+pub(crate) fn collect() -> anyhow::Result<Metrics> {
+    let collected = PrometheusBuilder::new().install_recorder();
+    let collected = collected.context("cannot collect metrics")?;
+    let process = Process::beginning_at(SystemTime::now());
+    metrics::gauge!("lsv_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1);
+    let kept = collected.clone();
     tokio::spawn(async move {
         let mut tick = tokio::time::interval(UPKEEP);
         loop {
@@ -21,7 +42,7 @@ pub(crate) fn collect() -> anyhow::Result<PrometheusHandle> {
             kept.run_upkeep();
         }
     });
-    Ok(metrics)
+    Ok(Metrics { collected, process })
 }
 
 pub(crate) fn now() -> Moment {

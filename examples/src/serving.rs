@@ -6,12 +6,12 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
 use lsv_rtmp::net::Service;
-use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::banner;
 use crate::config::Config;
+use crate::metrics::Metrics;
 use crate::sockets::{Sockets, Until};
 
 /// What is served, until it is stopped.
@@ -33,7 +33,7 @@ impl Default for Serving {
 
 impl Serving {
     /// What operators and load balancers ask any node: whether it lives, whether it takes work, what it counts.
-    pub(crate) fn routes(&self, metrics: PrometheusHandle) -> Router {
+    pub(crate) fn routes(&self, metrics: Metrics) -> Router {
         let ready = self.ready.subscribe();
         let readiness = async move || match *ready.borrow() {
             true => (StatusCode::OK, "ready\n"),

@@ -89,6 +89,29 @@ async fn a_body_of_10_mib_is_refused() {
 }
 
 #[tokio::test]
+async fn metrics_tell_of_the_process() {
+    let server = Server::start(&[]).await;
+    let text = server.api().read("/metrics").await.text;
+    let value = |name: &str| -> f64 {
+        let mut lines = text.lines();
+        let line = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        let value = line.expect(name).parse();
+        value.expect("a number")
+    };
+    let now = std::time::UNIX_EPOCH.elapsed().expect("a clock");
+    let begun = value("process_start_time_seconds");
+    let age = now.as_secs_f64() - begun;
+    assert!((0.0..600.0).contains(&age), "{begun}");
+    assert!(value("process_cpu_seconds_total") > 0.0);
+    let resident = value("process_resident_memory_bytes");
+    assert!(resident > f64::from(1 << 20), "{resident}");
+    assert!(value("process_open_fds") > 3.0);
+    let version = env!("CARGO_PKG_VERSION");
+    let build = format!("lsv_build_info{{version=\"{version}\"}}");
+    assert!((value(&build) - 1.0).abs() < f64::EPSILON);
+}
+
+#[tokio::test]
 async fn without_the_token_there_is_no_api() {
     let server = Server::start(&[]).await;
     let channel = r#"{"id":"sneaked"}"#;

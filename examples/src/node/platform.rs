@@ -13,11 +13,10 @@ use lsv_core::ports::{Form, Local, PageRequest, Precondition, TaskScheduler, Ver
 use lsv_core::share::Share;
 use lsv_mux::packager::{self, Packagers};
 use lsv_rtmp::net::Service;
-use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 
 use crate::config::Config;
-use crate::metrics::{self, now};
+use crate::metrics::{self, Metrics, now};
 use crate::reached::Reached;
 use crate::stores::Stores;
 use crate::workshop::Workshop;
@@ -33,7 +32,7 @@ pub(super) struct Platform {
     pub(super) workshop: Workshop,
     pub(super) signer: Signer,
     pub(super) authorizer: ChannelAuthorizer,
-    metrics: PrometheusHandle,
+    metrics: Metrics,
 }
 
 impl Platform {

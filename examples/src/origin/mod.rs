@@ -17,7 +17,6 @@ use lsv_mux::http::edge::{self, Edge};
 use lsv_mux::packager::{self, Packagers};
 use lsv_rtmp::net::relay::{Pulls, pulls};
 use lsv_rtmp::net::{Client, Service};
-use metrics_exporter_prometheus::PrometheusHandle;
 use rustls::ClientConfig;
 use tokio::sync::watch;
 
@@ -75,7 +74,7 @@ struct Origin {
     edge: Edge,
     recordings: Option<Arc<dyn ObjectStore>>,
     secret: Secret,
-    metrics: PrometheusHandle,
+    metrics: metrics::Metrics,
 }
 
 impl Origin {

@@ -24,7 +24,6 @@ use lsv_core::via::NodeName;
 use lsv_mux::packager::{self, Packagers};
 use lsv_rtmp::net::relay::{Pulls, pulls};
 use lsv_rtmp::net::{Client, Service};
-use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 
 mod coming;
@@ -95,7 +94,7 @@ struct Processor {
     /// One for each channel.
     tasks: Tasks,
     stores: Stores,
-    metrics: PrometheusHandle,
+    metrics: metrics::Metrics,
 }
 
 impl Processor {

@@ -6,12 +6,10 @@ mod options;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 
-use anyhow::Context;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
 use lsv_rtmp::proxy::{self, BackEnds, Proxy, Status};
-use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -21,7 +19,7 @@ pub use options::{Config, Options};
 use crate::config::CertificateFiles;
 use crate::http::{self, Listener};
 use crate::logging::LogLevel;
-use crate::{descriptors, signals, tls};
+use crate::{descriptors, metrics, signals, tls};
 
 /// Runs a proxy until it is told to stop. `options` are read again at each SIGHUP.
 ///
@@ -95,9 +93,7 @@ async fn serve_http(
 ) -> anyhow::Result<SocketAddr> {
     let listener = Listener::bind(address, None).await?;
     let address = listener.address()?;
-    let metrics = PrometheusBuilder::new()
-        .install_recorder()
-        .context("metrics cannot be kept")?;
+    let metrics = metrics::collect()?;
     let ready = draining.clone();
     let readiness = async move || match status.healthy() {
         _ if ready.is_cancelled() => (StatusCode::SERVICE_UNAVAILABLE, "draining\n".to_owned()),
