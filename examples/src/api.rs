@@ -142,7 +142,7 @@ fn api(
         token: stores.secrets.api.secret.clone(),
         sign_in: SignIn::new(&stores.secrets.api.secret, config.console.clone()),
         allow_private_targets: config.allow_private_targets,
-        pictures: Some(Arc::new(overlays(config, trust::of_the_system()?))),
+        watermarks: Some(Arc::new(overlays(config, trust::of_the_system()?))),
         listeners,
         ready,
         metrics: Arc::new(move || metrics.render()),

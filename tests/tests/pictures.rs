@@ -19,7 +19,7 @@ use lsv_core::{
     events::Events,
     hub::{Hub, Watermark, WatermarkPicture},
     lifecycle::{self, Lifecycle},
-    ports::{ChannelStore, PictureCheck},
+    ports::{ChannelStore, Watermarks},
     reach::Reach,
 };
 use lsv_mux::process::overlay::{Config, Overlays};
@@ -380,7 +380,7 @@ async fn node_with(reach: Reach) -> (tempfile::TempDir, Api) {
         token: Secret::new(TOKEN).expect("a token"),
         sign_in: api::SignIn::new(&Secret::new(TOKEN).expect("a token"), None),
         allow_private_targets: true,
-        pictures: Some(Arc::new(Overlays::new(config))),
+        watermarks: Some(Arc::new(Overlays::new(config))),
         listeners: Listeners {
             http: address,
             https: None,
@@ -473,6 +473,87 @@ async fn pictures_over_https_from_hosts_that_are_trusted() {
         refused.to_string().contains("cannot be connected to"),
         "{refused}"
     );
+}
+
+#[tokio::test]
+async fn a_watermark_is_seen_before_a_channel_has_it() {
+    let host = Host::start(
+        vec![
+            ("/logo.png", picture("png", "image2pipe").await),
+            ("/page.html", b"<!DOCTYPE html>".to_vec()),
+        ],
+        None,
+    )
+    .await;
+    let server = Server::start(&["--allow-private-targets"]).await;
+    let api = server.api();
+    api.create(&json!({ "id": "seen" })).await;
+    let record = api.read("/videostream/seen").await.json();
+    let client = reqwest::Client::new();
+    let preview = async |query: &str, fields: serde_json::Value| {
+        let address = server.http(&format!("/videostream/seen/watermark{query}"));
+        let request = client.post(address).bearer_auth(TOKEN).json(&fields);
+        request.send().await.expect("the API answers")
+    };
+
+    let text = json!({
+        "isWaterMark": true, "WaterMarkText": "现场 Live", "WaterMarkFontColor": "#00ff00",
+        "WaterMarkFontSize": 40, "WaterMarkLeft": 100, "WaterMarkTop": 60,
+    });
+    let drawn = preview("?width=640&height=360", text).await;
+    assert_eq!(drawn.status().as_u16(), 200);
+    let place = |name: &str| -> usize {
+        let value = drawn.headers()[name].to_str().expect("text");
+        value.parse().expect("a number")
+    };
+    let (left, top) = (place("x-watermark-left"), place("x-watermark-top"));
+    assert!(
+        (98..110).contains(&left) && (58..90).contains(&top),
+        "{left} {top}"
+    );
+    let pixels = rgba(&drawn.bytes().await.expect("a picture")).await;
+    let full = pixels.iter().filter(|it| **it == [0, 255, 0, 255]).count();
+    assert!(full > 200, "{full} of {}", pixels.len());
+    assert!(
+        pixels.iter().any(|pixel| pixel[3] == 0),
+        "it lets the picture through"
+    );
+
+    let logo = json!({
+        "isImageWaterMark": true, "ImageURL": host.url("/logo.png"),
+        "ImageWidth": 64, "ImageHeight": 48, "WaterMarkLeft": 20, "WaterMarkTop": 40,
+    });
+    let drawn = preview("", logo).await;
+    assert_eq!(drawn.headers()["x-watermark-left"], "20");
+    let pixels = rgba(&drawn.bytes().await.expect("a picture")).await;
+    assert_eq!(pixels.len(), 64 * 48);
+
+    let nothing = json!({ "isWaterMark": true, "WaterMarkText": "" });
+    assert_eq!(preview("", nothing).await.status().as_u16(), 204);
+    for path in ["/page.html", "/none.png"] {
+        let bad = json!({ "isImageWaterMark": true, "ImageURL": host.url(path) });
+        let refused = preview("", bad).await;
+        assert_eq!(refused.status().as_u16(), 422, "{path}");
+        let problem: serde_json::Value = refused.json().await.expect("a problem");
+        assert_eq!(problem["field"], "ImageURL", "{problem}");
+    }
+    let after = api.read("/videostream/seen").await.json();
+    assert_eq!(after, record, "nothing is stored");
+}
+
+/// The pixels of a PNG, as ffmpeg reads it.
+async fn rgba(png: &[u8]) -> Vec<[u8; 4]> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::write(path("a.png"), png).expect("a file");
+    let (from, to) = (path("a.png"), path("a.raw"));
+    let line = [
+        "-v", "error", "-f", "png_pipe", "-i", &from, "-f", "rawvideo", "-pix_fmt", "rgba", &to,
+    ];
+    let mut ffmpeg = Process::start("ffmpeg", line);
+    assert!(ffmpeg.ended().await.success(), "{}", ffmpeg.stderr());
+    let raw = std::fs::read(to).expect("pixels");
+    raw.as_chunks().0.to_vec()
 }
 
 fn acceptor(certificate: &Certificate) -> TlsAcceptor {

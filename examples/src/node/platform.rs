@@ -157,7 +157,7 @@ impl Platform {
             token: self.stores.secrets.api.secret.clone(),
             sign_in: SignIn::new(&self.stores.secrets.api.secret, config.console.clone()),
             allow_private_targets: config.allow_private_targets,
-            pictures: Some(Arc::new(self.workshop.overlays.clone())),
+            watermarks: Some(Arc::new(self.workshop.overlays.clone())),
             listeners,
             ready,
             metrics: Arc::new(move || metrics.render()),

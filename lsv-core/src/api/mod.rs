@@ -30,6 +30,7 @@ pub mod store;
 mod token;
 mod urls;
 mod usage;
+mod watermark;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -45,7 +46,7 @@ use tokio::sync::watch;
 use crate::access::ChannelAuthorizer;
 use crate::channel::{Invalid, Moment, Settings, Signer};
 use crate::events::{Events, Happening};
-use crate::ports::{ChannelStore, LiveSessions, ObjectStore, PictureCheck};
+use crate::ports::{ChannelStore, LiveSessions, ObjectStore, Watermarks};
 
 use self::problem::Answer;
 
@@ -77,8 +78,8 @@ pub struct Api {
     pub sign_in: SignIn,
     /// Whether channels may fetch from and push to loopback, private and link-local addresses.
     pub allow_private_targets: bool,
-    /// Who looks at the picture of a watermark before it is stored; without it, nobody does.
-    pub pictures: Option<Arc<dyn PictureCheck>>,
+    /// Who looks at the picture of a watermark before it is stored, and shows how one will look; without it, nobody does.
+    pub watermarks: Option<Arc<dyn Watermarks>>,
     /// The real addresses of the platform's listeners.
     pub listeners: Listeners,
     /// Whether the node takes new work; turns false when it shuts down, which also ends event streams.
@@ -108,16 +109,13 @@ impl Api {
             let is_wanted = settings.is_image_water_mark && !settings.image_url.is_empty();
             is_wanted.then(|| settings.image_url.clone())
         };
-        let (Some(pictures), Some(url)) = (&self.pictures, wanted(settings)) else {
+        let (Some(watermarks), Some(url)) = (&self.watermarks, wanted(settings)) else {
             return Ok(());
         };
         if before.and_then(wanted).as_ref() == Some(&url) {
             return Ok(());
         }
-        pictures.check(&url).await.map_err(|unusable| {
-            let detail = format!("`{IMAGE_URL}` {unusable}");
-            Problem::new(Kind::InvalidValue, detail).of_field(IMAGE_URL)
-        })
+        Ok(watermarks.check(&url).await?)
     }
 
     fn tell(&self, happened: Happening) {
@@ -194,6 +192,7 @@ fn protected_routes(api: &Arc<Api>) -> Router<Arc<Api>> {
         )
         .route("/{id}/urls", get(urls::urls))
         .route("/{id}/key", post(channels::rotate_key))
+        .route("/{id}/watermark", post(watermark::preview))
         .route("/{id}/session", get(live::session).delete(live::disconnect))
         .route("/{id}/usage", get(usage::usage))
         .route("/{id}/recordings", get(recordings::list))
@@ -213,8 +212,6 @@ fn protected_routes(api: &Arc<Api>) -> Router<Arc<Api>> {
         ))
         .layer(middleware::from_fn(token::keep_private))
 }
-
-const IMAGE_URL: &str = "ImageURL";
 
 #[cfg(test)]
 #[cfg(all(feature = "embedded", feature = "conformance"))]

@@ -7,7 +7,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::openapi::{KnownFormat, RefOr};
 use utoipa::{Modify, OpenApi, PartialSchema, ToSchema};
 
-use super::{channels, live, platform, recordings, session, urls, usage};
+use super::{channels, live, platform, recordings, session, urls, usage, watermark};
 use crate::channel::{FIELDS, Field, Kind, Moment, Settings};
 use crate::path::MAX_ID_CHARS;
 
@@ -21,7 +21,7 @@ pub fn description() -> utoipa::openapi::OpenApi {
     info(title = "lsv", description = "Live video: channels, addresses, live sessions, recordings, events."),
     paths(
         channels::create, channels::list, channels::read, channels::change, channels::rotate_key, channels::remove,
-        urls::urls, live::online, live::session, live::disconnect, recordings::list, recordings::remove,
+        urls::urls, watermark::preview, live::online, live::session, live::disconnect, recordings::list, recordings::remove,
         usage::usage, platform::stream_dns, platform::put_stream_dns, platform::events, platform::healthz, platform::readyz,
         platform::metrics, session::sign_in, session::current, session::sign_out,
     ),

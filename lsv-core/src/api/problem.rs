@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::channel::{Invalid, TooManyKeys};
-use crate::ports;
+use crate::ports::{self, NoPreview, Unusable};
 
 /// A refusal: what went wrong, in a form for programs and in words for people.
 #[derive(Clone, Debug)]
@@ -274,6 +274,34 @@ impl From<TooManyKeys> for Problem {
     }
 }
 
+impl From<Unusable> for Problem {
+    fn from(unusable: Unusable) -> Self {
+        let detail = format!("`{IMAGE_URL}` {unusable}");
+        Self::new(Kind::InvalidValue, detail).of_field(IMAGE_URL)
+    }
+}
+
+impl From<NoPreview> for Problem {
+    fn from(error: NoPreview) -> Self {
+        match error {
+            NoPreview::Picture(unusable) => unusable.into(),
+            NoPreview::NoFonts(detail) => {
+                Self::new(Kind::NotImplemented, detail).of_field("WaterMarkText")
+            }
+            NoPreview::TooLarge(detail) => Self::new(Kind::InvalidValue, detail),
+            NoPreview::Busy => {
+                let mut problem = Self::new(Kind::Unavailable, format!("{error}; try again"));
+                problem.retry_after_seconds = Some(1);
+                problem
+            }
+            NoPreview::Failed(detail) => {
+                tracing::error!(detail, "a watermark could not be drawn");
+                Self::new(Kind::Internal, detail)
+            }
+        }
+    }
+}
+
 impl From<ports::Error> for Problem {
     fn from(error: ports::Error) -> Self {
         match error {
@@ -311,3 +339,5 @@ pub(super) async fn method_not_allowed() -> Problem {
         "the header `Allow` lists the methods of this address",
     )
 }
+
+const IMAGE_URL: &str = "ImageURL";

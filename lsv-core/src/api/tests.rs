@@ -16,18 +16,20 @@ use super::*;
 use crate::access::Protection;
 use crate::channel::{Channel, TaskSize};
 use crate::embedded::{Channels, Objects};
+use crate::hub::Watermark;
 use crate::path::ChannelId;
 use crate::ports::{
-    ObjectName, PageRequest, SessionInfo, Task, TaskFailure, TaskId, TaskKind, TaskOutput,
-    TaskReport, TaskSpec, TaskState, Unusable, VideoInfo, WarningInfo,
+    NoPreview, ObjectName, PageRequest, Preview, SessionInfo, Task, TaskFailure, TaskId, TaskKind,
+    TaskOutput, TaskReport, TaskSpec, TaskState, Unusable, VideoInfo, WarningInfo,
 };
 
 mod calls;
-mod matching;
 mod events;
+mod matching;
 mod recordings;
 mod refusals;
 mod sessions;
+mod watermark;
 
 const TOKEN: &str = "the-token";
 const PLAYBACK_SECRET: &str = "playback secret";
@@ -61,10 +63,10 @@ impl LiveSessions for Live {
 
 /// Calls each picture whose address ends in `.png` good, and writes down what it was asked.
 #[derive(Debug, Default)]
-struct Pictures(Mutex<Vec<String>>);
+struct Drawer(Mutex<Vec<String>>);
 
 #[async_trait::async_trait]
-impl PictureCheck for Pictures {
+impl Watermarks for Drawer {
     async fn check(&self, url: &str) -> Result<(), Unusable> {
         self.0.lock().unwrap().push(url.to_owned());
         match url.ends_with(".png") {
@@ -72,13 +74,38 @@ impl PictureCheck for Pictures {
             false => Err(Unusable::new("leads to no picture")),
         }
     }
+
+    /// Gives what it was asked for in the place of a PNG, and what the text asks for.
+    async fn preview(
+        &self,
+        watermark: &Watermark,
+        (width, height): (u32, u32),
+    ) -> Result<Option<Preview>, NoPreview> {
+        if let Some(picture) = &watermark.picture {
+            self.check(&picture.url).await?;
+        }
+        let text = watermark.text.as_ref().map(|text| text.text.as_str());
+        match text {
+            Some("busy") => return Err(NoPreview::Busy),
+            Some("no fonts") => return Err(NoPreview::NoFonts("install one".to_owned())),
+            Some("large") => return Err(NoPreview::TooLarge("it is too large".to_owned())),
+            Some("broken") => return Err(NoPreview::Failed("it broke".to_owned())),
+            Some("outside") => return Ok(None),
+            _ => {}
+        }
+        Ok(Some(Preview {
+            png: format!("{text:?} {width}x{height}").into(),
+            left: watermark.left,
+            top: watermark.top,
+        }))
+    }
 }
 
 struct Platform {
     directory: tempfile::TempDir,
     router: Router,
     live: Arc<Live>,
-    pictures: Arc<Pictures>,
+    watermarks: Arc<Drawer>,
     objects: Arc<Objects>,
     events: Events,
     ready: watch::Sender<bool>,
@@ -146,9 +173,25 @@ impl Platform {
         allow_private_targets: bool,
         password: Option<Password>,
     ) -> Self {
+        Self::built(directory, channels, allow_private_targets, password, true)
+    }
+
+    fn without_drawer() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let channels = Channels::open(directory.path().join("channels.redb")).unwrap();
+        Self::built(directory, Arc::new(channels), false, None, false)
+    }
+
+    fn built(
+        directory: tempfile::TempDir,
+        channels: Arc<dyn ChannelStore>,
+        allow_private_targets: bool,
+        password: Option<Password>,
+        has_drawer: bool,
+    ) -> Self {
         let objects = Arc::new(Objects::open(directory.path().join("objects")).unwrap());
         let live = Arc::new(Live::default());
-        let pictures = Arc::new(Pictures::default());
+        let watermarks = Arc::new(Drawer::default());
         let events = Events::new();
         let (ready, is_ready) = watch::channel(true);
         let secret = Secret::new(PLAYBACK_SECRET).unwrap();
@@ -165,7 +208,7 @@ impl Platform {
             sign_in: SignIn::new(&Secret::new(TOKEN).unwrap(), password),
             token: Secret::new(TOKEN).unwrap(),
             allow_private_targets,
-            pictures: Some(Arc::clone(&pictures) as Arc<dyn PictureCheck>),
+            watermarks: has_drawer.then(|| Arc::clone(&watermarks) as Arc<dyn Watermarks>),
             listeners: Listeners {
                 http: "0.0.0.0:8080".parse().unwrap(),
                 https: Some("0.0.0.0:8443".parse().unwrap()),
@@ -180,7 +223,7 @@ impl Platform {
             directory,
             router,
             live,
-            pictures,
+            watermarks,
             objects,
             events,
             ready,

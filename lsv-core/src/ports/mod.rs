@@ -13,7 +13,7 @@
 //! | [`TaskScheduler`] | what works for a channel beside its live outputs |
 //! | [`Authorizer`] | who may publish and play |
 //! | [`LiveSessions`] | what is live on this node |
-//! | [`PictureCheck`] | whether the picture of a watermark can be used |
+//! | [`Watermarks`] | whether the picture of a watermark can be used, and how it will look |
 
 mod access;
 mod channels;
@@ -21,11 +21,11 @@ mod channels;
 pub mod conformance;
 mod live;
 mod objects;
-mod pictures;
 mod sessions;
 mod tasks;
 pub mod unfinished;
 mod upstream;
+mod watermarks;
 
 use std::fmt;
 use std::time::Duration;
@@ -38,13 +38,13 @@ pub use live::{AudioInfo, LiveSessions, SessionInfo, VideoInfo, WarningInfo};
 pub use objects::{
     InvalidName, Object, ObjectInfo, ObjectName, ObjectStore, ObjectWriter, Piece, StorageClass,
 };
-pub use pictures::{PictureCheck, Unusable};
 pub use sessions::{Form, Hold, Lease, Session, SessionRegistry};
 pub use tasks::{
     Task, TaskControl, TaskFailure, TaskId, TaskKind, TaskOutput, TaskReport, TaskRunner,
     TaskScheduler, TaskSpec, TaskState, TaskSteering,
 };
 pub use upstream::{Directory, Local, Upstream};
+pub use watermarks::{NoPreview, Preview, Unusable, Watermarks};
 
 /// What a port answers.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -176,7 +176,7 @@ fn router(folder: &Path) -> Router {
         sign_in: lsv_core::api::SignIn::new(&secret("the-token"), None),
         token: secret("the-token"),
         allow_private_targets: false,
-        pictures: None,
+        watermarks: None,
         listeners: Listeners {
             http: any(8080),
             https: None,

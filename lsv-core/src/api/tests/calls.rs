@@ -585,6 +585,7 @@ async fn the_description_knows_every_call_and_field() {
         ("/videostream/{id}", vec!["delete", "get", "patch", "put"]),
         ("/videostream/{id}/urls", vec!["get"]),
         ("/videostream/{id}/key", vec!["post"]),
+        ("/videostream/{id}/watermark", vec!["post"]),
         ("/videostream/{id}/session", vec!["delete", "get"]),
         ("/videostream/{id}/usage", vec!["get"]),
         ("/videostream/{id}/recordings", vec!["get"]),

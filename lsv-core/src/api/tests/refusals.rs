@@ -1,6 +1,6 @@
 use super::*;
 
-const PROTECTED: [(Method, &str); 18] = [
+const PROTECTED: [(Method, &str); 19] = [
     (Method::GET, "/videostream"),
     (Method::POST, "/videostream"),
     (Method::GET, "/videostream/online"),
@@ -10,6 +10,7 @@ const PROTECTED: [(Method, &str); 18] = [
     (Method::DELETE, "/videostream/cam"),
     (Method::GET, "/videostream/cam/urls"),
     (Method::POST, "/videostream/cam/key"),
+    (Method::POST, "/videostream/cam/watermark"),
     (Method::GET, "/videostream/cam/session"),
     (Method::DELETE, "/videostream/cam/session"),
     (Method::GET, "/videostream/cam/usage"),
@@ -493,7 +494,7 @@ async fn private_targets_unless_the_operator_allows_them() {
 async fn a_picture_that_cannot_be_drawn_is_refused_and_nothing_is_stored() {
     let platform = Platform::new();
     let (good, bad) = ("https://a.example/logo.png", "https://a.example/logo.svg");
-    let asked = || std::mem::take(&mut *platform.pictures.0.lock().unwrap());
+    let asked = || std::mem::take(&mut *platform.watermarks.0.lock().unwrap());
     let refuse = |answered: Answered| {
         let problem = answered.problem(Kind::InvalidValue);
         assert_eq!(problem["field"], json!("ImageURL"));

@@ -77,7 +77,7 @@ impl Node {
             sign_in: SignIn::new(&token(), None),
             token: token(),
             allow_private_targets: false,
-            pictures: None,
+            watermarks: None,
             listeners: Listeners {
                 http: any,
                 https: None,

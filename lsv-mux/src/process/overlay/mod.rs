@@ -8,6 +8,10 @@
 //! ffmpeg gets pixels: nothing that an operator typed reaches its filters, and it fetches nothing. Text and picture have
 //! the same top left corner; the text lies over the picture, so that a picture can be the text's background. What lies
 //! beyond the source's picture is cut off.
+//!
+//! Previews, which anybody with the API's token can ask for, are drawn by the same code: a few at once, and the rest is refused.
+//! Permits to draw are given in turn, so a real watermark waits for those few at most; and previews have
+//! pictures of their own, so that they push out none that an encoder may need again.
 
 mod area;
 mod cache;
@@ -26,7 +30,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use bytes::Bytes;
 use lsv_core::hub::Watermark;
-use lsv_core::ports::{PictureCheck, Unusable};
+use lsv_core::ports::{NoPreview, Preview, Unusable, Watermarks};
 use lsv_core::reach::Reach;
 use tokio::sync::Semaphore;
 
@@ -68,11 +72,16 @@ pub struct Overlays {
 struct Shared {
     config: Config,
     fetcher: Fetcher,
+    /// Those of channels.
     pictures: Mutex<Cache>,
+    /// Those of previews.
+    tried: Mutex<Cache>,
     /// Loaded when there is something to write. Away while it writes.
     pen: Mutex<Option<Pen>>,
     fetching: Semaphore,
     drawing: Arc<Semaphore>,
+    previews: Semaphore,
+    previewing: Semaphore,
 }
 
 /// A watermark as it lies over the picture of its source.
@@ -91,6 +100,8 @@ pub struct Overlay {
     pub height: u32,
     /// What the operator should know of it, a sentence each.
     pub warnings: Vec<String>,
+    /// Whether nothing of it is seen: it says nothing, or lies beside the source's picture.
+    pub is_blank: bool,
     /// Why one of text and picture is missing in it. Drawing it again may mend that where [`Error::may_pass`].
     pub failed: Option<Error>,
 }
@@ -103,9 +114,12 @@ impl Overlays {
                 fetcher: Fetcher::new(&config),
                 config,
                 pictures: Mutex::default(),
+                tried: Mutex::default(),
                 pen: Mutex::default(),
                 fetching: Semaphore::new(MAX_FETCHING),
                 drawing: Arc::new(Semaphore::new(MAX_DRAWING)),
+                previews: Semaphore::new(MAX_PREVIEWS),
+                previewing: Semaphore::new(MAX_PREVIEWING),
             }),
         }
     }
@@ -116,9 +130,19 @@ impl Overlays {
     /// # Errors
     /// What kept it, if nothing at all can be drawn.
     pub async fn render(&self, watermark: &Watermark, size: (u32, u32)) -> Result<Overlay, Error> {
+        self.drawn(watermark, size, &self.shared.pictures).await
+    }
+
+    /// Draws `watermark` with the pictures that are in `kept`, and keeps those there that are fetched.
+    async fn drawn(
+        &self,
+        watermark: &Watermark,
+        size: (u32, u32),
+        kept: &Mutex<Cache>,
+    ) -> Result<Overlay, Error> {
         let mut sheet = Sheet::new(watermark, size);
         let picture = match &watermark.picture {
-            Some(picture) => self.picture(&picture.url, &mut sheet).await,
+            Some(picture) => self.picture(&picture.url, &mut sheet, kept).await,
             None => None,
         };
         let (shared, watermark) = (Arc::clone(&self.shared), watermark.clone());
@@ -127,15 +151,15 @@ impl Overlays {
     }
 
     /// A picture as it is kept, fetched where that is too old, or whatever its age where nobody has it any more.
-    async fn picture(&self, url: &str, sheet: &mut Sheet) -> Option<Bytes> {
-        if let Some(kept) = self.shared.pictures().fresh(url, Instant::now()) {
-            return Some(kept);
+    async fn picture(&self, url: &str, sheet: &mut Sheet, kept: &Mutex<Cache>) -> Option<Bytes> {
+        if let Some(picture) = lock(kept).fresh(url, Instant::now()) {
+            return Some(picture);
         }
-        let error = match self.fetch(url).await {
+        let error = match self.fetch(url, kept).await {
             Ok(bytes) => return Some(bytes),
             Err(error) => error,
         };
-        let kept = self.shared.pictures().any(url);
+        let kept = lock(kept).any(url);
         match kept {
             Some(_) => sheet.warnings.push(format!(
                 "`ImageURL` {error}; the picture from before is drawn"
@@ -146,13 +170,11 @@ impl Overlays {
     }
 
     /// Fetches a picture and keeps it, if it is one by its header.
-    async fn fetch(&self, url: &str) -> Result<Bytes, PictureError> {
+    async fn fetch(&self, url: &str, kept: &Mutex<Cache>) -> Result<Bytes, PictureError> {
         let _permit = self.shared.fetching.acquire().await;
         let bytes = self.shared.fetcher.fetch(url).await?;
         picture::check(&bytes)?;
-        self.shared
-            .pictures()
-            .keep(url, bytes.clone(), Instant::now());
+        lock(kept).keep(url, bytes.clone(), Instant::now());
         Ok(bytes)
     }
 
@@ -173,16 +195,41 @@ impl Overlays {
 }
 
 #[async_trait]
-impl PictureCheck for Overlays {
+impl Watermarks for Overlays {
     /// Fetches it anew and decodes it.
     async fn check(&self, url: &str) -> Result<(), Unusable> {
-        let bytes = self.fetch(url).await.map_err(unusable)?;
+        let bytes = self.fetch(url, &self.shared.pictures).await;
+        let bytes = bytes.map_err(unusable)?;
         let decoded = self
             .blocking(move || picture::decode(&bytes).map(drop))
             .await;
         decoded
             .unwrap_or(Err(PictureError::Unchecked))
             .map_err(unusable)
+    }
+
+    /// Draws it as [`Overlays::render`] does, and fetches nothing that a preview fetched lately.
+    async fn preview(
+        &self,
+        watermark: &Watermark,
+        size: (u32, u32),
+    ) -> Result<Option<Preview>, NoPreview> {
+        let shared = &self.shared;
+        let _place = shared.previews.try_acquire().map_err(|_| NoPreview::Busy)?;
+        let _turn = shared.previewing.acquire().await;
+        let overlay = self.drawn(watermark, size, &shared.tried).await;
+        let Overlay {
+            png,
+            left,
+            top,
+            is_blank,
+            failed,
+            ..
+        } = overlay.map_err(no_preview)?;
+        match failed {
+            Some(error) => Err(no_preview(error)),
+            None => Ok((!is_blank).then_some(Preview { png, left, top })),
+        }
     }
 }
 
@@ -222,20 +269,34 @@ impl Shared {
         *slot() = Some(pen);
         Ok(done)
     }
+}
 
-    fn pictures(&self) -> MutexGuard<'_, Cache> {
-        self.pictures.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock(pictures: &Mutex<Cache>) -> MutexGuard<'_, Cache> {
+    pictures.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn unusable(error: PictureError) -> Unusable {
     Unusable::new(error.to_string())
 }
 
+fn no_preview(error: Error) -> NoPreview {
+    match error {
+        Error::Picture(error) => unusable(error).into(),
+        Error::NoFonts => NoPreview::NoFonts(error.to_string()),
+        Error::Size { .. } => NoPreview::TooLarge(error.to_string()),
+        Error::Drawing(_) => NoPreview::Failed(error.to_string()),
+    }
+}
+
 /// How many pictures are fetched at once.
 const MAX_FETCHING: usize = 4;
 /// How many watermarks are drawn at once: each may take some 200 MiB for a moment, if its picture is that large.
 const MAX_DRAWING: usize = 1;
+/// How many previews are worked on at once: one may wait for a slow host of a picture while another is drawn. Fewer than
+/// pictures are fetched at once, so that a real watermark always gets at its own.
+const MAX_PREVIEWING: usize = 2;
+/// How many previews are worked on or wait. What comes beyond these is refused, and may be asked for again.
+const MAX_PREVIEWS: usize = 8;
 
 #[cfg(test)]
 mod tests;

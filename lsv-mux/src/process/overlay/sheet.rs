@@ -76,6 +76,7 @@ impl Sheet {
             (None, Some(error)) => return Err(error),
             (_, failed) => failed,
         };
+        let is_blank = area.is_none();
         let area = area.unwrap_or(NOTHING).even();
         bounded(area)?;
         let mut canvas = RgbaImage::new(area.width, area.height);
@@ -88,6 +89,7 @@ impl Sheet {
         }
         Ok(Overlay {
             png: png(&canvas)?,
+            is_blank,
             left: u32::try_from(area.left).unwrap_or_default(),
             top: u32::try_from(area.top).unwrap_or_default(),
             width: area.width,

@@ -232,3 +232,104 @@ async fn pictures_are_checked_to_their_last_pixel() {
         .to_string();
     assert!(refused.contains("allow-private-targets"), "{refused}");
 }
+
+#[tokio::test]
+async fn a_preview_is_what_is_drawn() {
+    let (url, asked, _server) = server(blue_png()).await;
+    let overlays = overlays();
+    let watermark = Watermark::new(text("words", 40), picture(&url, 100, 50), 20, 40);
+    let drawn = overlays.render(&watermark, SIZE).await.unwrap();
+    for _ in 0..2 {
+        let preview = overlays.preview(&watermark, SIZE).await.unwrap().unwrap();
+        assert_eq!(preview.png, drawn.png);
+        assert_eq!((preview.left, preview.top), (drawn.left, drawn.top));
+    }
+    assert_eq!(asked.load(SeqCst), 2, "once for it, once for all previews");
+    for nothing in [
+        Watermark::new(None, None, 0, 0),
+        Watermark::new(text(" ", 20), None, 0, 0),
+        Watermark::new(text("words", 40), picture(&url, 100, 50), 7_680, 0),
+    ] {
+        assert_eq!(overlays.preview(&nothing, SIZE).await, Ok(None));
+    }
+}
+
+#[tokio::test]
+async fn a_preview_shows_all_or_says_why_not() {
+    let (url, _, _server) = server(b"<svg/>".to_vec()).await;
+    let both = Watermark::new(text("words", 20), picture(&url, 100, 50), 10, 10);
+    let refused = overlays().preview(&both, SIZE).await;
+    assert!(matches!(refused, Err(NoPreview::Picture(_))), "{refused:?}");
+    let (url, _, _server) = server(blue_png()).await;
+    let large = Watermark::new(None, picture(&url, 7_680, 7_680), 0, 0);
+    let refused = overlays().preview(&large, (7_680, 7_680)).await;
+    assert!(
+        matches!(refused, Err(NoPreview::TooLarge(_))),
+        "{refused:?}"
+    );
+    let no_fonts = Overlays::new(Config {
+        fonts: vec!["/nonexistent".into()],
+        ..Config::default()
+    });
+    let words = Watermark::new(text("words", 20), None, 10, 10);
+    let refused = no_fonts.preview(&words, SIZE).await;
+    assert!(matches!(refused, Err(NoPreview::NoFonts(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_flood_of_previews_is_refused_and_keeps_no_real_watermark_waiting() {
+    // A host that takes connections and never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/logo", silent.local_addr().unwrap());
+    let overlays = overlays();
+    let flood = |number: usize| {
+        let (overlays, url) = (overlays.clone(), format!("{url}{number}"));
+        tokio::spawn(async move {
+            let watermark = Watermark::new(None, picture(&url, 100, 50), 0, 0);
+            overlays.preview(&watermark, SIZE).await
+        })
+    };
+    let waiting: Vec<_> = (0..MAX_PREVIEWS).map(flood).collect();
+    // Those that work have asked the host; the others wait.
+    let mut held = Vec::new();
+    for _ in 0..MAX_PREVIEWING {
+        held.push(silent.accept().await.unwrap());
+    }
+    while overlays.shared.previews.available_permits() > 0 {
+        tokio::task::yield_now().await;
+    }
+    for number in 0..100 {
+        assert_eq!(flood(number).await.unwrap(), Err(NoPreview::Busy));
+    }
+    let (url, _, _server) = server(blue_png()).await;
+    let real = Watermark::new(text("real", 20), picture(&url, 100, 50), 10, 10);
+    let overlay = overlays.render(&real, SIZE).await.unwrap();
+    assert!(overlay.failed.is_none(), "{overlay:?}");
+    // Who goes away takes the place along.
+    for preview in waiting {
+        assert!(
+            !preview.is_finished(),
+            "a real watermark overtakes what waits"
+        );
+        preview.abort();
+        drop(preview.await);
+    }
+    let words = Watermark::new(text("words", 20), None, 10, 10);
+    assert!(overlays.preview(&words, SIZE).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn previews_push_out_no_picture_of_a_channel() {
+    let (url, _, host) = server(blue_png()).await;
+    let (other, _, _other) = server(blue_png()).await;
+    let overlays = overlays();
+    let real = Watermark::new(None, picture(&url, 100, 50), 0, 0);
+    drop(overlays.render(&real, SIZE).await.unwrap());
+    host.abort();
+    for number in 0..70 {
+        let tried = picture(&format!("{other}{number}"), 100, 50);
+        let watermark = Watermark::new(None, tried, 0, 0);
+        assert!(overlays.preview(&watermark, SIZE).await.unwrap().is_some());
+    }
+    assert!(overlays.render(&real, SIZE).await.is_ok());
+}
