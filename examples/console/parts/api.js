@@ -17,10 +17,9 @@ export class Problem extends Error {
   /// What went wrong, for people. What a field accepts is said beside the field as well.
   get sentence() {
     const key = `problem.${this.kind}`;
-    const known = has(key) ? t(key, { seconds: this.retryAfter ?? 60 }) : '';
+    const known = t(has(key) ? key : 'problem.unknown', { seconds: this.retryAfter ?? 60, status: this.status });
     // The platform speaks English; its own words say more than the name of the problem does.
-    const detail = this.detail && sentence(this.detail);
-    return [known, detail].filter(Boolean).join(' ') || t('problem.unknown', { status: this.status });
+    return [known, this.detail && sentence(this.detail)].filter(Boolean).join(' ');
   }
 }
 

@@ -45,7 +45,7 @@ export function NewChannel({ typed, setTyped, close }) {
     aria-invalid=${errors[name] ? 'true' : undefined} disabled=${busy} onInput=${(event) => set(name, event.target.value)} />`;
   const flag = (name) => html`<${Row} name=${name} error=${errors[name]} flag>${(given) => html`<input type="checkbox" role="switch" ...${given}
     checked=${typed[name]} disabled=${busy} onChange=${(event) => set(name, event.target.checked)} />`}</${Row}>`;
-  const optional = (name) => t('optional', { label: fieldName(name) });
+  const optional = (name) => t('channels.optional', { label: fieldName(name) });
   return html`<${Dialog} title=${t('channels.new')} onClose=${busy ? undefined : close}>
     <form onSubmit=${submit} novalidate>
       <p class="quiet">${t('channels.newText')}</p>

@@ -25,7 +25,6 @@ know({
   'channels.loadingMore': ['{count} channels so far, loading the rest', '已加载 {count} 个频道，正在加载其余频道'],
   'channels.viewers': ['{count} viewers', '{count} 位观众'],
   'channels.viewers.one': ['{count} viewer', '{count} 位观众'],
-  'channels.since': ['since {time}', '始于 {time}'],
   'channels.picture': ['Current picture of {name}', '{name} 的当前画面'],
   'channels.outputs': ['Outputs', '输出'],
   'channels.noOutputs': ['No outputs', '无输出'],
@@ -75,7 +74,7 @@ know({
   'help.isFlv': ['About a second behind live; in browsers by the player page.', '延迟约一秒；浏览器通过播放页观看。'],
   'help.isHls': ['For phones, television sets and CDNs; several seconds behind.', '适用于手机、电视和 CDN；延迟数秒。'],
   'help.isCMAF': ['The same segments for both, a few seconds behind live.', '两者共用分片，延迟几秒。'],
-  'optional': ['{label} (optional)', '{label}（可选）'],
+  'channels.optional': ['{label} (optional)', '{label}（可选）'],
   'help.newId': [
     'The name in addresses, such as stage-1: 1 to 64 of A-Z, a-z, 0-9, _ and -. Left out, one is made that nobody guesses.',
     '用于地址中的名称，如 stage-1：1 到 64 个字符，可用 A-Z、a-z、0-9、_ 和 -。留空则自动生成难以猜测的 ID。',

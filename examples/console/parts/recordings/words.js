@@ -50,7 +50,6 @@ know({
   'day.today': ['Today', '今天'],
   'day.refresh': ['Look again', '刷新'],
   'day.reading': ['Looking through the day: {count} found so far', '正在读取当天录像：已找到 {count} 个'],
-  'player.label': ['Player', '播放器'],
   'player.pause': ['Pause', '暂停'],
   'player.seek': ['Position', '播放进度'],
   'player.at': ['{now} of {whole}', '{now} / {whole}'],
