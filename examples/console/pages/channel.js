@@ -3,6 +3,7 @@
 import { call, channelPath } from '../parts/api.js';
 import { useLoad, usePoll } from '../parts/hooks.js';
 import { Icon } from '../parts/icons.js';
+import { nameOf } from '../parts/names.js';
 import { href } from '../parts/router.js';
 import { LiveBadge, Loaded, Trouble } from '../parts/states.js';
 import { html, useEffect, useState } from '../parts/ui.js';
@@ -42,7 +43,7 @@ const SESSION_MS = 2000;
 export function Channel({ id, tab, query }) {
   const loaded = useLoad((signal) => call('GET', channelPath(id), { signal }), [id]);
   const session = usePoll((signal) => sessionOf(id, signal), SESSION_MS, [id]);
-  const name = loaded.data?.data.videoname || id;
+  const name = loaded.data ? nameOf(loaded.data.data) : id;
   useEffect(() => {
     document.title = `${name} · lsv`;
   }, [name]);
@@ -52,7 +53,7 @@ export function Channel({ id, tab, query }) {
     document.querySelector('.tabs [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
   }, [tab, isHere]);
   return html`<${Loaded} of=${loaded}>${({ data: record, etag }) => {
-    const Tab = TABS[tab] ?? Live;
+    const Tab = Object.hasOwn(TABS, tab) ? TABS[tab] : Live;
     const saved = (data, next) => loaded.set({ data, etag: next });
     return html`
       <a class="up" href=${href(['channels'])}><${Icon} name="back" />${t('channel.all')}</a>

@@ -2,19 +2,10 @@
 
 import { call, channelPath } from '../../parts/api.js';
 import { confirm } from '../../parts/dialog.js';
+import { inSentence, nameOf } from '../../parts/names.js';
 import { complain, notify } from '../../parts/toast.js';
 import { t } from '../../parts/words.js';
 import './words.js';
-
-/// A name inside a sentence: its direction of writing stays its own.
-export function inSentence(text) {
-  return `\u2068${text}\u2069`;
-}
-
-/// A channel's name for people.
-export function nameOf({ id, videoname }) {
-  return videoname.trim() || id;
-}
 
 /// Asks, and deletes; true when the channel is gone.
 export async function deleteChannel(record) {

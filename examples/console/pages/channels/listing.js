@@ -2,9 +2,9 @@
 
 import { all, call } from '../../parts/api.js';
 import { usePoll } from '../../parts/hooks.js';
+import { nameOf } from '../../parts/names.js';
 import { useCallback, useRef, useState } from '../../parts/ui.js';
 import { currentLanguage } from '../../parts/words.js';
-import { nameOf } from './delete.js';
 import { expiryState } from './expiry.js';
 
 /// Channels of one call: small, so that the first are seen at once.

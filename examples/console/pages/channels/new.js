@@ -3,11 +3,11 @@
 import { call } from '../../parts/api.js';
 import { Dialog } from '../../parts/dialog.js';
 import { fieldSentence, focusField, fieldName, Row } from '../../parts/form.js';
+import { inSentence, nameOf } from '../../parts/names.js';
 import { go } from '../../parts/router.js';
 import { notify } from '../../parts/toast.js';
 import { html, useState } from '../../parts/ui.js';
 import { t } from '../../parts/words.js';
-import { inSentence, nameOf } from './delete.js';
 import { nextYear, untilWhen } from './expiry.js';
 
 export function blankChannel() {

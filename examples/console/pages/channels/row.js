@@ -3,11 +3,11 @@
 import { call, channelPath } from '../../parts/api.js';
 import { usePoll, useSeen } from '../../parts/hooks.js';
 import { Icon } from '../../parts/icons.js';
+import { inSentence, nameOf } from '../../parts/names.js';
 import { href } from '../../parts/router.js';
 import { LiveBadge } from '../../parts/states.js';
 import { html, useEffect, useMemo, useRef } from '../../parts/ui.js';
 import { dateTime, t } from '../../parts/words.js';
-import { inSentence, nameOf } from './delete.js';
 import { Expiry } from './expiry.js';
 import { viewersOf } from './listing.js';
 

@@ -1,6 +1,7 @@
 // One recording in a grid: its picture, what and when it is, and what can be done with it.
 
 import { Icon } from '../icons.js';
+import { nameOf as channelName } from '../names.js';
 import { href } from '../router.js';
 import { html } from '../ui.js';
 import { bytes, clock, dateTime, duration, t } from '../words.js';
@@ -31,7 +32,7 @@ export function RecordingCard({ recording, channel = null, picture = null, play,
       ${long && html`<span class="recording-length">${long}</span>`}
     </button>
     ${channel && html`<a class="recording-channel" dir="auto" href=${href(['channels', channel.id, 'recording'])}>
-      ${channel.videoname || channel.id}</a>`}
+      ${channelName(channel)}</a>`}
     <div class="recording-facts">
       <strong>${channel ? dateTime(time) : clock(time)}</strong>
       ${fact && html`<small>${fact}</small>`}

@@ -3,6 +3,7 @@
 import { CopyField } from '../copy.js';
 import { Dialog } from '../dialog.js';
 import { Icon } from '../icons.js';
+import { nameOf as channelName } from '../names.js';
 import { href } from '../router.js';
 import { html, useEffect, useRef, useState } from '../ui.js';
 import { bytes, duration, t } from '../words.js';
@@ -19,7 +20,7 @@ export function PlayerDialog({ recording, channel = null, newer = null, older = 
   const { kind, length, size, url, storageClass } = recording;
   const still = isPicture(recording);
   const facts = [
-    channel && (channel.videoname || channel.id),
+    channel && channelName(channel),
     length !== null && duration(Math.round(length)),
     kind !== 'on-demand' && bytes(size),
   ].filter(Boolean);

@@ -2,6 +2,7 @@
 
 import { CopyBlock, CopyField } from '../../../parts/copy.js';
 import { useKept, useLoad } from '../../../parts/hooks.js';
+import { nameOf } from '../../../parts/names.js';
 import { Preview } from '../../../parts/preview.js';
 import { href } from '../../../parts/router.js';
 import { html, useState } from '../../../parts/ui.js';
@@ -45,7 +46,7 @@ export function Watch({ record, play, session }) {
   const way = has(kept) ? kept : WAYS.find(has);
   const renditions = (play.renditions ?? []).filter(({ name }) => isMade(name, session));
   const of = renditions.find(({ name }) => name === picture) ?? play;
-  const name = record.videoname || record.id;
+  const name = nameOf(record);
   return html`<section class="card">
     <header class="row">
       <h2 class="grow">${t('watch.title')}</h2>
