@@ -2,14 +2,14 @@
 
 import { onSignedOut, session, signOut } from './parts/api.js';
 import { Confirmations } from './parts/dialog.js';
-import { useKept } from './parts/hooks.js';
 import { Icon } from './parts/icons.js';
-import { href, usePlace } from './parts/router.js';
+import { href, mayLeave, usePlace } from './parts/router.js';
+import { dress, Language, Theme } from './parts/settings.js';
 import { Loading, Trouble } from './parts/states.js';
 import { complain, Toasts } from './parts/toast.js';
-import { Fragment, html, render, useEffect, useErrorBoundary, useState } from './parts/ui.js';
-import { currentLanguage, LANGUAGES, setLanguage, t, useLanguage } from './parts/words.js';
-import { SignIn, tokenInAddress } from './pages/sign-in.js';
+import { Fragment, html, render, useEffect, useErrorBoundary, useRef, useState } from './parts/ui.js';
+import { currentLanguage, setLanguage, t, useLanguage } from './parts/words.js';
+import { hasToken, SignIn, tokenInAddress } from './pages/sign-in.js';
 import { PAGES } from './pages/index.js';
 
 const NAVIGATION = [
@@ -21,31 +21,44 @@ const NAVIGATION = [
 
 function Console() {
   useLanguage();
-  const [state, setState] = useState({ known: null, problem: null, again: null });
-  const open = () =>
-    tokenInAddress().then(() => session()).then(
-      (known) => setState({ known, problem: null, again: null }),
-      (problem) => setState({ known: null, problem, again: null }),
-    );
+  const [{ known, problem, asks }, setState] = useState({ known: null, problem: null, asks: false });
+  const waiting = useRef(null);
+  /// Every way in and out ends here: who waited for a session goes on once there is one.
+  const enter = (next) => {
+    setState({ known: next, problem: null, asks: false });
+    if (!next.signedIn) return;
+    waiting.current?.resolve();
+    waiting.current = null;
+  };
+  const open = () => tokenInAddress().then(session).then(enter, (away) => setState({ known: null, problem: away, asks: false }));
+  const out = async () => {
+    if (await mayLeave()) signOut().then(open, complain);
+  };
   useEffect(() => {
     open();
+    const moved = () => hasToken() && open();
+    window.addEventListener('hashchange', moved);
     // A session that ends while somebody works is asked for over the page, which stays as it is; one dialog for all calls.
-    let waiting = null;
     onSignedOut(() => {
-      waiting ??= new Promise((resolve) => {
-        setState((old) => ({ ...old, again: () => { waiting = null; resolve(); } }));
-      });
-      return waiting;
+      waiting.current ??= Promise.withResolvers();
+      setState((old) => ({ ...old, asks: true }));
+      return waiting.current.promise;
     });
+    return () => window.removeEventListener('hashchange', moved);
   }, []);
-  const { known, problem, again } = state;
+  useEffect(() => {
+    if (!asks) return undefined;
+    // The operator may have signed in in another tab.
+    const look = () => document.visibilityState === 'visible' && session().then((next) => next.signedIn && enter(next), () => {});
+    document.addEventListener('visibilitychange', look);
+    return () => document.removeEventListener('visibilitychange', look);
+  }, [asks]);
   if (problem) return html`<main class="alone"><${Trouble} problem=${problem} retry=${open} /></main>`;
   if (!known) return html`<main class="alone"><${Loading} /></main>`;
-  if (!known.signedIn) return html`<${SignIn} passwords=${known.passwords} done=${(next) => setState({ known: next, problem: null, again: null })} />`;
-  const out = () => signOut().then(open, complain);
+  if (!known.signedIn) return html`<${SignIn} passwords=${known.passwords} done=${enter} />`;
   return html`<${Fragment}>
     <${Frame} user=${known.user} signOut=${out} />
-    ${again && html`<${SignIn} over passwords=${known.passwords} done=${(next) => { setState({ known: next, problem: null, again: null }); again(); }} />`}
+    ${asks && html`<${SignIn} over passwords=${known.passwords} done=${enter} />`}
     <${Confirmations} />
     <${Toasts} />
   </${Fragment}>`;
@@ -72,7 +85,7 @@ function Frame({ user, signOut }) {
         <button type="button" onClick=${signOut}>${t('app.signOut')}${user ? ` (${user})` : ''}</button>
       </div>
     </nav>
-    <main id="content" tabindex="-1"><${Page} key=${`${path.slice(0, 2).join('/')}/${currentLanguage().tag}`} name=${name} path=${path} query=${query} /></main>
+    <main id="content" tabindex="-1"><${Page} key=${path.slice(0, 2).join('/')} name=${name} path=${path} query=${query} /></main>
   </div>`;
 }
 
@@ -80,30 +93,10 @@ function Frame({ user, signOut }) {
 function Page({ name, path, query }) {
   const [fault] = useErrorBoundary((error) => console.error(error));
   if (fault) return html`<${Trouble} problem=${t('app.broken')} retry=${() => location.reload()} />`;
-  const Named = PAGES[name];
-  if (!Named) return html`<p>${t('app.notFound')}</p>`;
-  return html`<${Named} path=${path.slice(1)} query=${query} />`;
+  if (!Object.hasOwn(PAGES, name)) return html`<h1>${t('app.notFound')}</h1>`;
+  return html`<${PAGES[name]} path=${path.slice(1)} query=${query} />`;
 }
 
-export function Language() {
-  return html`<label>${t('app.language')}
-    <select value=${currentLanguage().tag} onChange=${(event) => setLanguage(event.target.value)}>
-      ${LANGUAGES.map(({ tag, name }) => html`<option key=${tag} value=${tag} lang=${tag}>${name}</option>`)}
-    </select>
-  </label>`;
-}
-
-function Theme() {
-  const [theme, keep] = useKept('theme', 'auto');
-  useEffect(() => {
-    document.documentElement.dataset.theme = theme;
-  }, [theme]);
-  return html`<label>${t('app.theme')}
-    <select value=${theme} onChange=${(event) => keep(event.target.value)}>
-      ${['auto', 'light', 'dark'].map((name) => html`<option key=${name} value=${name}>${t(`app.theme.${name}`)}</option>`)}
-    </select>
-  </label>`;
-}
-
+dress();
 setLanguage(currentLanguage().tag);
 render(html`<${Console} />`, document.getElementById('console'));

@@ -2,6 +2,7 @@
 
 import { signIn } from '../parts/api.js';
 import { Dialog } from '../parts/dialog.js';
+import { Language } from '../parts/settings.js';
 import { html, useState } from '../parts/ui.js';
 import { know, t } from '../parts/words.js';
 
@@ -21,14 +22,29 @@ know({
   'signIn.do': ['Sign in', '登录'],
 });
 
-/// The link that lsv prints brings the token behind `#token=`: it becomes a session, and goes from the address.
+const TOKEN = /^#token=(.+)$/;
+let given = null;
+
+/// Whether the address brings a token.
+export function hasToken() {
+  return TOKEN.test(location.hash);
+}
+
+/// The link that lsv prints brings the token behind `#token=`: it becomes a session, and goes from the address at once. Where the
+/// platform cannot be asked it is kept for another try.
 export async function tokenInAddress() {
-  const token = new URLSearchParams(location.hash.slice(1)).get('token');
-  if (!token) return;
-  history.replaceState(null, '', `${location.pathname}${location.search}`);
-  await signIn({ token }).catch((problem) => {
+  if (hasToken()) {
+    given = decodeURIComponent(TOKEN.exec(location.hash)[1]);
+    history.replaceState(null, '', `${location.pathname}${location.search}`);
+    window.dispatchEvent(new HashChangeEvent('hashchange'));
+  }
+  if (given === null) return;
+  try {
+    await signIn({ token: given });
+  } catch (problem) {
     if (problem.kind !== 'unauthorized') throw problem;
-  });
+  }
+  given = null;
 }
 
 export function SignIn({ passwords, done, over = false }) {
@@ -57,5 +73,5 @@ export function SignIn({ passwords, done, over = false }) {
     ${passwords && html`<button type="button" class="plain" onClick=${() => setByPassword(!byPassword)}>${byPassword ? t('signIn.withToken') : t('signIn.withPassword')}</button>`}
   </form>`;
   if (over) return html`<${Dialog} title=${t('signIn.title')}><p>${t('signIn.again')}</p>${form}</${Dialog}>`;
-  return html`<main class="alone"><div class="card"><h1><span class="mark" aria-hidden="true"></span>lsv</h1>${form}</div></main>`;
+  return html`<main class="alone"><div class="card"><h1><span class="mark" aria-hidden="true"></span>lsv</h1>${form}<div class="settings"><${Language} /></div></div></main>`;
 }

@@ -41,18 +41,22 @@ export function address(path) {
   return new URL(path, BASE).href;
 }
 
-/// Calls the API. Answers `{ data, etag, next }`: JSON or a Blob, the record's tag, the path of the next page.
+/// Calls the API. Answers `{ data, etag, next, headers }`: JSON, a Blob or nothing, the record's tag, the path of the next page.
 /// A session that has ended is asked for again, and the call then made once more: nothing that was typed is lost.
 export async function call(method, path, { body, etag, signal, patience = TIMEOUT_MS } = {}) {
-  for (;;) {
+  for (let tries = 0; ; tries += 1) {
     const headers = { accept: 'application/json, */*;q=0.5' };
     if (body !== undefined) headers['content-type'] = 'application/json';
     if (etag) headers['if-match'] = etag;
     if (csrf && method !== 'GET') headers['x-csrf-token'] = csrf;
-    const answer = await ask(method, path, headers, body, signal, patience);
-    const ended = answer.status === 401 && signInAgain && !path.startsWith('console/');
-    if (!ended) return take(answer);
-    await signInAgain();
+    try {
+      return await ask(method, path, headers, body, signal, patience);
+    } catch (problem) {
+      if (problem.status === 401 && signInAgain && !path.startsWith('console/')) await signInAgain();
+      // Another tab has signed in anew: its cookie is this page's too, and wants the value that belongs to it.
+      else if (problem.kind === 'csrf' && tries === 0) await session();
+      else throw problem;
+    }
   }
 }
 
@@ -61,28 +65,27 @@ async function ask(method, path, headers, body, signal, patience) {
   const options = { method, headers, signal: signal ? AbortSignal.any([signal, late]) : late, cache: 'no-store' };
   if (body !== undefined) options.body = JSON.stringify(body);
   try {
-    return await fetch(address(path), options);
+    return await take(await fetch(address(path), options));
   } catch (error) {
-    if (signal?.aborted) throw error;
+    if (signal?.aborted || error instanceof Problem) throw error;
     throw new Problem(late.aborted ? 'slow' : 'away');
   }
 }
 
 async function take(answer) {
-  const kind = answer.headers.get('content-type') ?? '';
-  if (answer.ok) {
-    const isJson = kind.includes('json');
-    return {
-      data: answer.status === 204 ? null : await (isJson ? answer.json() : answer.blob()),
-      etag: answer.headers.get('etag'),
-      next: nextPage(answer.headers.get('link')),
-      headers: answer.headers,
-    };
+  const { status, headers } = answer;
+  const kind = headers.get('content-type') ?? '';
+  const isJson = kind.includes('json');
+  if (!answer.ok) {
+    const document = isJson ? await answer.json() : {};
+    const retryAfter = Number(headers.get('retry-after')) || null;
+    const name = document.type?.startsWith(PREFIX) ? document.type.slice(PREFIX.length) : 'unknown';
+    throw new Problem(name, { status, detail: document.detail, field: document.field ?? null, retryAfter });
   }
-  const document = kind.includes('json') ? await answer.json().catch(() => ({})) : {};
-  const retryAfter = Number(answer.headers.get('retry-after')) || null;
-  const type = document.type?.startsWith(PREFIX) ? document.type.slice(PREFIX.length) : 'unknown';
-  throw new Problem(type, { status: answer.status, detail: document.detail, field: document.field ?? null, retryAfter });
+  // A page in the place of an answer is that of something in between.
+  if (kind.includes('html')) throw new Problem('unknown', { status });
+  const data = status === 204 ? null : await (isJson ? answer.json() : answer.blob());
+  return { data, etag: headers.get('etag'), next: nextPage(headers.get('link')), headers };
 }
 
 /// The path in `Link: </videostream?cursor=x>; rel="next"`, relative to the API.

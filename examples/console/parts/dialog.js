@@ -1,6 +1,7 @@
 // Dialogs: the browser's own `<dialog>`, which keeps the focus inside and closes with Escape.
 
 import { Icon } from './icons.js';
+import { Toasts } from './toast.js';
 import { html, useEffect, useId, useRef, useState } from './ui.js';
 import { t } from './words.js';
 
@@ -8,11 +9,13 @@ import { t } from './words.js';
 export function Dialog({ title, onClose, wide = false, children }) {
   const ref = useRef(null);
   const label = useId();
+  const isGone = useRef(false);
   useEffect(() => {
     const before = document.activeElement;
     const dialog = ref.current;
     dialog.showModal();
     return () => {
+      isGone.current = true;
       // As long as it is open, nothing outside takes the focus.
       dialog.close();
       before?.focus?.();
@@ -22,12 +25,19 @@ export function Dialog({ title, onClose, wide = false, children }) {
     event.preventDefault();
     onClose?.();
   };
-  return html`<dialog ref=${ref} class=${wide ? 'wide' : ''} aria-labelledby=${label} onCancel=${cancel}>
+  // Browsers close a dialog that is told to twice, whatever the page says.
+  const closed = () => {
+    if (isGone.current) return;
+    if (onClose) onClose();
+    else ref.current.showModal();
+  };
+  return html`<dialog ref=${ref} class=${wide ? 'wide' : ''} aria-labelledby=${label} onCancel=${cancel} onClose=${closed}>
     <header>
       <h2 id=${label}>${title}</h2>
       ${onClose && html`<button type="button" class="plain icon-only" aria-label=${t('do.close')} onClick=${onClose}><${Icon} name="close" /></button>`}
     </header>
     ${children}
+    <${Toasts} />
   </dialog>`;
 }
 

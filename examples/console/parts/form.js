@@ -29,7 +29,8 @@ export function useDraft({ record, etag, saved }) {
     setStatus({ saving: true, errors: {}, problem: null, conflict: null });
     try {
       const { data, etag: next } = await call('PATCH', channelPath(record.id), { body: differing, etag: tag });
-      setChanges({});
+      // What was typed while it was sent is still to be saved.
+      setChanges((old) => Object.fromEntries(Object.entries(old).filter(([name, value]) => value !== changes[name])));
       setStatus({ saving: false, errors: {}, problem: null, conflict: null });
       saved(data, next);
       notify(t('say.saved'));
@@ -81,9 +82,12 @@ export function useDraft({ record, etag, saved }) {
 export function DraftForm({ draft, children }) {
   const submit = (event) => {
     event.preventDefault();
-    draft.save().catch(complain);
+    const form = event.currentTarget;
+    // The bar goes, and with it the button that had the focus.
+    const settle = () => requestAnimationFrame(() => document.activeElement === document.body && form.focus());
+    draft.save().then(settle, complain);
   };
-  return html`<form class="draft" onSubmit=${submit} novalidate>
+  return html`<form class="draft" tabindex="-1" onSubmit=${submit} novalidate>
     ${children}
     ${draft.problem && html`<p class="form-problem" role="alert">${draft.problem.sentence}</p>`}
     ${draft.dirty && html`<div class="save-bar">
@@ -102,7 +106,7 @@ function Conflict({ draft }) {
     <table>
       <thead><tr><th scope="col">${t('conflict.field')}</th><th scope="col">${t('conflict.mine')}</th><th scope="col">${t('conflict.theirs')}</th></tr></thead>
       <tbody>${clashing.map((name) => html`<tr key=${name}>
-        <th scope="row">${fieldName(name)}</th><td dir="auto">${String(draft.value(name))}</td><td dir="auto">${String(theirs[name])}</td>
+        <th scope="row">${fieldName(name)}</th><td dir="auto">${shownValue(name, draft.value(name))}</td><td dir="auto">${shownValue(name, theirs[name])}</td>
       </tr>`)}</tbody>
     </table>
     <footer>
@@ -119,7 +123,7 @@ export function Field({ draft, name, as = null, disabled = false }) {
   const about = schema?.[name] ?? {};
   const value = draft.value(name);
   const error = draft.errors[name];
-  const input = { name, disabled: disabled || draft.saving, 'aria-invalid': error ? 'true' : undefined };
+  const input = { name, disabled, 'aria-invalid': error ? 'true' : undefined };
   if (typeof value === 'boolean') {
     return html`<${Row} name=${name} error=${error} flag>${(given) => html`
       <input type="checkbox" role="switch" ...${given} ...${input} checked=${value} onChange=${(event) => draft.set(name, event.target.checked)} />`}</${Row}>`;
@@ -160,6 +164,13 @@ export function Row({ name, error = null, about = null, flag = false, label = nu
 /// A field's name for people.
 export function fieldName(name) {
   return has(`field.${name}`) ? t(`field.${name}`) : name;
+}
+
+/// A value for people; keys of relays are in their addresses, and shown nowhere but where they are edited.
+function shownValue(name, value) {
+  if (typeof value === 'boolean') return t(value ? 'say.on' : 'say.off');
+  if (name === 'relayURL') return String(value).replace(/\/[^/,]+(,|$)/g, '/…$1');
+  return optionName(name, String(value));
 }
 
 function optionName(name, word) {

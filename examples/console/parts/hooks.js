@@ -21,32 +21,42 @@ export function useLoad(load, of = []) {
   return { ...state, reload, set };
 }
 
-/// As `useLoad`, and again every `ms` after an answer, while the page is seen.
+/// As `useLoad`, and again `ms` after an answer, or when the page is seen after that.
 export function usePoll(load, ms, of = []) {
   const loaded = useLoad(load, of);
   const { loading, reload } = loaded;
   useEffect(() => {
     if (loading) return undefined;
-    const due = () => document.visibilityState === 'visible' && reload();
-    const timer = setTimeout(due, ms);
-    document.addEventListener('visibilitychange', due);
+    const due = Date.now() + ms;
+    let timer = 0;
+    const wait = () => {
+      clearTimeout(timer);
+      if (document.visibilityState !== 'visible') return;
+      if (Date.now() >= due) reload();
+      else timer = setTimeout(wait, Math.min(due - Date.now(), LONGEST_MS));
+    };
+    wait();
+    document.addEventListener('visibilitychange', wait);
     return () => {
       clearTimeout(timer);
-      document.removeEventListener('visibilitychange', due);
+      document.removeEventListener('visibilitychange', wait);
     };
   }, [loading, ms, ...of]);
   return loaded;
 }
 
-/// A value that this browser remembers under `key`.
+/// What this browser remembers under `key`; `initial` if it is nothing.
+export function kept(key, initial) {
+  try {
+    return JSON.parse(localStorage.getItem(`lsv.${key}`)) ?? initial;
+  } catch {
+    return initial;
+  }
+}
+
+/// The same, and how to change it.
 export function useKept(key, initial) {
-  const [value, setValue] = useState(() => {
-    try {
-      return JSON.parse(localStorage.getItem(`lsv.${key}`)) ?? initial;
-    } catch {
-      return initial;
-    }
-  });
+  const [value, setValue] = useState(() => kept(key, initial));
   const keep = useCallback((next) => {
     localStorage.setItem(`lsv.${key}`, JSON.stringify(next));
     setValue(next);
@@ -78,3 +88,6 @@ export function useSeen(ref) {
   }, [seen]);
   return seen;
 }
+
+/// Timers hold no more.
+const LONGEST_MS = 2 ** 31 - 1;

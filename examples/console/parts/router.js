@@ -1,6 +1,6 @@
 // Which page is open: `#/channels/cam/live?day=2026-11-24` is page `channels`, of `cam`, its tab `live`.
 
-import { useEffect, useState } from './ui.js';
+import { useEffect, useLayoutEffect, useState } from './ui.js';
 
 const guards = new Set();
 
@@ -41,7 +41,8 @@ export function amend(changes) {
 
 /// Asks `may()`, a promise of a yes or no, before the operator leaves a page with what is not saved.
 export function useGuard(isDirty, may) {
-  useEffect(() => {
+  // At once: who types and goes back in one breath is asked too.
+  useLayoutEffect(() => {
     if (!isDirty) return undefined;
     guards.add(may);
     const closing = (event) => event.preventDefault();
@@ -53,15 +54,30 @@ export function useGuard(isDirty, may) {
   }, [isDirty]);
 }
 
-// A link is followed when every guard lets it.
-document.addEventListener('click', async (event) => {
-  const link = event.target.closest?.('a[href^="#/"]');
-  if (!link || guards.size === 0 || event.defaultPrevented || event.metaKey || event.ctrlKey) return;
-  event.preventDefault();
-  for (const may of guards) if (!(await may())) return;
+/// Asks every guard; true when all let the operator leave.
+export async function mayLeave() {
+  for (const may of guards) if (!(await may())) return false;
   guards.clear();
-  location.hash = link.getAttribute('href');
+  return true;
+}
+
+// Whatever changes the page, a link or the way back: where something is not saved, the address stays until all guards let it go.
+// This listens before any page does.
+let here = location.hash;
+window.addEventListener('hashchange', async (event) => {
+  const wanted = location.hash;
+  if (guards.size === 0 || pageOf(wanted) === pageOf(here)) {
+    here = wanted;
+    return;
+  }
+  event.stopImmediatePropagation();
+  history.replaceState(null, '', here || '#/');
+  if (await mayLeave()) location.hash = wanted;
 });
+
+function pageOf(hash) {
+  return hash.split('?')[0];
+}
 
 function decode(part) {
   try {

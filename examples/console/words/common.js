@@ -42,6 +42,7 @@ export const words = {
   'say.leaveText': ['What you changed on this page is lost then.', '您在此页面上的更改将会丢失。'],
   'say.live': ['Live', '直播中'],
   'say.offline': ['Offline', '离线'],
+  'say.on': ['On', '开'],
   'say.off': ['Off', '关'],
   'say.unknown': ['Not known yet', '尚未知晓'],
   'say.copyFailed': ['Copying failed: select the text and copy it by hand', '复制失败：请手动选择并复制文本'],

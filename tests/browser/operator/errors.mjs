@@ -54,11 +54,26 @@ export default async function errors(operator) {
   const dialog = page.getByRole('dialog');
   await dialog.getByText('Your session has ended').waitFor();
   await kept('401');
+  // Nobody goes on without a session, however often the dialog is told to close.
+  for (let times = 0; times < 3; times += 1) await page.keyboard.press('Escape');
+  await dialog.getByText('Your session has ended').waitFor();
   await dialog.getByLabel('API token').fill(operator.options.token);
   await dialog.getByRole('button', { name: 'Sign in', exact: true }).click();
   await page.getByText('Saved', { exact: true }).first().waitFor();
   const { body } = await operator.api('GET', `videostream/${id}`);
   equal(body.description, typed, 'what was typed is saved after all');
+
+  // Another page, the way back and another language: asked first, or nothing is lost.
+  await description.fill('half filled');
+  await page.evaluate(() => history.back());
+  await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
+  equal(await description.inputValue(), 'half filled', 'what was typed stays: back');
+  await page.getByRole('link', { name: 'Domains' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
+  await page.getByLabel('Language').selectOption('zh');
+  equal(await description.inputValue(), 'half filled', 'what was typed stays: another language');
+  await page.getByLabel('语言').selectOption('en');
+  await page.getByRole('button', { name: 'Discard changes' }).click();
 
   // 422: at its field, which has the focus.
   const segment = page.locator('[data-field=hls_time] input');
@@ -68,6 +83,8 @@ export default async function errors(operator) {
   check((await page.locator('[data-field=hls_time] [role=alert]').textContent()).includes('60'), 'what is accepted is said');
   equal(await segment.inputValue(), '61', 'what was typed stays: 422');
   await page.waitForFunction(() => document.activeElement?.name === 'hls_time');
+
+  await page.getByRole('button', { name: 'Discard changes' }).click();
 
   // The platform is away before anything is there to be shown.
   await page.context().setOffline(true);

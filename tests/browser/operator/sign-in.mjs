@@ -1,6 +1,6 @@
 // Signing in and out: by hand, by the printed link; what a browser keeps, and what it may not do with it.
 
-import { check, equal } from './tools.mjs';
+import { check, equal, save } from './tools.mjs';
 
 export default async function signIn(operator) {
   const page = await operator.page('', { signedIn: false });
@@ -34,6 +34,22 @@ export default async function signIn(operator) {
   check(!linked.url().includes(operator.options.token), 'the token goes from the address');
   await linked.reload();
   await linked.waitForSelector('nav.side');
+
+  // Another tab signs in anew: the cookie of both is another one then, and what is typed in the first is saved all the same.
+  const { id } = await operator.channel({ videoname: 'Two tabs' });
+  await linked.goto(`${operator.url}#/channels/${id}/settings`);
+  await linked.locator('[data-field=videoname] input').fill('Typed before');
+  const tab = await linked.context().newPage();
+  operator.watch(tab);
+  await tab.goto(`${operator.url}#token=${operator.options.token}`);
+  await tab.waitForSelector('main#content');
+  await tab.close();
+  await save(linked);
+  equal((await operator.api('GET', `videostream/${id}`)).body.videoname, 'Typed before', 'saved from the first tab');
+  // The link works in a tab that has the console open.
+  await linked.goto(`${operator.url}#token=${operator.options.token}`);
+  await linked.waitForFunction(() => !location.hash.includes('token'));
+  await linked.getByRole('heading', { name: 'Channels' }).waitFor();
 
   await linked.getByLabel('Language').selectOption('zh');
   await linked.getByRole('link', { name: '频道' }).waitFor();

@@ -3,7 +3,7 @@
 import { DraftForm, Field, Row, useDraft } from '../../parts/form.js';
 import { Icon } from '../../parts/icons.js';
 import { Failure, flow, problemOf, TaskBadge, taskOf } from '../../parts/tasks.js';
-import { html, useMemo, useRef, useState } from '../../parts/ui.js';
+import { html, useEffect, useMemo, useRef, useState } from '../../parts/ui.js';
 import { know, t } from '../../parts/words.js';
 
 know({
@@ -59,8 +59,8 @@ export function Relay({ record, etag, saved, session }) {
       <p class="quiet">${t('relay.text')}</p>
       <${Field} draft=${draft} name="isRelay" />
       ${targets.length === 0 && html`<p class="quiet">${t('relay.none')}</p>`}
-      ${targets.map(({ id, address }, at) => html`<${Target} key=${id} number=${at + 1} address=${address} disabled=${draft.saving}
-        error=${address.includes(',') ? t('relay.comma') : null}
+      ${targets.map(({ id, address }, at) => html`<${Target} key=${id} number=${at + 1} address=${address}
+        isSaved=${states.has(address.trim())} error=${address.includes(',') ? t('relay.comma') : null}
         change=${(text) => edit(targets.with(at, { id, address: text }))} remove=${() => remove(at)}>
         <${Status} isSaved=${states.has(address.trim())} isOn=${record.isRelay} isLive=${Boolean(session)}
           output=${states.get(address.trim())} />
@@ -87,19 +87,22 @@ export function Relay({ record, etag, saved, session }) {
 }
 
 /// One target: its address with the key hidden, and how it goes.
-function Target({ number, address, error, disabled, change, remove, children }) {
+function Target({ number, address, error, isSaved, change, remove, children }) {
   // What is being typed is seen; what was saved hides its key until asked.
   const [shows, setShows] = useState(address === '');
+  useEffect(() => {
+    if (isSaved) setShows(false);
+  }, [isSaved]);
   const label = t('relay.target', { number });
   const turn = t(shows ? 'do.hide' : 'do.show');
   return html`<div class="target">
     <${Row} name="relayURL" label=${label} help=${address ? null : t('relay.help')} error=${error}>${(given) => html`
       <span class="joined">
-        <input ...${given} type="text" inputmode="url" dir="ltr" autocomplete="off" spellcheck=${false} disabled=${disabled}
+        <input ...${given} type="text" inputmode="url" dir="ltr" autocomplete="off" spellcheck=${false}
           value=${shows ? address : hidden(address)} readonly=${!shows} aria-invalid=${error ? 'true' : undefined}
           onInput=${(event) => change(event.target.value)} />
         <button type="button" aria-label="${turn}: ${label}" onClick=${() => setShows(!shows)}>${turn}</button>
-        <button type="button" class="icon-only" aria-label=${t('relay.remove', { number })} disabled=${disabled} onClick=${remove}>
+        <button type="button" class="icon-only" aria-label=${t('relay.remove', { number })} onClick=${remove}>
           <${Icon} name="trash" />
         </button>
       </span>`}</${Row}>
