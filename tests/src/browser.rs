@@ -1,9 +1,11 @@
-//! Player pages in headless Chromium, through `tests/browser/play.mjs`.
+//! Player pages and the console in headless Chromium, through the scripts of `tests/browser/`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use crate::Process;
 
@@ -82,11 +84,53 @@ pub async fn play_qualities(url: &str, seconds: u64, qualities: &str) -> Seen {
 }
 
 async fn look(url: &str, seconds: u64, options: &[&str]) -> Seen {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/browser/play.mjs");
     let watched = seconds.to_string();
-    let arguments = [&[script, "--url", url, "--seconds", &watched], options].concat();
+    let arguments = [&["--url", url, "--seconds", &watched], options].concat();
+    run("play.mjs", &arguments, Duration::from_secs(seconds)).await
+}
+
+/// What happened while the console was used, scenario by scenario.
+#[derive(Debug, Deserialize)]
+pub struct Operated {
+    /// What each scenario did.
+    pub scenarios: BTreeMap<String, Scenario>,
+    /// What was measured on the way.
+    pub facts: serde_json::Value,
+    /// What went wrong in pages, against their policy or by themselves.
+    pub faults: Vec<String>,
+    /// Hosts asked other than the server.
+    pub requests_to_other_hosts: Vec<String>,
+}
+
+/// What one scenario did.
+#[derive(Debug, Deserialize)]
+pub struct Scenario {
+    /// The seconds that it took.
+    pub seconds: f64,
+    /// What was not as it should be; none if all was.
+    pub failure: Option<String>,
+}
+
+/// Uses the console at `url` as an operator does who has `token`, while somebody publishes `channel`.
+///
+/// # Panics
+/// If Node or Chromium is missing, or there is no report.
+pub async fn operate(url: &str, token: &str, channel: &str, screenshots: Option<&str>) -> Operated {
+    let mut arguments = vec!["--url", url, "--token", token, "--live", channel];
+    arguments.extend(
+        screenshots
+            .iter()
+            .flat_map(|folder| ["--screenshots", folder]),
+    );
+    run("operator.mjs", &arguments, OPERATING).await
+}
+
+/// Runs a script of `tests/browser/` that prints one line of JSON at its end.
+async fn run<T: DeserializeOwned>(script: &str, arguments: &[&str], busy: Duration) -> T {
+    let script = format!("{}/browser/{script}", env!("CARGO_MANIFEST_DIR"));
+    let arguments = [&[script.as_str()], arguments].concat();
     let mut node = Process::start("node", arguments);
-    node.ended_after(Duration::from_secs(seconds)).await;
+    node.ended_after(busy).await;
     let said = node.stdout();
     let line = said.lines().last().unwrap_or_default();
     serde_json::from_str(line).unwrap_or_else(|error| {
@@ -96,3 +140,6 @@ async fn look(url: &str, seconds: u64, options: &[&str]) -> Seen {
         )
     })
 }
+
+/// All scenarios of the console take about two minutes together.
+const OPERATING: Duration = Duration::from_secs(600);

@@ -36,7 +36,7 @@ mod watcher;
 
 pub use api::{Answer, Api, stream_key};
 pub use audience::{Place, Spectator, Way};
-pub use browser::{Seen, play, play_clock, play_qualities};
+pub use browser::{Operated, Scenario, Seen, operate, play, play_clock, play_qualities};
 pub use certificate::{Certificate, served};
 pub use ecs::Ecs;
 pub use ffmpeg::{

@@ -1,10 +1,8 @@
 //! The console in Chromium, used as an operator uses it, against the real binary and encoders that really push:
 //! `tests/browser/operator.mjs`, one scenario after another.
 
-use std::time::Duration;
-
-use lsv_tests::{Picture, Process, Server, TOKEN, Viewer, stream_key};
-use serde_json::{Value, json};
+use lsv_tests::{Picture, Server, TOKEN, Viewer, operate, stream_key};
+use serde_json::json;
 
 /// With `LSV_SCREENSHOTS` every page is kept in that folder as a picture.
 #[tokio::test(flavor = "multi_thread")]
@@ -26,43 +24,16 @@ async fn an_operator_does_everything_in_the_console() {
         Viewer::open(&server.http(&format!("/cam/{file}"))).await;
     }
     let screenshots = std::env::var("LSV_SCREENSHOTS").ok();
-    let seen = operate(&server, screenshots.as_deref()).await;
-    println!("{}", seen["facts"]);
-    for (name, scenario) in seen["scenarios"].as_object().expect("scenarios") {
-        println!("{name}: {}", scenario["seconds"]);
-        assert!(
-            scenario["ok"] == true,
-            "{name}: {}",
-            scenario["failure"].as_str().unwrap_or_default()
-        );
+    let url = server.http("/console/");
+    let seen = operate(&url, TOKEN, "cam", screenshots.as_deref()).await;
+    println!("{}", seen.facts);
+    for (name, scenario) in &seen.scenarios {
+        println!("{name}: {} s", scenario.seconds);
+        assert_eq!(scenario.failure, None, "{name}");
     }
-    assert_eq!(seen["faults"], json!([]));
-    assert_eq!(seen["requests_to_other_hosts"], json!([]));
+    assert!(seen.faults.is_empty(), "{:?}", seen.faults);
+    let foreign = &seen.requests_to_other_hosts;
+    assert!(foreign.is_empty(), "{foreign:?}");
     // The last scenario disconnected it.
     publisher.ended().await;
 }
-
-/// What `operator.mjs` reports.
-async fn operate(server: &Server, screenshots: Option<&str>) -> Value {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/browser/operator.mjs");
-    let url = server.http("/console/");
-    let mut arguments = vec![script, "--url", &url, "--token", TOKEN, "--live", "cam"];
-    arguments.extend(
-        screenshots
-            .iter()
-            .flat_map(|folder| ["--screenshots", folder]),
-    );
-    let mut node = Process::start("node", arguments);
-    node.ended_after(LONGEST).await;
-    let said = node.stdout();
-    let line = said.lines().last().unwrap_or_default();
-    serde_json::from_str(line).unwrap_or_else(|error| {
-        panic!(
-            "{error} in {said:?}; is `npm ci` done in tests/browser?\n{}",
-            node.stderr()
-        )
-    })
-}
-
-/// All scenarios together take about two minutes.
-const LONGEST: Duration = Duration::from_secs(600);
