@@ -4,13 +4,15 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::mem;
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::Json as JsonAnswer;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json as JsonAnswer};
 use futures::Stream;
+use lsv_auth::session::Session;
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::watch;
@@ -67,7 +69,7 @@ pub(super) async fn put_stream_dns(
 }
 
 /// Tells what happens, as it happens (server-sent events), and before it what is wanted of the newest 256. A client that
-/// is too slow, or comes again too late, is told how much it lost.
+/// is too slow, or comes again too late, is told how much it lost. To a browser it tells nothing more once its session is over.
 #[utoipa::path(
     get, path = "/events", tag = "platform",
     params(
@@ -84,6 +86,7 @@ pub(super) async fn put_stream_dns(
 )]
 pub(super) async fn events(
     State(api): State<Arc<Api>>,
+    session: Option<Extension<Session>>,
     Parameters(past): Parameters<Past>,
     headers: HeaderMap,
 ) -> Sse<impl Stream<Item = Result<SseEvent, Infallible>>> {
@@ -92,8 +95,9 @@ pub(super) async fn events(
         forgotten: following.forgotten,
         past: following.past.into(),
         future: following.future,
-        events: api.events.clone(),
         ready: api.ready.clone(),
+        session: session.map(|Extension(session)| session),
+        api,
     };
     let stream = futures::stream::unfold(listener, |mut listener| async {
         let event = listener.next().await?;
@@ -192,28 +196,50 @@ struct Listener {
     forgotten: u64,
     past: VecDeque<Arc<Event>>,
     future: broadcast::Receiver<Arc<Event>>,
-    events: Events,
     ready: watch::Receiver<bool>,
+    /// What lets it listen, where it is a browser.
+    session: Option<Session>,
+    api: Arc<Api>,
 }
 
 impl Listener {
-    /// The next event; none when the process shuts down.
+    /// The next event; none when the process shuts down or the session is over. That is looked at just before each event,
+    /// and now and then where nothing happens.
     async fn next(&mut self) -> Option<SseEvent> {
+        loop {
+            let heard = tokio::time::timeout(LOOK_AGAIN, self.hear()).await;
+            if !self.is_let_in() {
+                return None;
+            }
+            if let Ok(event) = heard {
+                return event;
+            }
+        }
+    }
+
+    /// Loses nothing where it is dropped while it waits.
+    async fn hear(&mut self) -> Option<SseEvent> {
         if self.forgotten > 0 {
             return Some(lost(mem::take(&mut self.forgotten)));
         }
         if let Some(event) = self.past.pop_front() {
-            return told(&self.events, &event);
+            return told(&self.api.events, &event);
         }
         tokio::select! {
             biased;
             event = self.future.recv() => match event {
-                Ok(event) => told(&self.events, &event),
+                Ok(event) => told(&self.api.events, &event),
                 Err(RecvError::Lagged(count)) => Some(lost(count)),
                 Err(RecvError::Closed) => None,
             },
             _ = self.ready.wait_for(|ready| !ready) => None,
         }
+    }
+
+    fn is_let_in(&self) -> bool {
+        let (sign_in, now) = (&self.api.sign_in, self.api.now());
+        let session = self.session.as_ref();
+        session.is_none_or(|session| sign_in.is_good(session, now))
     }
 }
 
@@ -236,3 +262,6 @@ fn no_host(field: &str) -> Problem {
     );
     Problem::new(Kind::InvalidValue, detail).of_field(field)
 }
+
+/// How long a stream stays open at most whose session is over.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);

@@ -112,8 +112,13 @@ impl SignIn {
             // Other ports of the host can set cookies of the same name; a few of them keep nobody out.
             .take(MAX_COOKIES)
             .find_map(|(_, value)| self.keys.verify(value, now.unix()).ok())?;
+        self.is_good(&session, now).then_some(session)
+    }
+
+    /// Whether `session`, which was good once, still is: it ends when it expires, or is signed out of in this process.
+    pub(super) fn is_good(&self, session: &Session, now: Moment) -> bool {
         let over = self.over.lock().unwrap_or_else(PoisonError::into_inner);
-        (!over.holds(&session)).then_some(session)
+        now.unix() <= session.expires && !over.holds(session)
     }
 
     /// Whether a request of `session` shows that a page of the platform's own makes it.

@@ -1,5 +1,6 @@
 //! Every call of the API and every refusal, over a store in a temporary directory.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
@@ -35,6 +36,11 @@ const TOKEN: &str = "the-token";
 const PLAYBACK_SECRET: &str = "playback secret";
 const SECRET: &str = "nodemedia2017privatekey";
 const NOW: Moment = Moment::from_unix(1_700_000_000);
+
+thread_local! {
+    /// What the platform of a test takes for now: each test has its own thread, or one after the other.
+    static CLOCK: Cell<Moment> = const { Cell::new(NOW) };
+}
 
 /// What the API asks of live sessions, written down.
 #[derive(Debug, Default)]
@@ -189,6 +195,7 @@ impl Platform {
         password: Option<Password>,
         has_drawer: bool,
     ) -> Self {
+        CLOCK.set(NOW);
         let objects = Arc::new(Objects::open(directory.path().join("objects")).unwrap());
         let live = Arc::new(Live::default());
         let watermarks = Arc::new(Drawer::default());
@@ -217,7 +224,7 @@ impl Platform {
             },
             ready: is_ready,
             metrics: Arc::new(|| "lsv_up 1\n".to_owned()),
-            clock: || NOW,
+            clock: || CLOCK.get(),
         });
         Self {
             directory,

@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use lsv_auth::Secret;
+use lsv_auth::session::Session;
 
 use super::{Api, Kind, Problem};
 
@@ -26,28 +27,35 @@ pub(super) async fn require(
 /// Lets requests through that show the token, or come from a browser that is signed in. A browser sends its cookie with what
 /// other sites make it ask too, so calls that change something must also show what only pages of the platform know.
 ///
-/// Where there is an `Authorization` header it counts alone.
+/// Where there is an `Authorization` header it counts alone. Else the request goes on with its [`Session`] as an extension, for
+/// answers that may outlive it.
 pub(super) async fn require_operator(
     State(api): State<Arc<Api>>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     match check_operator(&api, &request) {
-        Ok(()) => next.run(request).await,
+        Ok(session) => {
+            if let Some(session) = session {
+                request.extensions_mut().insert(session);
+            }
+            next.run(request).await
+        }
         Err(problem) => problem.into_response(),
     }
 }
 
-fn check_operator(api: &Api, request: &Request) -> Result<(), Problem> {
+/// The session that lets a request in, or none where the token does.
+fn check_operator(api: &Api, request: &Request) -> Result<Option<Session>, Problem> {
     let headers = request.headers();
     if headers.contains_key(header::AUTHORIZATION) {
         let is_shown = is_shown(&api.token, headers);
-        return is_shown.then_some(()).ok_or_else(unauthorized);
+        return is_shown.then_some(None).ok_or_else(unauthorized);
     }
     let session = api.sign_in.session(headers, api.now());
     let session = session.ok_or_else(unauthorized)?;
     match request.method().is_safe() || api.sign_in.is_own(&session, headers) {
-        true => Ok(()),
+        true => Ok(Some(session)),
         false => Err(foreign()),
     }
 }

@@ -357,3 +357,86 @@ async fn what_nodes_ask_each_other_takes_no_session() {
         assert_eq!(refused.status(), StatusCode::UNAUTHORIZED, "{path}");
     }
 }
+
+impl Platform {
+    /// The body of `/events`, asked for with these fields and no other credentials.
+    async fn listen(&self, fields: &[(&str, &str)]) -> axum::body::BodyDataStream {
+        let mut request = asking(Method::GET, "/events", HOME);
+        for (name, value) in fields {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::empty()).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        response.into_body().into_data_stream()
+    }
+
+    fn happen(&self, channel: &str) {
+        let channel = ChannelId::parse(channel).unwrap();
+        self.events.publish(NOW, Happening::Unpublished { channel });
+    }
+}
+
+/// Whether a stream tells what happened to `channel` next; else it ended. Comments keep it alive meanwhile.
+async fn tells(stream: &mut axum::body::BodyDataStream, channel: &str) -> bool {
+    let next = async {
+        loop {
+            let Some(piece) = stream.next().await else {
+                return false;
+            };
+            let piece = piece.unwrap();
+            let piece = std::str::from_utf8(&piece).unwrap();
+            if !piece.starts_with(':') {
+                assert!(piece.contains(&format!("\"{channel}\"")), "{piece}");
+                return true;
+            }
+        }
+    };
+    let told = tokio::time::timeout(Duration::from_secs(60), next).await;
+    told.expect("an event or the end")
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_signs_out_hears_nothing_more() {
+    let platform = Platform::new();
+    let (ours, theirs) = (platform.browser().await, platform.browser().await);
+    let bearer = format!("Bearer {TOKEN}");
+    let cookie = ("cookie", ours.cookie.as_str());
+    let mut heard = platform.listen(&[cookie]).await;
+    let mut quiet = platform.listen(&[cookie]).await;
+    let mut of_others = platform.listen(&[("cookie", &theirs.cookie)]).await;
+    let mut by_token = platform.listen(&[("authorization", &bearer), cookie]).await;
+    platform.happen("before");
+    for stream in [&mut heard, &mut quiet, &mut of_others, &mut by_token] {
+        assert!(tells(stream, "before").await);
+    }
+    let fields = [cookie, ("x-csrf-token", ours.csrf.as_str())];
+    let out = platform.with_fields(&Method::DELETE, SESSION, &fields);
+    assert_eq!(out.await.status, StatusCode::NO_CONTENT);
+    assert!(!tells(&mut quiet, "nothing").await);
+    platform.happen("after");
+    assert!(!tells(&mut heard, "nothing").await);
+    for stream in [&mut of_others, &mut by_token] {
+        assert!(tells(stream, "after").await);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_expires_hears_nothing_more() {
+    let platform = Platform::new();
+    let browser = platform.browser().await;
+    let bearer = format!("Bearer {TOKEN}");
+    let mut quiet = platform.listen(&[("cookie", &browser.cookie)]).await;
+    let mut heard = platform.listen(&[("cookie", &browser.cookie)]).await;
+    let mut by_token = platform.listen(&[("authorization", &bearer)]).await;
+    CLOCK.set(NOW.plus(sign_in::SESSION_TIME));
+    platform.happen("last");
+    for stream in [&mut quiet, &mut heard, &mut by_token] {
+        assert!(tells(stream, "last").await);
+    }
+    CLOCK.set(NOW.plus(sign_in::SESSION_TIME + Duration::from_secs(1)));
+    assert!(!tells(&mut quiet, "nothing").await);
+    platform.happen("after");
+    assert!(!tells(&mut heard, "nothing").await);
+    assert!(tells(&mut by_token, "after").await);
+}
