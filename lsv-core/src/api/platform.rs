@@ -79,7 +79,7 @@ pub(super) async fn put_stream_dns(
     ),
     responses((
         status = 200, content_type = "text/event-stream", body = String,
-        description = "`event:` published, unpublished, rejected, recording-written, task-started, task-stopped, \
+        description = "`event:` published, unpublished, rejected, recording-written, recording-gap, task-started, task-stopped, \
             task-failed, motion, channel-created, channel-changed, channel-deleted or lost; `data:` JSON, or of lost the \
             number of events; `id:` names the event, for `Last-Event-ID`",
     )),
