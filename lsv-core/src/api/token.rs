@@ -53,7 +53,7 @@ fn check_operator(api: &Api, request: &Request) -> Result<Option<Session>, Probl
         return is_shown.then_some(None).ok_or_else(unauthorized);
     }
     let session = api.sign_in.session(headers, api.now());
-    let session = session.ok_or_else(unauthorized)?;
+    let session = session.ok_or_else(signed_out)?;
     match request.method().is_safe() || api.sign_in.is_own(&session, headers) {
         true => Ok(Some(session)),
         false => Err(foreign()),
@@ -74,6 +74,14 @@ fn unauthorized() -> Problem {
     Problem::new(
         Kind::Unauthorized,
         "send the platform's token: `Authorization: Bearer <token>`",
+    )
+}
+
+/// The refusal of who shows neither a token nor a session that is good.
+fn signed_out() -> Problem {
+    Problem::new(
+        Kind::Unauthorized,
+        "sign in at /console/session, or send the platform's token: `Authorization: Bearer <token>`",
     )
 }
 
