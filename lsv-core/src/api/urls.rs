@@ -123,7 +123,7 @@ pub(super) struct Outputs {
     /// Low-latency HLS with CMAF segments.
     #[serde(skip_serializing_if = "Option::is_none")]
     cmaf: Option<String>,
-    /// DASH.
+    /// DASH, which a channel with `isEncrypted` has not.
     #[serde(skip_serializing_if = "Option::is_none")]
     dash: Option<String>,
 }
@@ -193,13 +193,14 @@ impl Play {
         let authority = &origin.authority;
         let at = |scheme: &str, file: &str| ticket.on(format!("{scheme}://{authority}/{id}{file}"));
         let (flv, hls, cmaf) = (settings.is_flv, settings.is_hls, settings.is_cmaf);
+        let dash = cmaf && !settings.is_encrypted;
         let rtmp = rtmp_at("rtmp", listeners.rtmp);
         let outputs = |under: &str| Outputs {
             rtmp: ticket.on_rtmp(format!("{rtmp}{under}")),
             flv: flv.then(|| at(http, &format!("{under}/live.flv"))),
             hls: hls.then(|| at(http, &format!("{under}/live.m3u8"))),
             cmaf: cmaf.then(|| at(http, &format!("{under}/master.m3u8"))),
-            dash: cmaf.then(|| at(http, &format!("{under}/manifest.mpd"))),
+            dash: dash.then(|| at(http, &format!("{under}/manifest.mpd"))),
         };
         let wanted = hub::Settings::from(channel).processing.renditions;
         let names = wanted.iter().filter_map(|rendition| rendition.segment());
@@ -222,7 +223,7 @@ impl Play {
                 best: at(http, "/"),
                 flv: flv.then(|| at(http, "/flv.html")),
                 hls: (hls || cmaf).then(|| at(http, "/hls.html")),
-                dash: cmaf.then(|| at(http, "/dash.html")),
+                dash: dash.then(|| at(http, "/dash.html")),
             },
             expires: ticket.expires,
             warning: ticket.warning,

@@ -308,6 +308,16 @@ async fn addresses_are_made_with_the_host_of_the_request() {
     );
     assert_eq!(play["flv"], Value::Null);
     assert_eq!(play.get("renditions"), None);
+    let dash_page = json!("http://example.com:8080/cam/dash.html");
+    assert_eq!(play["pages"]["dash"], dash_page);
+    let encrypted = json!({"isEncrypted": true});
+    platform
+        .send_json(Method::PATCH, "/videostream/cam", encrypted)
+        .await;
+    let encrypted = platform.get("/videostream/cam/urls").await.json()["play"].clone();
+    assert_eq!(encrypted["cmaf"], play["cmaf"]);
+    assert_eq!(encrypted.get("dash"), None);
+    assert_eq!(encrypted["pages"].get("dash"), None);
     platform
         .send_json(
             Method::PATCH,
